@@ -1,0 +1,13 @@
+//! The vocabulary that every crate of Manifold shares: addresses, ports, time, reasons for a drop.
+//!
+//! No dependencies, no I/O. If a value of one of these types exists, it is valid.
+
+mod addr;
+mod drop_reason;
+mod port;
+mod time;
+
+pub use addr::{AddrError, GroupAddr, Ipv4Net, MacAddr};
+pub use drop_reason::DropReason;
+pub use port::{MAX_PORTS, PortIndex, PortSet, PortSetIter};
+pub use time::Time;
