@@ -54,6 +54,7 @@ reasons! {
     Ttl "ttl" "TTL 0 or 1: expires here",
     NotASource "not-a-source" "multicast data from a client port that may not send",
     NoMember "no-member" "no port has a member of the group",
+    NoEgress "no-egress" "the group has members, but none of their ports can take it: no carrier, too small an MTU, or only the port it came from",
     ProxyOff "proxy-off" "the proxy is switched off, or has no provider port",
     PuntPoliced "punt-policed" "for the control thread, above the port's rate",
     PuntFull "punt-full" "for the control thread, but the port's ring was full",

@@ -4,10 +4,12 @@
 
 mod addr;
 mod drop_reason;
+mod frame;
 mod port;
 mod time;
 
 pub use addr::{AddrError, GroupAddr, Ipv4Net, MacAddr};
 pub use drop_reason::DropReason;
+pub use frame::{Checksum, Frame, FrameBurst};
 pub use port::{MAX_PORTS, PortIndex, PortSet, PortSetIter};
 pub use time::Time;

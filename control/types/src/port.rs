@@ -6,7 +6,7 @@ use core::fmt;
 pub const MAX_PORTS: usize = 64;
 
 /// A port's place in every table, 0 to 63. Given at configuration; not DPDK's port id.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct PortIndex(u8);
 
 impl PortIndex {

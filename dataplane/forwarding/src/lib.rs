@@ -1,1 +1,26 @@
-//! Placeholder
+//! What a worker does with a frame, without DPDK: classify, look up, rewrite once, replicate.
+//!
+//! The frame and the way out are traits ([`types::Frame`], [`Egress`]), so the same code runs on mbufs in a
+//! worker, on plain buffers in `manifold replay`, and in tests and benches on a machine without DPDK.
+//! Called from worker threads only; the control thread sees [`PortCounters`] and the far ends of the
+//! rings. Nothing here locks, logs, allocates on the heap or makes a system call after set-up.
+
+mod classify;
+mod counters;
+mod forwarder;
+mod frame;
+mod policer;
+mod policy;
+mod rewrite;
+mod ring;
+
+pub use classify::{Ingress, Verdict, classify};
+pub use counters::{
+    Counter, PortCounters, PortCountersSnapshot, WorkerCounters, WorkerCountersReader, worker_counters,
+};
+pub use forwarder::{BURST, Forwarder, ForwarderParts, PassReport};
+pub use frame::{Egress, OwnedBurst, OwnedFrame};
+pub use policer::Policer;
+pub use policy::ForwardingPolicy;
+pub use rewrite::rewrite;
+pub use ring::{FrameReceiver, FrameSender, RING_FRAME_MAX, SendRefused, frame_ring};

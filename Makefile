@@ -1,0 +1,46 @@
+# Two commands: `make demo` plays the story, `make test` runs every test. Each installs what is missing.
+CARGO ?= cargo
+LOOM_TARGET := target/loom
+
+.DEFAULT_GOAL := build
+.PHONY: setup build demo test test-unit test-loom test-system lint deny bench doc clean
+
+setup:
+	@dpdk-build/setup.sh
+
+build: setup
+	$(CARGO) build --release --workspace --bins
+
+demo: build
+	@target/release/story
+
+test: test-unit test-loom test-system
+
+test-unit: setup
+	$(CARGO) test --workspace --exclude tests
+
+# Every interleaving of the group table's writer and reader, as far as the model goes.
+test-loom:
+	RUSTFLAGS="--cfg loom" $(CARGO) test --release -p group-table --target-dir $(LOOM_TARGET) --test loom
+
+# Whole processes: replay and golden files, bad input, network namespaces.
+test-system: build
+	$(CARGO) test -p tests -- --test-threads=1
+
+lint: setup
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
+	shellcheck dpdk-build/setup.sh .ci/run .ci/deny
+
+deny:
+	.ci/deny
+
+bench: build
+	target/release/bench
+
+doc:
+	$(CARGO) doc --workspace --no-deps --open
+
+clean:
+	$(CARGO) clean

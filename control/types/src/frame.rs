@@ -1,0 +1,36 @@
+//! What code that handles frames needs of whatever holds them: an mbuf, a buffer, a capture's record.
+
+/// What the receiving side already found out about the IPv4 header checksum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checksum {
+    /// Nobody looked: check in software.
+    Unknown,
+    /// The NIC found it good.
+    Good,
+    /// The NIC found it bad.
+    Bad,
+}
+
+/// A received Ethernet frame that only its holder sees.
+pub trait Frame {
+    /// The frame from the destination MAC on, without FCS. Of a chained frame, the first buffer.
+    fn bytes(&self) -> &[u8];
+    /// The same, writable.
+    fn bytes_mut(&mut self) -> &mut [u8];
+    /// Cuts the frame to `len` bytes; `len` is at most the present length.
+    fn truncate(&mut self, len: usize);
+    /// Whether the frame spans several buffers.
+    fn is_chained(&self) -> bool;
+    /// The receiver's verdict on the IPv4 header checksum.
+    fn ip_checksum(&self) -> Checksum;
+}
+
+/// Frames received in one go.
+pub trait FrameBurst {
+    /// What it holds.
+    type Frame: Frame;
+    /// The frames, oldest first.
+    fn frames(&self) -> &[Self::Frame];
+    /// Takes all frames out, oldest first.
+    fn drain(&mut self) -> impl Iterator<Item = Self::Frame>;
+}

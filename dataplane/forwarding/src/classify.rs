@@ -1,0 +1,252 @@
+//! What a received frame is: data to replicate, IGMP for the control thread, or a drop with its reason.
+//!
+//! Fields are read at fixed offsets from a slice whose length was checked first. The order is the
+//! order of the reasons: the frame, its tags, its IPv4 header, its addresses.
+
+use core::net::Ipv4Addr;
+
+use types::{Checksum, DropReason, MacAddr};
+
+/// Bytes of an Ethernet header.
+pub(crate) const ETHERNET_LEN: usize = 14;
+const IPV4_MIN_LEN: usize = 20;
+const PROTOCOL_IGMP: u8 = 2;
+
+const ETHERTYPE_IPV4: u16 = 0x0800;
+const ETHERTYPE_ARP: u16 = 0x0806;
+const ETHERTYPE_VLAN: u16 = 0x8100;
+const ETHERTYPE_QINQ: u16 = 0x88a8;
+const ETHERTYPE_IPV6: u16 = 0x86dd;
+const ETHERTYPE_PPPOE_DISCOVERY: u16 = 0x8863;
+const ETHERTYPE_PPPOE_SESSION: u16 = 0x8864;
+
+/// What a worker knows of the port a frame came in by.
+#[derive(Debug, Clone)]
+pub struct Ingress {
+    router_mac: u64,
+    kernel_mac: u64,
+    own: OwnAddresses,
+}
+
+impl Ingress {
+    /// `router_mac` is Manifold's own on every port; `kernel_mac` is the address the kernel sends with
+    /// on the same interface, for ports that are kernel interfaces: a tap sees those frames go out.
+    /// `own` are the IPv4 addresses of all ports: nobody else may send from them (r98).
+    pub fn new(router_mac: MacAddr, kernel_mac: Option<MacAddr>, own: &[Ipv4Addr]) -> Self {
+        Self {
+            router_mac: mac_bits(router_mac),
+            kernel_mac: kernel_mac.map_or(u64::MAX, mac_bits),
+            own: own.iter().copied().collect(),
+        }
+    }
+}
+
+/// Our addresses, behind one bit each of a filter: nearly every frame costs one shift.
+#[derive(Debug, Clone, Default)]
+struct OwnAddresses {
+    filter: u64,
+    addresses: Vec<u32>,
+}
+
+impl OwnAddresses {
+    #[inline]
+    fn bit(addr: u32) -> u64 {
+        1 << (addr.wrapping_mul(0x9e37_79b1) >> 26)
+    }
+
+    #[inline]
+    fn contains(&self, addr: u32) -> bool {
+        self.filter & Self::bit(addr) != 0 && self.addresses.contains(&addr)
+    }
+}
+
+impl FromIterator<Ipv4Addr> for OwnAddresses {
+    fn from_iter<I: IntoIterator<Item = Ipv4Addr>>(addresses: I) -> Self {
+        let addresses: Vec<u32> = addresses.into_iter().map(Ipv4Addr::to_bits).collect();
+        Self { filter: addresses.iter().fold(0, |f, a| f | Self::bit(*a)), addresses }
+    }
+}
+
+/// What to do with a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Multicast data for a group outside 224.0.0.0/24; may be replicated to its members.
+    Data {
+        /// Destination, host byte order.
+        group: u32,
+        /// Bytes from the destination MAC to the end of the IP packet; what follows is padding.
+        len: usize,
+    },
+    /// IGMP, for the control thread, which checks the rest of it (r14: never forwarded as data).
+    Igmp,
+    /// Not wanted.
+    Drop(DropReason),
+}
+
+/// Classifies one frame of a single buffer (RFC 1812, section 5.2.2; RFC 1112, sections 6.4 and 7).
+#[inline]
+pub fn classify(frame: &[u8], checksum: Checksum, ingress: &Ingress) -> Verdict {
+    use Verdict::Drop;
+
+    let Some(head) = frame.first_chunk::<{ ETHERNET_LEN + IPV4_MIN_LEN }>() else {
+        return Drop(short_frame(frame, ingress));
+    };
+    let source_mac = source_mac(head);
+    if !is_station(source_mac) || source_mac == ingress.router_mac || source_mac == ingress.kernel_mac {
+        return Drop(refuse_source_mac(source_mac, ingress));
+    }
+    if u16::from_be_bytes([head[12], head[13]]) != ETHERTYPE_IPV4 {
+        return Drop(refuse_ethertype(head));
+    }
+    let total_len = usize::from(u16::from_be_bytes([head[16], head[17]]));
+    let header_len = match head[14] {
+        0x45 => IPV4_MIN_LEN,
+        other => match options_header_len(other) {
+            Ok(len) => len,
+            Err(reason) => return Drop(reason),
+        },
+    };
+    let len = ETHERNET_LEN + total_len;
+    if total_len < header_len || len > frame.len() {
+        return Drop(DropReason::IpTotalLength);
+    }
+    let good = match checksum {
+        Checksum::Good => true,
+        Checksum::Bad => false,
+        Checksum::Unknown if header_len == IPV4_MIN_LEN => checksum_is_good_20(head),
+        Checksum::Unknown => checksum_is_good(&frame[ETHERNET_LEN..ETHERNET_LEN + header_len]),
+    };
+    if !good {
+        return Drop(DropReason::IpChecksum);
+    }
+    let destination = u32::from_be_bytes([head[30], head[31], head[32], head[33]]);
+    if head[23] == PROTOCOL_IGMP {
+        return Verdict::Igmp;
+    }
+    if destination >> 28 != 0xe {
+        return Drop(DropReason::NotMulticast);
+    }
+    if destination >> 8 == 0x00e0_0000 {
+        return Drop(DropReason::LinkLocalGroup);
+    }
+    let source = u32::from_be_bytes([head[26], head[27], head[28], head[29]]);
+    if !may_send(source) || ingress.own.contains(source) {
+        return Drop(DropReason::SourceAddress);
+    }
+    let group_mac = 0x0100_5e00_0000 | u64::from(destination & 0x007f_ffff);
+    let destination_mac = u64::from_be_bytes([0, 0, head[0], head[1], head[2], head[3], head[4], head[5]]);
+    if destination_mac != group_mac {
+        return Drop(DropReason::DestinationMac);
+    }
+    if head[22] <= 1 {
+        return Drop(DropReason::Ttl);
+    }
+    Verdict::Data { group: destination, len }
+}
+
+/// Addresses that no host may send multicast from (r81, r98; RFC 1122, section 3.2.1.3).
+#[inline]
+fn may_send(source: u32) -> bool {
+    let first = source >> 24;
+    first != 0 && first != 127 && first < 224 && source >> 16 != 0xa9fe
+}
+
+#[inline]
+fn mac_bits(mac: MacAddr) -> u64 {
+    let [a, b, c, d, e, f] = mac.octets();
+    u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+}
+
+#[inline]
+fn source_mac(head: &[u8]) -> u64 {
+    u64::from_be_bytes([0, 0, head[6], head[7], head[8], head[9], head[10], head[11]])
+}
+
+/// A unicast, non-zero MAC.
+#[inline]
+fn is_station(mac: u64) -> bool {
+    mac & (1 << 40) == 0 && mac != 0
+}
+
+#[cold]
+fn short_frame(frame: &[u8], ingress: &Ingress) -> DropReason {
+    // Told apart as far as its bytes go, so that a short ARP or IPv6 frame is not called a runt.
+    let Some(head) = frame.first_chunk::<ETHERNET_LEN>() else { return DropReason::Runt };
+    let source = source_mac(head);
+    if !is_station(source) || source == ingress.router_mac || source == ingress.kernel_mac {
+        return refuse_source_mac(source, ingress);
+    }
+    match u16::from_be_bytes([head[12], head[13]]) {
+        ETHERTYPE_IPV4 => DropReason::Runt,
+        _ => refuse_ethertype(frame),
+    }
+}
+
+#[cold]
+fn refuse_source_mac(source: u64, ingress: &Ingress) -> DropReason {
+    if !is_station(source) {
+        DropReason::SourceMac
+    } else if source == ingress.kernel_mac {
+        DropReason::Outgoing
+    } else {
+        DropReason::OwnMac
+    }
+}
+
+/// `frame` has at least an Ethernet header.
+#[cold]
+fn refuse_ethertype(frame: &[u8]) -> DropReason {
+    match u16::from_be_bytes([frame[12], frame[13]]) {
+        ETHERTYPE_VLAN | ETHERTYPE_QINQ => match frame.get(14..16) {
+            Some(tci) if u16::from_be_bytes([tci[0], tci[1]]) & 0x0fff == 0 => DropReason::PriorityTagged,
+            _ => DropReason::VlanTagged,
+        },
+        ETHERTYPE_PPPOE_DISCOVERY | ETHERTYPE_PPPOE_SESSION => DropReason::Pppoe,
+        ETHERTYPE_IPV6 => DropReason::Ipv6,
+        ETHERTYPE_ARP => DropReason::Arp,
+        _ => DropReason::OtherEtherType,
+    }
+}
+
+/// Header length in bytes of anything but version 4 with 20 bytes.
+#[cold]
+fn options_header_len(version_and_ihl: u8) -> Result<usize, DropReason> {
+    if version_and_ihl >> 4 != 4 {
+        return Err(DropReason::IpVersion);
+    }
+    match usize::from(version_and_ihl & 0x0f) * 4 {
+        0..IPV4_MIN_LEN => Err(DropReason::IpHeaderLength),
+        len => Ok(len),
+    }
+}
+
+#[inline]
+fn checksum_is_good_20(head: &[u8; ETHERNET_LEN + IPV4_MIN_LEN]) -> bool {
+    // The one's complement sum is the same in either byte order (RFC 1071, section 2), and carries
+    // may be folded at the end: five 32-bit words fit a u64.
+    let mut sum = 0u64;
+    let mut i = ETHERNET_LEN;
+    while i < ETHERNET_LEN + IPV4_MIN_LEN {
+        sum += u64::from(u32::from_ne_bytes([head[i], head[i + 1], head[i + 2], head[i + 3]]));
+        i += 4;
+    }
+    fold(sum) == 0xffff
+}
+
+#[cold]
+fn checksum_is_good(header: &[u8]) -> bool {
+    let sum = header.chunks_exact(2).map(|w| u64::from(u16::from_ne_bytes([w[0], w[1]]))).sum();
+    fold(sum) == 0xffff
+}
+
+#[inline]
+fn fold(sum: u64) -> u64 {
+    let sum = (sum >> 32) + (sum & 0xffff_ffff);
+    let sum = (sum >> 16) + (sum & 0xffff);
+    let sum = (sum >> 16) + (sum & 0xffff);
+    (sum >> 16) + (sum & 0xffff)
+}
+
+#[cfg(test)]
+#[path = "classify_tests.rs"]
+mod tests;

@@ -1,0 +1,212 @@
+//! One worker's pass over a received burst.
+
+use std::sync::Arc;
+
+use group_table::{GroupTableReader, Hit, PortMasks};
+use types::{DropReason, Frame, FrameBurst, MAX_PORTS, MacAddr, PortIndex, PortSet, Time};
+
+use crate::classify::{Ingress, Verdict, classify};
+use crate::counters::WorkerCounters;
+use crate::frame::Egress;
+use crate::policer::Policer;
+use crate::policy::ForwardingPolicy;
+use crate::rewrite::rewrite;
+use crate::ring::{FrameSender, SendRefused};
+
+/// The most frames in one burst.
+pub const BURST: usize = 32;
+
+/// What a forwarder is made of.
+pub struct ForwarderParts {
+    /// Who wants which group.
+    pub table: GroupTableReader,
+    /// Which ports may send to which.
+    pub masks: Arc<PortMasks>,
+    /// Names reasons for drops.
+    pub policy: Arc<ForwardingPolicy>,
+    /// This worker's counters.
+    pub counters: WorkerCounters,
+    /// Source of everything sent.
+    pub router_mac: MacAddr,
+}
+
+/// One port as a forwarder sees it.
+struct ForwarderPort {
+    ingress: Ingress,
+    punt: FrameSender,
+    policer: Policer,
+}
+
+/// What a pass left for its caller to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PassReport {
+    /// Frames put into the punt rings: wake the control thread if it sleeps.
+    pub punted: u32,
+}
+
+/// Classifies, looks up, rewrites and replicates bursts of frames on one worker.
+pub struct Forwarder {
+    table: GroupTableReader,
+    masks: Arc<PortMasks>,
+    policy: Arc<ForwardingPolicy>,
+    counters: WorkerCounters,
+    router_mac: MacAddr,
+    ports: [Option<Box<ForwarderPort>>; MAX_PORTS],
+    /// Longest frame, Ethernet header included, that each port sends.
+    max_frame: [usize; MAX_PORTS],
+    smallest_max_frame: usize,
+}
+
+impl Forwarder {
+    /// A forwarder without ports.
+    pub fn new(parts: ForwarderParts) -> Self {
+        let ForwarderParts { table, masks, policy, counters, router_mac } = parts;
+        Self {
+            table,
+            masks,
+            policy,
+            counters,
+            router_mac,
+            ports: [const { None }; MAX_PORTS],
+            max_frame: [usize::MAX; MAX_PORTS],
+            smallest_max_frame: usize::MAX,
+        }
+    }
+
+    /// Adds a port: what is known of frames coming in, the way to the control thread and its limit,
+    /// and the MTU in bytes (IP packet, without Ethernet header) of what goes out.
+    pub fn add_port(
+        &mut self,
+        port: PortIndex,
+        ingress: Ingress,
+        punt: FrameSender,
+        policer: Policer,
+        mtu: u16,
+    ) {
+        self.ports[port.get()] = Some(Box::new(ForwarderPort { ingress, punt, policer }));
+        self.max_frame[port.get()] = usize::from(mtu) + crate::classify::ETHERNET_LEN;
+        self.smallest_max_frame = self.max_frame.iter().copied().min().unwrap_or(usize::MAX);
+    }
+
+    /// The group table's reading end, for the worker's quiescence.
+    pub fn table(&mut self) -> &mut GroupTableReader {
+        &mut self.table
+    }
+
+    /// Handles every frame of `burst`, received on `port`, and leaves it empty.
+    #[inline]
+    pub fn forward<B, E>(&mut self, now: Time, port: PortIndex, burst: &mut B, egress: &mut E) -> PassReport
+    where
+        B: FrameBurst,
+        E: Egress<B::Frame>,
+    {
+        let mut verdicts = [Verdict::Drop(DropReason::Runt); BURST];
+        let mut groups = [0u32; BURST];
+        let mut hits = [Hit::MISS; BURST];
+        let frames = burst.frames();
+        let count = frames.len().min(BURST);
+        let Some(entry) = self.ports[port.get()].as_deref() else { return PassReport::default() };
+
+        let mut rx_bytes = 0;
+        for (i, frame) in frames.iter().take(BURST).enumerate() {
+            let bytes = frame.bytes();
+            rx_bytes += bytes.len() as u64;
+            let verdict = if frame.is_chained() {
+                Verdict::Drop(DropReason::Chained)
+            } else {
+                classify(bytes, frame.ip_checksum(), &entry.ingress)
+            };
+            if let Verdict::Data { group, .. } = verdict {
+                groups[i] = group;
+            }
+            verdicts[i] = verdict;
+        }
+        self.table.lookup_burst(&groups[..count], &mut hits[..count]);
+
+        let mut report = PassReport::default();
+        let mut forwarded = 0;
+        for (i, mut frame) in burst.drain().take(BURST).enumerate() {
+            match verdicts[i] {
+                Verdict::Data { group, len } => {
+                    let mut ports = self.masks.egress(port, hits[i].members);
+                    if len > self.smallest_max_frame {
+                        ports = self.within_mtu(ports, len);
+                    }
+                    self.table.count(hits[i].slot, 1, len as u64);
+                    if ports.is_empty() {
+                        self.drop_unwanted(port, group, hits[i].members);
+                        continue;
+                    }
+                    forwarded += 1;
+                    if frame.bytes().len() != len {
+                        frame.truncate(len);
+                    }
+                    rewrite(frame.bytes_mut(), self.router_mac);
+                    egress.replicate(frame, ports);
+                }
+                Verdict::Igmp => report.punted += self.punt(now, port, frame.bytes()),
+                Verdict::Drop(reason) => self.counters.port(port).dropped(reason).add(1),
+            }
+        }
+        let counters = self.counters.port(port);
+        counters.rx_frames.add(count as u64);
+        counters.rx_bytes.add(rx_bytes);
+        counters.forwarded.add(forwarded);
+        report
+    }
+
+    /// Counts a frame for the control thread, and says whether it got there (1) or not (0).
+    #[cold]
+    fn punt(&mut self, now: Time, port: PortIndex, bytes: &[u8]) -> u32 {
+        let counters = self.counters.port(port);
+        let Some(entry) = self.ports[port.get()].as_deref_mut() else { return 0 };
+        if !entry.policer.admit(now) {
+            counters.dropped(DropReason::PuntPoliced).add(1);
+            return 0;
+        }
+        match entry.punt.send(port, bytes) {
+            Ok(()) => {
+                counters.punted.add(1);
+                1
+            }
+            Err(SendRefused::Full) => {
+                counters.dropped(DropReason::PuntFull).add(1);
+                0
+            }
+            Err(SendRefused::TooLong) => {
+                counters.dropped(DropReason::Chained).add(1);
+                0
+            }
+        }
+    }
+
+    /// Takes the ports out whose MTU a frame of `len` bytes exceeds, each counting it (r99).
+    #[cold]
+    fn within_mtu(&self, ports: PortSet, len: usize) -> PortSet {
+        let too_small = |p: &PortIndex| len > self.max_frame[p.get()];
+        for port in ports.iter().filter(too_small) {
+            self.counters.port(port).dropped(DropReason::Mtu).add(1);
+        }
+        ports.iter().filter(|p| !too_small(p)).collect()
+    }
+
+    #[cold]
+    fn drop_unwanted(&self, port: PortIndex, group: u32, members: PortSet) {
+        let reason = if !self.policy.is_enabled() {
+            DropReason::ProxyOff
+        } else if !self.policy.is_source(port) {
+            DropReason::NotASource
+        } else if self.policy.is_local(group) {
+            DropReason::LocalGroup
+        } else if members.is_empty() {
+            DropReason::NoMember
+        } else {
+            DropReason::NoEgress
+        };
+        self.counters.port(port).dropped(reason).add(1);
+    }
+}
+
+#[cfg(test)]
+#[path = "forwarder_tests.rs"]
+mod tests;

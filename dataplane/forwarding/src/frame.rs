@@ -1,0 +1,53 @@
+//! Where frames go, and a frame in a buffer of its own.
+
+use arrayvec::ArrayVec;
+use types::{Checksum, Frame, FrameBurst, PortSet};
+
+/// Where replicated frames go.
+pub trait Egress<F> {
+    /// Sends the same frame out of every port of `ports`, which is not empty. Counting what was sent
+    /// and what a port refused is the egress's business.
+    fn replicate(&mut self, frame: F, ports: PortSet);
+}
+
+/// A frame in a buffer of its own, for replay, tests and benches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedFrame(pub Vec<u8>);
+
+impl Frame for OwnedFrame {
+    fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+
+    fn truncate(&mut self, len: usize) {
+        self.0.truncate(len);
+    }
+
+    fn is_chained(&self) -> bool {
+        false
+    }
+
+    fn ip_checksum(&self) -> Checksum {
+        Checksum::Unknown
+    }
+}
+
+/// Owned frames received in one go; at most [`BURST`](crate::BURST).
+#[derive(Debug, Default)]
+pub struct OwnedBurst(pub ArrayVec<OwnedFrame, { crate::BURST }>);
+
+impl FrameBurst for OwnedBurst {
+    type Frame = OwnedFrame;
+
+    fn frames(&self) -> &[OwnedFrame] {
+        &self.0
+    }
+
+    fn drain(&mut self) -> impl Iterator<Item = OwnedFrame> {
+        self.0.drain(..)
+    }
+}
