@@ -1,0 +1,334 @@
+//! Keeps the kernel's own stack away from the interfaces that are ports: IPv6 off, and a drop of all that comes in,
+//! behind the tap. Both are undone when the guard goes, and at the next start after a crash.
+
+mod ipv6;
+mod nft;
+mod state;
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::info::{LinkError, LinkInfo, dump_links};
+use crate::lock::{InstanceLock, LockError};
+use crate::netlink::Netlink;
+use state::{Entry, Place, State, Stored};
+
+/// Why an interface could not be guarded, or a guard not undone. Nothing half-done is left behind.
+#[derive(Debug, thiserror::Error)]
+pub enum GuardError {
+    /// `nft` is not installed.
+    #[error("the program `nft` is missing; install nftables (apt install nftables)")]
+    NftMissing,
+    /// The kernel forbids it.
+    #[error("not permitted to {what}: run as root or with the capability {capability}")]
+    NotPermitted {
+        /// What was tried.
+        what: String,
+        /// The capability that it takes.
+        capability: &'static str,
+    },
+    /// `nft` failed in another way: its message.
+    #[error("cannot put a drop behind the tap: {0}; the kernel needs nf_tables with netdev chains")]
+    Nft(String),
+    /// The IPv6 switch can't be written: a container's read-only /proc/sys, mostly.
+    #[error(
+        "cannot switch off IPv6 on `{link}`: {source}; switch it off from outside: \
+         sysctl -w net/ipv6/conf/{link}/disable_ipv6=1 (for a container: --sysctl net.ipv6.conf.all.disable_ipv6=1)"
+    )]
+    Ipv6 {
+        /// The interface.
+        link: String,
+        /// The kernel's answer.
+        source: io::Error,
+    },
+    /// The interface's name has a character that nft can't quote.
+    #[error(
+        "the name of interface `{0}` can't be used in an nft rule; rename it (ip link set dev ... name ...)"
+    )]
+    Name(String),
+    /// Another running instance has the interface.
+    #[error("interface `{link}` is a port of the running instance `{instance}`")]
+    InUse {
+        /// The interface.
+        link: String,
+        /// The instance that has it.
+        instance: String,
+    },
+    /// The interface vanished meanwhile.
+    #[error("interface `{0}` vanished")]
+    Vanished(String),
+    /// The file that remembers what was changed can't be used; nothing was changed.
+    #[error("cannot use `{}`: {source}", path.display())]
+    State {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The interfaces can't be read.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The lock of another instance can't be looked at.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+}
+
+/// What was found of runs that ended without undoing their guard.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Recovery {
+    /// The interfaces that were given back.
+    pub links: Vec<String>,
+    /// What could not be undone, and why it needn't be; for the log.
+    pub notes: Vec<String>,
+}
+
+/// Guards the ports of one instance until it is dropped.
+#[derive(Debug)]
+pub struct Guard {
+    lock: InstanceLock,
+    place: Place,
+    entries: Vec<Entry>,
+}
+
+impl Guard {
+    /// A guard of nothing yet, after what crashed runs left behind in this network namespace was undone: of this
+    /// instance, and of others that are not running.
+    ///
+    /// # Errors
+    /// When something was left behind and can't be undone: its state file stays.
+    pub fn new(lock: InstanceLock) -> Result<(Self, Recovery), GuardError> {
+        let recovery = Self::recover(&lock)?;
+        let place = here(&lock)?;
+        Ok((Self { lock, place, entries: Vec::new() }, recovery))
+    }
+
+    /// Undoes what crashed runs left behind, and begins nothing. [`Guard::new`] does it by itself.
+    ///
+    /// # Errors
+    /// As [`Guard::new`].
+    pub fn recover(lock: &InstanceLock) -> Result<Recovery, GuardError> {
+        let mut recovery = Recovery::default();
+        recover_instance(lock, true, &mut recovery)?;
+        for_other_instances(lock, |other| match other {
+            Other::Dead(dead) => recover_instance(&dead, false, &mut recovery),
+            Other::Running(..) => Ok(()),
+        })?;
+        Ok(recovery)
+    }
+
+    /// Takes an interface under guard; one that is under it already stays so. For an interface that vanished and
+    /// came back, this is all there is to do.
+    ///
+    /// # Errors
+    /// Any [`GuardError`]; the interface is then as it was before.
+    pub fn add(&mut self, link: &LinkInfo) -> Result<(), GuardError> {
+        if !nft::is_plain(&link.name) {
+            return Err(GuardError::Name(link.name.clone()));
+        }
+        if self.entries.iter().any(|entry| entry.index == link.index) {
+            return Ok(());
+        }
+        // Before the switch is read: a crashed run may have left it off.
+        Self::recover_others(&self.lock)?;
+        let restore_ipv6 = ipv6::is_on(&link.name)?;
+        let before = self.entries.clone();
+        self.entries.retain(|entry| entry.name != link.name);
+        self.entries.push(Entry { index: link.index, name: link.name.clone(), restore_ipv6 });
+        self.engage(link, restore_ipv6).inspect_err(|_| {
+            self.entries = before;
+            // The error that began it is the one to tell.
+            let _ = self.apply().and_then(|()| self.save());
+        })
+    }
+
+    /// The steps of [`add`](Self::add), each of which may fail.
+    fn engage(&mut self, link: &LinkInfo, switch_ipv6: bool) -> Result<(), GuardError> {
+        self.save()?;
+        // Ours is written, so of two that begin at once at least one sees the other.
+        for_other_instances(&self.lock, |other| match other {
+            Other::Running(instance, state) if state.place == self.place => {
+                match state.entries.iter().any(|entry| entry.index == link.index) {
+                    true => Err(GuardError::InUse { link: link.name.clone(), instance }),
+                    false => Ok(()),
+                }
+            }
+            Other::Running(..) | Other::Dead(_) => Ok(()),
+        })?;
+        self.apply()?;
+        if !self.entries.iter().any(|entry| entry.index == link.index) {
+            return Err(GuardError::Vanished(link.name.clone()));
+        }
+        if switch_ipv6 {
+            ipv6::set(&link.name, false)?;
+        }
+        Ok(())
+    }
+
+    /// Gives an interface back; nothing happens if it isn't under guard.
+    ///
+    /// # Errors
+    /// When nft or the IPv6 switch fails; what is left to undo stays in the state file.
+    pub fn remove(&mut self, index: u32) -> Result<(), GuardError> {
+        let Some(at) = self.entries.iter().position(|entry| entry.index == index) else { return Ok(()) };
+        let entry = self.entries.remove(at);
+        self.apply()?;
+        restore_ipv6(&[entry])?;
+        self.save()
+    }
+
+    /// Gives all interfaces back. Dropping the guard does the same, but can only log what fails.
+    ///
+    /// # Errors
+    /// As [`remove`](Self::remove).
+    pub fn release(mut self) -> Result<(), GuardError> {
+        self.undo()
+    }
+
+    /// The indices of the interfaces under guard.
+    pub fn links(&self) -> impl Iterator<Item = u32> {
+        self.entries.iter().map(|entry| entry.index)
+    }
+
+    /// The lock that the guard holds.
+    pub fn lock(&self) -> &InstanceLock {
+        &self.lock
+    }
+
+    fn recover_others(lock: &InstanceLock) -> Result<(), GuardError> {
+        for_other_instances(lock, |other| match other {
+            Other::Dead(dead) => recover_instance(&dead, false, &mut Recovery::default()),
+            Other::Running(..) => Ok(()),
+        })
+    }
+
+    /// Makes the instance's nft table say what the entries say, under the names that the interfaces have now.
+    /// Interfaces that vanished are forgotten: nothing of them is left to guard or to undo.
+    fn apply(&mut self) -> Result<(), GuardError> {
+        let links = current_links()?;
+        self.entries.retain_mut(|entry| {
+            let now = links.iter().find(|(index, _)| *index == entry.index);
+            if let Some((_, name)) = now {
+                entry.name.clone_from(name);
+            }
+            now.is_some()
+        });
+        let named: Vec<(u32, &str)> = self.entries.iter().map(|e| (e.index, e.name.as_str())).collect();
+        nft::run(&nft::script(self.lock.instance(), &named))
+    }
+
+    fn save(&self) -> Result<(), GuardError> {
+        let (run_dir, instance) = (self.lock.run_dir(), self.lock.instance());
+        let state = State { place: self.place.clone(), entries: self.entries.clone() };
+        let saved = if state.entries.is_empty() {
+            state::remove(run_dir, instance)
+        } else {
+            state::write(run_dir, instance, &state)
+        };
+        saved.map_err(|source| state_error(&self.lock, source))
+    }
+
+    fn undo(&mut self) -> Result<(), GuardError> {
+        if self.entries.is_empty() {
+            return Ok(());
+        }
+        // The drop goes first: IPv6 looks for a duplicate of its address when it comes back, and must hear one.
+        nft::run(&nft::script(self.lock.instance(), &[]))?;
+        restore_ipv6(&self.entries)?;
+        self.entries.clear();
+        self.save()
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Err(error) = self.undo() {
+            tracing::error!(%error, "the guard of the interfaces could not be undone; the next start tries again");
+        }
+    }
+}
+
+/// Another instance with a state file in the same run directory.
+enum Other {
+    /// Not running; its lock is ours for the moment.
+    Dead(InstanceLock),
+    /// Running: its name, and what its file says.
+    Running(String, State),
+}
+
+fn for_other_instances(
+    lock: &InstanceLock,
+    mut each: impl FnMut(Other) -> Result<(), GuardError>,
+) -> Result<(), GuardError> {
+    let run_dir = lock.run_dir();
+    let read_failed = |source| GuardError::State { path: run_dir.to_owned(), source };
+    for instance in state::instances(run_dir).map_err(read_failed)? {
+        if instance == lock.instance() {
+            continue;
+        }
+        match InstanceLock::acquire_dead(run_dir, &instance) {
+            Ok(dead) => each(Other::Dead(dead))?,
+            Err(LockError::AlreadyRunning { .. }) => {
+                if let Stored::State(state) = state::read(run_dir, &instance).map_err(read_failed)? {
+                    each(Other::Running(instance, state))?;
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Undoes what a run of the instance left behind. A file of another namespace is only taken away if it is `own`.
+fn recover_instance(lock: &InstanceLock, own: bool, recovery: &mut Recovery) -> Result<(), GuardError> {
+    let failed = |source| state_error(lock, source);
+    let (run_dir, instance) = (lock.run_dir(), lock.instance());
+    let place = here(lock)?;
+    let entries = match state::read(run_dir, instance).map_err(failed)? {
+        Stored::Absent => return Ok(()),
+        Stored::State(state) if state.place == place => state.entries,
+        Stored::State(state) if state.place.boot == place.boot && !own => return Ok(()),
+        Stored::State(_) => {
+            recovery
+                .notes
+                .push(format!("instance `{instance}` ended in a place that is gone: nothing to undo"));
+            return state::remove(run_dir, instance).map_err(failed);
+        }
+        Stored::Unreadable => {
+            let path = state::path(run_dir, instance);
+            recovery.notes.push(format!("`{}` is damaged; only the drop can be undone", path.display()));
+            Vec::new()
+        }
+    };
+    nft::run(&nft::script(instance, &[]))?;
+    recovery.links.extend(restore_ipv6(&entries)?);
+    state::remove(run_dir, instance).map_err(failed)
+}
+
+/// Switches IPv6 on again where a guard switched it off, and gives the names of the interfaces still there. Whoever
+/// has switched it on meanwhile is left alone; an interface that vanished, or whose index is another's now, too.
+fn restore_ipv6(entries: &[Entry]) -> Result<Vec<String>, GuardError> {
+    let links = current_links()?;
+    let mut restored = Vec::new();
+    for entry in entries {
+        let Some((_, name)) = links.iter().find(|(index, _)| *index == entry.index) else { continue };
+        if entry.restore_ipv6 && !ipv6::is_on(name)? {
+            ipv6::set(name, true)?;
+        }
+        restored.push(name.clone());
+    }
+    Ok(restored)
+}
+
+fn current_links() -> Result<Vec<(u32, String)>, GuardError> {
+    let links = Netlink::open(0).and_then(|mut netlink| dump_links(&mut netlink));
+    let links = links.map_err(|source| LinkError::new("list the interfaces", source))?;
+    Ok(links.into_iter().map(|link| (link.index, link.name)).collect())
+}
+
+fn here(lock: &InstanceLock) -> Result<Place, GuardError> {
+    Place::here().map_err(|source| state_error(lock, source))
+}
+
+fn state_error(lock: &InstanceLock, source: io::Error) -> GuardError {
+    GuardError::State { path: state::path(lock.run_dir(), lock.instance()), source }
+}

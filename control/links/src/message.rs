@@ -1,0 +1,202 @@
+//! The rtnetlink messages that matter here, read from bytes.
+//!
+//! Only the attributes that are used are read, by their own length rules. A kernel newer than this code adds and
+//! widens attributes in every release; one that we don't read must never cost us the interface.
+
+use std::net::IpAddr;
+
+use netlink_packet_core::NlasIterator;
+use types::MacAddr;
+
+use crate::kind::{KindAttributes, TunType};
+
+/// Interface is administratively up.
+pub(crate) const IFF_UP: u32 = 1;
+/// The driver has carrier.
+pub(crate) const IFF_LOWER_UP: u32 = 1 << 16;
+
+/// RFC 2863 states as the kernel numbers them: 0 unknown (the driver doesn't say), 5 dormant, 6 up.
+const OPER_UNKNOWN: u8 = 0;
+const OPER_UP: u8 = 6;
+
+const AF_UNSPEC: u8 = 0;
+const RTN_UNICAST: u8 = 1;
+
+/// One RTM_NEWLINK or RTM_DELLINK, as far as it is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LinkMessage {
+    pub(crate) index: u32,
+    pub(crate) name: String,
+    pub(crate) altnames: Vec<String>,
+    pub(crate) flags: u32,
+    pub(crate) operstate: u8,
+    pub(crate) mac: Option<MacAddr>,
+    pub(crate) mtu: u32,
+    pub(crate) master: Option<u32>,
+    /// IFLA_LINK, when it names a link of this network namespace other than itself.
+    pub(crate) lower: Option<u32>,
+    pub(crate) kind: KindAttributes,
+}
+
+impl LinkMessage {
+    /// Reads the payload of a link message. `None` when it is too short, has no name, or is of another family:
+    /// bridges send RTM_DELLINK with AF_BRIDGE when a port leaves them, though the port lives on.
+    pub(crate) fn parse(payload: &[u8]) -> Option<Self> {
+        let (header, rest) = payload.split_at_checked(16)?;
+        if header[0] != AF_UNSPEC {
+            return None;
+        }
+        let mut link = Self {
+            index: u32_at(header, 4)?,
+            name: String::new(),
+            altnames: Vec::new(),
+            flags: u32_at(header, 8)?,
+            operstate: OPER_UNKNOWN,
+            mac: None,
+            mtu: 0,
+            master: None,
+            lower: None,
+            kind: KindAttributes { arphrd: u16_at(header, 2)?, ..KindAttributes::default() },
+        };
+        let mut other_namespace = false;
+        for (kind, value) in attributes(rest) {
+            match kind {
+                1 => link.mac = value.try_into().ok().map(MacAddr),
+                3 => link.name = text(value),
+                4 => link.mtu = u32_at(value, 0)?,
+                5 => link.lower = u32_at(value, 0).filter(|&lower| lower != 0 && lower != link.index),
+                10 => link.master = u32_at(value, 0).filter(|&master| master != 0),
+                16 => link.operstate = *value.first()?,
+                18 => link.read_info(value),
+                37 => other_namespace = true,
+                52 => link.altnames = attributes(value).filter(|a| a.0 == 53).map(|a| text(a.1)).collect(),
+                _ => {}
+            }
+        }
+        if other_namespace {
+            link.lower = None;
+        }
+        (!link.name.is_empty()).then_some(link)
+    }
+
+    /// IFLA_LINKINFO: the kind's name, and for tun devices which sort.
+    fn read_info(&mut self, info: &[u8]) {
+        for (kind, value) in attributes(info) {
+            match kind {
+                1 => self.kind.info_kind = Some(text(value)),
+                2 if self.kind.info_kind.as_deref() == Some("tun") => {
+                    self.kind.tun_type =
+                        attributes(value).find(|a| a.0 == 3).and_then(|a| match a.1.first() {
+                            Some(1) => Some(TunType::Tun),
+                            Some(2) => Some(TunType::Tap),
+                            _ => None,
+                        });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Administratively up.
+    pub(crate) fn is_admin_up(&self) -> bool {
+        self.flags & IFF_UP != 0
+    }
+
+    /// Frames can pass: up, with carrier, and not held down by a layer below or by 802.1X. A driver that doesn't
+    /// keep an operational state counts by its carrier alone.
+    pub(crate) fn is_up(&self) -> bool {
+        let wanted = IFF_UP | IFF_LOWER_UP;
+        self.flags & wanted == wanted && matches!(self.operstate, OPER_UNKNOWN | OPER_UP)
+    }
+}
+
+/// One RTM_NEWADDR.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AddressMessage {
+    pub(crate) link: u32,
+    pub(crate) addr: IpAddr,
+    pub(crate) prefix_len: u8,
+}
+
+impl AddressMessage {
+    pub(crate) fn parse(payload: &[u8]) -> Option<Self> {
+        let (header, rest) = payload.split_at_checked(8)?;
+        let (mut address, mut local) = (None, None);
+        for (kind, value) in attributes(rest) {
+            match kind {
+                1 => address = ip(value),
+                2 => local = ip(value),
+                _ => {}
+            }
+        }
+        // On a point-to-point link IFA_ADDRESS is the peer's; ours is IFA_LOCAL.
+        Some(Self { link: u32_at(header, 4)?, addr: local.or(address)?, prefix_len: header[1] })
+    }
+}
+
+/// One default route: its family and the links it leads over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DefaultRouteMessage {
+    pub(crate) ipv6: bool,
+    pub(crate) links: Vec<u32>,
+}
+
+impl DefaultRouteMessage {
+    /// Reads an RTM_NEWROUTE; `None` for every route that isn't a unicast default one, in whatever table.
+    pub(crate) fn parse(payload: &[u8]) -> Option<Self> {
+        let (header, rest) = payload.split_at_checked(12)?;
+        let (family, dst_len, kind) = (header[0], header[1], header[7]);
+        if dst_len != 0 || kind != RTN_UNICAST || !matches!(family, 2 | 10) {
+            return None;
+        }
+        let mut links = Vec::new();
+        for (kind, value) in attributes(rest) {
+            match kind {
+                4 => links.extend(u32_at(value, 0)),
+                9 => links.extend(next_hops(value)),
+                _ => {}
+            }
+        }
+        Some(Self { ipv6: family == 10, links })
+    }
+}
+
+/// The links of an RTA_MULTIPATH: a row of `rtnexthop`, each with its own attributes behind it.
+fn next_hops(mut bytes: &[u8]) -> Vec<u32> {
+    let mut links = Vec::new();
+    while let (Some(len), Some(link)) = (u16_at(bytes, 0), u32_at(bytes, 4)) {
+        links.push(link);
+        let next = usize::from(len).max(8).next_multiple_of(4);
+        bytes = bytes.get(next..).unwrap_or_default();
+    }
+    links
+}
+
+/// The attributes in a row of them, up to the first malformed one.
+fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    NlasIterator::new(bytes).map_while(Result::ok).filter_map(|attribute| {
+        let (kind, len) = (attribute.kind(), usize::from(attribute.length()));
+        Some((kind, attribute.into_inner().get(4..len)?))
+    })
+}
+
+fn text(value: &[u8]) -> String {
+    let end = value.iter().position(|&b| b == 0).unwrap_or(value.len());
+    String::from_utf8_lossy(&value[..end]).into_owned()
+}
+
+fn ip(value: &[u8]) -> Option<IpAddr> {
+    match value.len() {
+        4 => <[u8; 4]>::try_from(value).ok().map(IpAddr::from),
+        16 => <[u8; 16]>::try_from(value).ok().map(IpAddr::from),
+        _ => None,
+    }
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_ne_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
+}

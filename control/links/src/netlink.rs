@@ -1,0 +1,170 @@
+//! The rtnetlink socket: requests, dumps and notifications, as payload bytes.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use netlink_packet_core::NetlinkBuffer;
+use rustix::net::netlink::SocketAddrNetlink;
+use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
+
+pub(crate) const RTM_NEWLINK: u16 = 16;
+pub(crate) const RTM_DELLINK: u16 = 17;
+pub(crate) const RTM_GETLINK: u16 = 18;
+pub(crate) const RTM_NEWADDR: u16 = 20;
+pub(crate) const RTM_GETADDR: u16 = 22;
+pub(crate) const RTM_NEWROUTE: u16 = 24;
+pub(crate) const RTM_GETROUTE: u16 = 26;
+
+/// Notifications of links that come, go and change.
+pub(crate) const RTMGRP_LINK: u32 = 1;
+
+const NLM_F_REQUEST: u16 = 1;
+const NLM_F_ACK: u16 = 4;
+const NLM_F_DUMP: u16 = 0x300;
+const NLM_F_DUMP_INTR: u16 = 0x10;
+
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+
+const HEADER_LEN: usize = 16;
+
+/// The kernel fills at most 32 KiB a datagram.
+const BUFFER_LEN: usize = 64 * 1024;
+
+/// Dumps that a change interrupted are begun anew, this often at most.
+const DUMP_TRIES: usize = 8;
+
+/// What one receive gave.
+pub(crate) enum Received {
+    /// This many bytes of messages.
+    Bytes(usize),
+    /// The kernel threw notifications away, or one was longer than the buffer.
+    Overrun,
+    /// Nothing there now.
+    Empty,
+}
+
+/// An rtnetlink socket of the calling thread's network namespace.
+#[derive(Debug)]
+pub(crate) struct Netlink {
+    fd: OwnedFd,
+    buffer: Vec<u8>,
+    sequence: u32,
+}
+
+impl Netlink {
+    /// Opens a socket that hears the notifications of `groups`; none are needed for requests.
+    pub(crate) fn open(groups: u32) -> io::Result<Self> {
+        let fd = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
+        net::bind(&fd, &SocketAddrNetlink::new(0, groups))?;
+        Ok(Self { fd, buffer: vec![0; BUFFER_LEN], sequence: 0 })
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Asks for every object of a sort, and gives what `parse` makes of each answer of type `answer`.
+    pub(crate) fn dump<T>(
+        &mut self,
+        request: u16,
+        body: &[u8],
+        answer: u16,
+        mut parse: impl FnMut(&[u8]) -> Option<T>,
+    ) -> io::Result<Vec<T>> {
+        for _ in 0..DUMP_TRIES {
+            self.send(request, NLM_F_DUMP, body)?;
+            let mut found = Vec::new();
+            let interrupted = self.receive_answers(|kind, payload| {
+                if kind == answer {
+                    found.extend(parse(payload));
+                }
+            })?;
+            if !interrupted {
+                return Ok(found);
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::ResourceBusy, "the list kept changing while it was read"))
+    }
+
+    /// Asks for a change and waits for the kernel's verdict.
+    pub(crate) fn change(&mut self, request: u16, body: &[u8]) -> io::Result<()> {
+        self.send(request, NLM_F_ACK, body)?;
+        self.receive_answers(|_, _| {}).map(drop)
+    }
+
+    fn send(&mut self, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
+        self.sequence += 1;
+        let len = HEADER_LEN + body.len();
+        let mut message = Vec::with_capacity(len);
+        message.extend_from_slice(&(len as u32).to_ne_bytes());
+        message.extend_from_slice(&kind.to_ne_bytes());
+        message.extend_from_slice(&(NLM_F_REQUEST | flags).to_ne_bytes());
+        message.extend_from_slice(&self.sequence.to_ne_bytes());
+        message.extend_from_slice(&0_u32.to_ne_bytes());
+        message.extend_from_slice(body);
+        net::sendto(&self.fd, &message, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+        Ok(())
+    }
+
+    /// Hands on the answers to the last request up to its end; true when a change interrupted the dump.
+    fn receive_answers(&mut self, mut each: impl FnMut(u16, &[u8])) -> io::Result<bool> {
+        let mut interrupted = false;
+        let sequence = self.sequence;
+        loop {
+            let len = match self.receive(RecvFlags::empty())? {
+                Received::Bytes(len) => len,
+                Received::Overrun | Received::Empty => return Err(io::ErrorKind::InvalidData.into()),
+            };
+            for message in messages(&self.buffer[..len]).filter(|m| m.sequence_number() == sequence) {
+                interrupted |= message.flags() & NLM_F_DUMP_INTR != 0;
+                match message.message_type() {
+                    NLMSG_DONE | NLMSG_ERROR => return verdict(message.payload()).map(|()| interrupted),
+                    kind => each(kind, message.payload()),
+                }
+            }
+        }
+    }
+
+    /// Takes one datagram of the kernel's; what other processes send is skipped.
+    pub(crate) fn receive(&mut self, flags: RecvFlags) -> io::Result<Received> {
+        loop {
+            let received = net::recvfrom(&self.fd, &mut self.buffer[..], flags | RecvFlags::TRUNC);
+            let (len, full_len, from) = match received {
+                Ok(received) => received,
+                Err(rustix::io::Errno::INTR) => continue,
+                Err(rustix::io::Errno::AGAIN) => return Ok(Received::Empty),
+                Err(rustix::io::Errno::NOBUFS) => return Ok(Received::Overrun),
+                Err(error) => return Err(error.into()),
+            };
+            let sender = from.and_then(|from| SocketAddrNetlink::try_from(from).ok());
+            if sender.is_none_or(|sender| sender.pid() != 0) {
+                continue;
+            }
+            return Ok(if full_len > len { Received::Overrun } else { Received::Bytes(len) });
+        }
+    }
+
+    /// The notifications in the first `len` bytes received.
+    pub(crate) fn received(&self, len: usize) -> impl Iterator<Item = (u16, &[u8])> {
+        messages(&self.buffer[..len]).map(|m| (m.message_type(), m.payload()))
+    }
+}
+
+/// The messages in a datagram, up to the first malformed one.
+fn messages(mut bytes: &[u8]) -> impl Iterator<Item = NetlinkBuffer<&[u8]>> {
+    std::iter::from_fn(move || {
+        let message = NetlinkBuffer::new_checked(bytes).ok()?;
+        let len = message.length() as usize;
+        let next = len.next_multiple_of(4).min(bytes.len());
+        let this = &bytes[..len];
+        bytes = &bytes[next..];
+        Some(NetlinkBuffer::new(this))
+    })
+}
+
+/// NLMSG_ERROR and NLMSG_DONE begin with a negative errno, or 0.
+fn verdict(payload: &[u8]) -> io::Result<()> {
+    let code = payload.first_chunk().map_or(0, |code| i32::from_ne_bytes(*code));
+    if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code.saturating_neg())) }
+}
