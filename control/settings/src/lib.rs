@@ -1,1 +1,36 @@
-//! Placeholder
+//! Settings: files to values that have passed every check, and the difference of two of them.
+//!
+//! Two layers. `manifold.toml` is the administrator's: devices, memory, cores, paths, and the start value of
+//! everything else. `live.toml` is what the page and the socket changed: the switch, the provider's port, ports'
+//! addresses, timers and policies, and new ports on PCI devices and kernel interfaces. The proxy alone writes the
+//! second, after [`parse_layers`] has passed it.
+//!
+//! Every problem is one line, `file:line:column: what is wrong; what would cure it`, and one look finds them all.
+//!
+//! Pure but for [`load`], which reads the two files: whether a device, a core or memory exists is the machine's to
+//! say, and comes in as an argument ([`plan_memory`], [`place_threads`]). Runs on the control thread and in
+//! `manifold check`; needs no DPDK.
+
+mod check;
+mod device;
+mod difference;
+mod duration;
+mod eal;
+mod load;
+mod memory;
+mod model;
+mod port;
+mod problem;
+mod reader;
+mod sections;
+
+pub use device::{Device, DeviceError, InterfaceName, PciAddress, Vdev};
+pub use difference::{Difference, PortChange, difference};
+pub use eal::{Placement, eal_args, place_threads};
+pub use load::{load, parse, parse_layers};
+pub use memory::{MachineError, MemoryMode, MemoryPlan, mbuf_data_room, memory_mb, plan_memory, pool_size};
+pub use model::{
+    Cores, EalSettings, Hugepages, LogLevel, LogSettings, PathSettings, Poll, PortSettings, PortTimers,
+    ProxySettings, Role, Settings, SocketSettings, Sources, TableSettings, WorkerSettings,
+};
+pub use problem::{Place, Problem, SettingsError, Warning};

@@ -1,0 +1,223 @@
+//! The command line of DPDK's environment abstraction layer, and where its threads run.
+
+use crate::device::Device;
+use crate::memory::{MachineError, MemoryMode, MemoryPlan, frame_size};
+use crate::model::{Cores, LogLevel, PortSettings, Settings};
+use crate::problem::{Place, Problems, SettingsError};
+
+/// Frames in each AF_PACKET ring, which is the driver's default too.
+const AF_PACKET_FRAMES: u32 = 512;
+/// Block size of AF_PACKET rings with frames above 2 KiB: a multiple of the frame size, as the driver takes frames
+/// to lie without gaps, and of any page size.
+const AF_PACKET_BLOCK: u32 = 65_536;
+
+/// The cores of the control thread and of each worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placement {
+    /// The control thread's core, DPDK's main one.
+    pub control: u16,
+    /// A core for each worker, in order.
+    pub workers: Vec<u16>,
+}
+
+/// Places control thread and workers on the cores that this process may use, in ascending order.
+///
+/// # Errors
+/// A core that the settings name is not among `available`, or none is.
+pub fn place_threads(settings: &Settings, available: &[u16]) -> Result<Placement, MachineError> {
+    let (Some(first), Some(last)) = (available.first(), available.last()) else {
+        return Err(MachineError {
+            what: "this process may run on no core".to_owned(),
+            cure: "look at its cpuset with `taskset -p`".to_owned(),
+        });
+    };
+    let check = |core: u16, key: &str| {
+        if available.contains(&core) {
+            return Ok(core);
+        }
+        let list: Vec<_> = available.iter().map(u16::to_string).collect();
+        Err(MachineError {
+            what: format!("`{key}` names core {core}, which this process may not use"),
+            cure: format!("it may use {}", list.join(", ")),
+        })
+    };
+    let workers = match &settings.worker.cores {
+        Cores::Auto => vec![*last],
+        Cores::List(cores) => cores.iter().map(|core| check(*core, "cores")).collect::<Result<_, _>>()?,
+    };
+    let control = match settings.worker.control_core {
+        Some(core) => check(core, "control-core")?,
+        None => available.iter().copied().find(|core| !workers.contains(core)).unwrap_or(*first),
+    };
+    Ok(Placement { control, workers })
+}
+
+/// The final command line, program name first: what Manifold sets, then `[eal] args`, then `trailing`, which stood
+/// after `--`. Of cores, memory and log level, what the user gives replaces Manifold's.
+///
+/// # Errors
+/// An argument in `trailing` that Manifold itself sets; the place is "command line".
+pub fn eal_args(
+    settings: &Settings,
+    memory: &MemoryPlan,
+    placement: &Placement,
+    trailing: &[String],
+) -> Result<Vec<String>, SettingsError> {
+    let mut problems = Problems::default();
+    for argument in trailing {
+        if let Err((what, cure)) = check_argument(argument) {
+            problems.error(&Place::file("command line"), what, cure);
+        }
+    }
+    if !problems.errors.is_empty() {
+        return Err(SettingsError::new(problems.errors));
+    }
+    let users: Vec<&String> = settings.eal.args.iter().chain(trailing).collect();
+    let given = |short: Option<&str>, long: &[&str]| users.iter().any(|a| names(a, short, long));
+    let mut args = vec!["manifold".to_owned(), format!("--file-prefix=manifold-{}", settings.proxy.instance)];
+    match memory.mode {
+        MemoryMode::Hugepages => args.push("--in-memory".to_owned()),
+        MemoryMode::NoHugepages => args.push("--no-huge".to_owned()),
+    }
+    if !given(Some("-m"), &["--socket-mem"]) {
+        args.extend(["-m".to_owned(), memory.megabytes.to_string()]);
+    }
+    if !given(Some("-l"), &[]) {
+        args.extend(["-l".to_owned(), core_list(placement)]);
+        if !given(None, &["--main-lcore"]) {
+            args.push(format!("--main-lcore={}", placement.control));
+        }
+    }
+    if !given(None, &["--log-level"]) {
+        args.push(format!("--log-level={}", log_level(settings.log.level)));
+    }
+    args.extend(device_args(&settings.ports));
+    args.extend(users.into_iter().cloned());
+    Ok(args)
+}
+
+/// What makes DPDK see the ports' devices and no others.
+fn device_args(ports: &[PortSettings]) -> Vec<String> {
+    let mut args = Vec::new();
+    if !ports.iter().any(|port| matches!(port.device, Device::Pci(_))) {
+        args.push("--no-pci".to_owned());
+    }
+    for port in ports {
+        match &port.device {
+            Device::Pci(address) => args.extend(["-a".to_owned(), address.to_string()]),
+            Device::Kernel(_) | Device::Vdev(_) => {
+                args.extend(port.vdev_args().map(|v| format!("--vdev={v}")))
+            }
+        }
+    }
+    args
+}
+
+impl PortSettings {
+    /// Name and arguments of the virtual device that the port runs on, as `--vdev` and hot-plugging take them; `None`
+    /// for a PCI device.
+    pub fn vdev_args(&self) -> Option<String> {
+        let interface = match &self.device {
+            Device::Pci(_) => return None,
+            Device::Vdev(vdev) => return Some(vdev.as_str().to_owned()),
+            Device::Kernel(interface) => interface,
+        };
+        let size = frame_size(self);
+        let block = if size > 2048 { format!(",blocksz={AF_PACKET_BLOCK}") } else { String::new() };
+        Some(format!(
+            "{},iface={interface},qdisc_bypass=1{block},framesz={size},framecnt={AF_PACKET_FRAMES}",
+            self.dpdk_name()
+        ))
+    }
+}
+
+fn core_list(placement: &Placement) -> String {
+    let mut cores = placement.workers.clone();
+    cores.push(placement.control);
+    cores.sort_unstable();
+    cores.dedup();
+    cores.iter().map(u16::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// DPDK says at `info` what only its developers look for.
+fn log_level(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Error => "error",
+        LogLevel::Warn | LogLevel::Info => "warning",
+        LogLevel::Debug => "info",
+        LogLevel::Trace => "debug",
+    }
+}
+
+/// An argument that Manifold sets itself: its names, why the user's is refused, and the cure.
+struct Reserved {
+    short: &'static [&'static str],
+    long: &'static [&'static str],
+    why: &'static str,
+    cure: &'static str,
+}
+
+const RESERVED: &[Reserved] = &[
+    Reserved {
+        short: &["-a", "-b"],
+        long: &["--allow", "--block", "--vdev", "--no-pci"],
+        why: "which devices DPDK sees follows from the ports",
+        cure: "add a [[port]] with that `device`",
+    },
+    Reserved {
+        short: &[],
+        long: &["--file-prefix"],
+        why: "the file prefix follows from the instance",
+        cure: "set `instance` in [proxy]",
+    },
+    Reserved {
+        short: &[],
+        long: &["--no-huge", "--in-memory"],
+        why: "the kind of memory is a setting",
+        cure: "set `hugepages` in [eal] to \"auto\", \"require\" or \"no\"",
+    },
+    Reserved {
+        short: &["-c", "-s", "-S"],
+        long: &["--lcores"],
+        why: "Manifold says which cores DPDK uses, as a list",
+        cure: "set `cores` and `control-core` in [worker], or give -l",
+    },
+    Reserved {
+        short: &[],
+        long: &["--proc-type"],
+        why: "Manifold is DPDK's primary process",
+        cure: "leave it out",
+    },
+    Reserved {
+        short: &["-h"],
+        long: &["--help"],
+        why: "DPDK would print its help and exit",
+        cure: "see https://doc.dpdk.org/guides/linux_gsg/linux_eal_parameters.html",
+    },
+];
+
+/// Whether the user may give DPDK this argument; if not, what is wrong and the cure.
+pub(crate) fn check_argument(argument: &str) -> Result<(), (String, String)> {
+    let shown = argument.escape_debug();
+    if argument == "--" || argument.contains('\0') {
+        return Err((format!("`{shown}` is no argument for DPDK"), "leave it out".to_owned()));
+    }
+    match RESERVED.iter().find(|r| {
+        r.short.iter().any(|short| names(argument, Some(short), &[])) || names(argument, None, r.long)
+    }) {
+        Some(reserved) => {
+            Err((format!("DPDK's argument `{shown}` is refused: {}", reserved.why), reserved.cure.to_owned()))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether `argument` is that option, with its value attached or not. A long one may be cut short, as getopt_long
+/// allows while it stays unambiguous.
+fn names(argument: &str, short: Option<&str>, long: &[&str]) -> bool {
+    if argument.starts_with("--") {
+        let name = argument.split('=').next().unwrap_or_default();
+        return name.len() > 3 && long.iter().any(|option| option.starts_with(name));
+    }
+    short.is_some_and(|option| argument.starts_with(option))
+}

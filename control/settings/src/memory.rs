@@ -1,0 +1,150 @@
+//! How much memory DPDK gets, and of which kind.
+
+use std::fmt;
+
+use crate::device::Device;
+use crate::model::{Hugepages, PortSettings, Settings};
+
+/// Bytes before the data of each mbuf that DPDK keeps free (RTE_PKTMBUF_HEADROOM).
+const HEADROOM: u32 = 128;
+/// An mbuf's own bytes and its place in the pool: 128 of struct, 64 of header, and up to 192 of padding that
+/// spreads objects over memory channels.
+const MBUF_OVERHEAD: u32 = 384;
+/// Mbufs a worker's pool cache may hold back: DPDK flushes at one and a half of the cache's 512.
+const CACHED_MBUFS: u32 = 768;
+/// Mbufs for frames that the control thread has a worker send.
+const INJECT_MBUFS: u32 = 512;
+/// Mbufs that each net_af_xdp queue keeps in its fill ring for good.
+const AF_XDP_FILL: u32 = 2048;
+/// The least pool: a burst on every port while the smallest rings are full.
+const LEAST_MBUFS: u32 = 8192;
+/// MiB for DPDK's own tables.
+const BASE_MB: u32 = 14;
+/// MiB of driver tables for each port.
+const PORT_MB: u32 = 1;
+
+/// What this machine lacks for settings that are right in themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineError {
+    /// What is wrong.
+    pub what: String,
+    /// What would cure it.
+    pub cure: String,
+}
+
+impl fmt::Display for MachineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.what, self.cure)
+    }
+}
+
+impl std::error::Error for MachineError {}
+
+/// The kind of memory that DPDK runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MemoryMode {
+    /// Hugepages, which no file is left behind of.
+    Hugepages,
+    /// Ordinary pages: no PCI device, and no growth after the start.
+    NoHugepages,
+}
+
+/// What DPDK's memory will be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemoryPlan {
+    /// The kind.
+    pub mode: MemoryMode,
+    /// MiB.
+    pub megabytes: u32,
+    /// For the log: that there are no hugepages, and what that costs.
+    pub warning: Option<String>,
+}
+
+/// Decides the kind of memory from the settings and from how many MiB of hugepages are free.
+///
+/// # Errors
+/// Hugepages are required, by the settings or by a PCI port, and the machine has too few.
+pub fn plan_memory(settings: &Settings, free_hugepages_mb: u32) -> Result<MemoryPlan, MachineError> {
+    let megabytes = settings.eal.memory_mb.unwrap_or_else(|| memory_mb(settings));
+    let plan = |mode, warning| Ok(MemoryPlan { mode, megabytes, warning });
+    let pci = settings.ports.iter().find(|port| matches!(port.device, Device::Pci(_)));
+    let found = match free_hugepages_mb {
+        0 => "no hugepages are free".to_owned(),
+        free => format!("{free} MiB of hugepages are free, {megabytes} MiB are needed"),
+    };
+    let reserve = format!("reserve them, as with `sysctl vm.nr_hugepages={}`", megabytes.div_ceil(2) + 8);
+    match (settings.eal.hugepages, pci) {
+        (Hugepages::No, Some(port)) => Err(MachineError {
+            what: format!(
+                "port \"{}\" is a PCI device, which needs hugepages, and `hugepages` is \"no\"",
+                port.name
+            ),
+            cure: "set `hugepages` in [eal] to \"auto\" or \"require\"".to_owned(),
+        }),
+        (Hugepages::No, None) => plan(MemoryMode::NoHugepages, None),
+        _ if free_hugepages_mb >= megabytes => plan(MemoryMode::Hugepages, None),
+        (Hugepages::Require, _) => Err(MachineError {
+            what: format!("{found}, and `hugepages` is \"require\""),
+            cure: format!("{reserve}, or set `hugepages` in [eal] to \"auto\""),
+        }),
+        (Hugepages::Auto, Some(port)) => Err(MachineError {
+            what: format!("{found}, and port \"{}\" is a PCI device, which needs them", port.name),
+            cure: reserve,
+        }),
+        (Hugepages::Auto, None) => {
+            let warning = format!("{found}: runs without, slower, on {megabytes} MiB of ordinary memory");
+            plan(MemoryMode::NoHugepages, Some(warning))
+        }
+    }
+}
+
+/// Mbufs in the pool: what the rings of all ports and the caches of all workers can hold at a time, with a burst in
+/// every worker's hands, rounded up to 1,024 and less one, for the pool's ring is a power of two less one.
+///
+/// Counts [`EalSettings::max_ports`](crate::EalSettings::max_ports) ports, those that may come as large as the
+/// largest that is there.
+pub fn pool_size(settings: &Settings) -> u32 {
+    let workers = settings.worker.cores.workers() as u32;
+    let rings = |port: &PortSettings| {
+        let fill = match &port.device {
+            Device::Vdev(vdev) if vdev.driver() == "net_af_xdp" => AF_XDP_FILL,
+            _ => 0,
+        };
+        workers * (u32::from(port.rx_descriptors) + u32::from(port.tx_descriptors) + fill)
+    };
+    let present: u32 = settings.ports.iter().map(rings).sum();
+    let largest = settings.ports.iter().map(rings).max().unwrap_or(0);
+    let coming = u32::from(settings.eal.max_ports).saturating_sub(settings.ports.len() as u32);
+    let held = workers * (CACHED_MBUFS + 2 * u32::from(settings.worker.burst)) + INJECT_MBUFS;
+    let mbufs = present + coming * largest + held;
+    mbufs.max(LEAST_MBUFS).next_multiple_of(1024) - 1
+}
+
+/// Bytes of each mbuf's data room, headroom included: the largest frame of any port, in one segment.
+pub fn mbuf_data_room(settings: &Settings) -> u16 {
+    let frame = settings.ports.iter().map(largest_frame).max().unwrap_or(2048);
+    // At most 128 + 16,384 by the range of `mtu`; a larger framesz in a vdev's arguments is the driver's to refuse.
+    u16::try_from(HEADROOM + frame).unwrap_or(u16::MAX)
+}
+
+fn largest_frame(port: &PortSettings) -> u32 {
+    let asked = match &port.device {
+        Device::Vdev(vdev) => vdev.argument("framesz").and_then(|v| v.parse().ok()).unwrap_or(0),
+        _ => 0,
+    };
+    asked.max(frame_size(port))
+}
+
+/// The power of two from 2,048 on that holds a frame of the port's MTU in an AF_PACKET ring: 66 bytes of the ring's
+/// own before a received frame, 14 of Ethernet header. The kernel takes a VLAN tag out of the frame.
+pub(crate) fn frame_size(port: &PortSettings) -> u32 {
+    (u32::from(port.mtu.unwrap_or(1500)) + 66 + 14).next_power_of_two().max(2048)
+}
+
+/// MiB of memory for DPDK: the pool of [`pool_size`] mbufs, driver tables for each port, and DPDK's own. Two ports
+/// with 8,191 mbufs of 2,176 bytes come to 36.
+pub fn memory_mb(settings: &Settings) -> u32 {
+    let mbuf = u64::from(mbuf_data_room(settings)) + u64::from(MBUF_OVERHEAD);
+    let pool = (u64::from(pool_size(settings)) * mbuf).div_ceil(1 << 20) as u32;
+    BASE_MB + PORT_MB * u32::from(settings.eal.max_ports) + pool
+}

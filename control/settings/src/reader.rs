@@ -1,0 +1,368 @@
+//! TOML tables read key by key, every value with its place. Written by hand rather than derived, because a
+//! derived reader stops at the first problem and cannot say what would cure it.
+
+use std::ops::Range;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::duration;
+use crate::problem::{At, Place, Problems};
+
+/// A file's name and text: turns spans into places.
+#[derive(Debug, Clone)]
+pub(crate) struct Document<'t> {
+    file: Arc<str>,
+    text: &'t str,
+}
+
+impl<'t> Document<'t> {
+    pub(crate) fn new(file: &str, text: &'t str) -> Self {
+        Self { file: file.into(), text }
+    }
+
+    pub(crate) fn whole(&self) -> Place {
+        Place { file: self.file.clone(), position: None }
+    }
+
+    pub(crate) fn place(&self, span: Range<usize>) -> Place {
+        let mut start = span.start.min(self.text.len());
+        while !self.text.is_char_boundary(start) {
+            start -= 1;
+        }
+        let before = &self.text[..start];
+        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
+        let line = before.matches('\n').count() + 1;
+        Place { file: self.file.clone(), position: Some((line, before[line_start..].chars().count() + 1)) }
+    }
+
+    /// Parses the whole text; every syntax error goes to `problems`.
+    pub(crate) fn parse(&self, problems: &mut Problems) -> Option<Spanned<DeTable<'t>>> {
+        let (table, errors) = DeTable::parse_recoverable(self.text);
+        if errors.is_empty() {
+            return Some(table);
+        }
+        for error in errors {
+            let place = error.span().map_or_else(|| self.whole(), |span| self.place(span));
+            let message = error.message().replace('\n', ", ");
+            problems.error(&place, format!("not TOML: {message}"), "see https://toml.io for how to write it");
+        }
+        None
+    }
+}
+
+/// One table while it is read. Remembers which keys were asked for; the others are unknown.
+pub(crate) struct Section<'a, 't> {
+    document: &'a Document<'t>,
+    name: String,
+    table: &'a DeTable<'t>,
+    place: Place,
+    known: Vec<&'static str>,
+}
+
+impl<'a, 't> Section<'a, 't> {
+    pub(crate) fn root(document: &'a Document<'t>, table: &'a Spanned<DeTable<'t>>) -> Self {
+        let name = "the file's top level".to_owned();
+        Self { document, name, table: table.get_ref(), place: document.whole(), known: Vec::new() }
+    }
+
+    pub(crate) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn rename(&mut self, name: String) {
+        self.name = name;
+    }
+
+    pub(crate) fn value(&mut self, key: &'static str) -> Option<Value<'a, 't>> {
+        self.known.push(key);
+        let value = self.table.get(key)?;
+        Some(Value { document: self.document, key: key.to_owned(), value })
+    }
+
+    /// The subtable `key`, written `[key]`.
+    pub(crate) fn table(&mut self, key: &'static str, problems: &mut Problems) -> Option<Self> {
+        let value = self.value(key)?;
+        let DeValue::Table(table) = value.value.get_ref() else {
+            value.wrong_type(&format!("a table; write [{key}] on a line of its own"), problems);
+            return None;
+        };
+        let place = value.place();
+        Some(Self { document: self.document, name: format!("[{key}]"), table, place, known: Vec::new() })
+    }
+
+    /// The array of tables `key`, each written `[[key]]`.
+    pub(crate) fn tables(&mut self, key: &'static str, problems: &mut Problems) -> Vec<Self> {
+        let Some(value) = self.value(key) else { return Vec::new() };
+        let wanted = format!("a list of tables; write [[{key}]] before each, with two brackets");
+        let DeValue::Array(array) = value.value.get_ref() else {
+            value.wrong_type(&wanted, problems);
+            return Vec::new();
+        };
+        let mut sections = Vec::with_capacity(array.len());
+        for item in array {
+            let item = Value { document: self.document, key: key.to_owned(), value: item };
+            match item.value.get_ref() {
+                DeValue::Table(table) => sections.push(Self {
+                    document: self.document,
+                    name: format!("[[{key}]]"),
+                    table,
+                    place: item.place(),
+                    known: Vec::new(),
+                }),
+                _ => item.wrong_type(&wanted, problems),
+            }
+        }
+        sections
+    }
+
+    /// A key that is refused here although it means something elsewhere: `what` and the cure.
+    pub(crate) fn refuse(&mut self, key: &'static str, what: &str, cure: &str, problems: &mut Problems) {
+        if let Some((found, _)) = self.table.get_key_value(key) {
+            let place = self.document.place(found.span());
+            problems.error(&place, format!("`{key}` in {}: {what}", self.name), cure);
+            self.known.push(key);
+        }
+    }
+
+    /// Reports every key that nobody asked for. The keys of `refused` were asked for, but are none to suggest.
+    pub(crate) fn finish(self, problems: &mut Problems) {
+        let mut unknown: Vec<_> =
+            self.table.keys().filter(|key| !self.known.contains(&key.get_ref().as_ref())).collect();
+        unknown.sort_by_key(|key| key.span().start);
+        for key in unknown {
+            let text = key.get_ref().as_ref();
+            let cure = match nearest(text, &self.known) {
+                Some(known) => format!("did you mean `{known}`?"),
+                None => {
+                    let mut known = self.known.clone();
+                    known.sort_unstable();
+                    format!("the keys here are {}", known.join(", "))
+                }
+            };
+            let place = self.document.place(key.span());
+            problems.error(&place, format!("unknown key `{}` in {}", text.escape_debug(), self.name), cure);
+        }
+    }
+}
+
+/// One value while it is read. Each getter says what was wanted when it finds something else.
+pub(crate) struct Value<'a, 't> {
+    document: &'a Document<'t>,
+    key: String,
+    value: &'a Spanned<DeValue<'t>>,
+}
+
+impl<'a, 't> Value<'a, 't> {
+    pub(crate) fn place(&self) -> Place {
+        self.document.place(self.value.span())
+    }
+
+    fn at<T>(&self, value: T) -> At<T> {
+        At { value, place: self.place() }
+    }
+
+    pub(crate) fn error(&self, what: &str, cure: impl Into<String>, problems: &mut Problems) {
+        problems.error(&self.place(), format!("`{}` {what}", self.key), cure);
+    }
+
+    pub(crate) fn wrong_type(&self, wanted: &str, problems: &mut Problems) {
+        let found = match self.value.get_ref() {
+            DeValue::String(_) => "a string",
+            DeValue::Integer(_) => "a whole number",
+            DeValue::Float(_) => "a number with a fraction",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date or time",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        };
+        self.error(&format!("is {found}"), format!("it takes {wanted}"), problems);
+    }
+
+    pub(crate) fn is_false(&self) -> bool {
+        self.value.get_ref().as_bool() == Some(false)
+    }
+
+    pub(crate) fn is_string(&self) -> bool {
+        self.value.get_ref().is_str()
+    }
+
+    pub(crate) fn is_list(&self) -> bool {
+        self.value.get_ref().is_array()
+    }
+
+    pub(crate) fn is_bool(&self) -> bool {
+        self.value.get_ref().is_bool()
+    }
+
+    pub(crate) fn string(&self, wanted: &str, problems: &mut Problems) -> Option<At<&'a str>> {
+        match self.value.get_ref() {
+            DeValue::String(text) => Some(self.at(text.as_ref())),
+            _ => {
+                self.wrong_type(wanted, problems);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn boolean(&self, problems: &mut Problems) -> Option<At<bool>> {
+        match self.value.get_ref().as_bool() {
+            Some(value) => Some(self.at(value)),
+            None => {
+                self.wrong_type("true or false, without quotes", problems);
+                None
+            }
+        }
+    }
+
+    /// A whole number within `range`; `unit` names what is counted.
+    pub(crate) fn integer<T>(&self, range: Range<u32>, unit: &str, problems: &mut Problems) -> Option<At<T>>
+    where
+        T: TryFrom<u32>,
+    {
+        let wanted = format!("a whole number from {} to {}{unit}", range.start, range.end - 1);
+        let DeValue::Integer(number) = self.value.get_ref() else {
+            self.wrong_type(&wanted, problems);
+            return None;
+        };
+        let parsed = u32::from_str_radix(number.as_str(), number.radix()).ok();
+        match parsed.filter(|n| range.contains(n)).and_then(|n| T::try_from(n).ok()) {
+            Some(value) => Some(self.at(value)),
+            None => {
+                self.error(&format!("is {number}"), format!("it takes {wanted}"), problems);
+                None
+            }
+        }
+    }
+
+    /// A duration with its unit, within `range` (both ends included), a multiple of `step`.
+    pub(crate) fn duration(
+        &self,
+        (least, most): (Duration, Duration),
+        step: Duration,
+        problems: &mut Problems,
+    ) -> Option<At<Duration>> {
+        let range = format!("{} to {}", duration::show(least), duration::show(most));
+        let text = match self.value.get_ref() {
+            DeValue::String(text) => text.as_ref(),
+            DeValue::Integer(number) => {
+                self.error("has no unit", format!("write it like \"{number}s\", from {range}"), problems);
+                return None;
+            }
+            DeValue::Float(number) => {
+                let number = number.as_str();
+                self.error("has no unit", format!("write it like \"{number}s\", from {range}"), problems);
+                return None;
+            }
+            _ => {
+                self.wrong_type(&format!("a duration with its unit like \"10s\", from {range}"), problems);
+                return None;
+            }
+        };
+        let value = match duration::parse(text) {
+            Ok(value) => value,
+            Err(error) => {
+                let what = format!("is \"{}\": {error}", text.escape_debug());
+                self.error(&what, format!("write it like \"10s\" or \"500ms\", from {range}"), problems);
+                return None;
+            }
+        };
+        if value < least || value > most {
+            self.error(&format!("is {text}"), format!("it takes {range}"), problems);
+            return None;
+        }
+        if !value.as_nanos().is_multiple_of(step.as_nanos()) {
+            let cure = format!("it goes in steps of {}, from {range}", duration::show(step));
+            self.error(&format!("is {text}"), cure, problems);
+            return None;
+        }
+        Some(self.at(value))
+    }
+
+    /// A string that `T` parses, with `T`'s own words when it does not.
+    pub(crate) fn parsed<T>(&self, wanted: &str, problems: &mut Problems) -> Option<At<T>>
+    where
+        T: FromStr,
+        T::Err: std::fmt::Display,
+    {
+        let text = self.string(wanted, problems)?;
+        match text.value.parse() {
+            Ok(value) => Some(self.at(value)),
+            Err(_) => {
+                let what = format!("is \"{}\"", text.value.escape_debug());
+                self.error(&what, format!("it takes {wanted}"), problems);
+                None
+            }
+        }
+    }
+
+    /// One of several words.
+    pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)], problems: &mut Problems) -> Option<At<T>> {
+        let words: Vec<_> = choices.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        let wanted = words.join(" or ");
+        let text = self.string(&wanted, problems)?;
+        match choices.iter().find(|(word, _)| *word == text.value) {
+            Some((_, value)) => Some(self.at(*value)),
+            None => {
+                let what = format!("is \"{}\"", text.value.escape_debug());
+                self.error(&what, format!("it takes {wanted}"), problems);
+                None
+            }
+        }
+    }
+
+    /// The items of a list.
+    pub(crate) fn list(&self, wanted: &str, problems: &mut Problems) -> Option<Vec<Self>> {
+        match self.value.get_ref() {
+            DeValue::Array(items) => Some(
+                items
+                    .iter()
+                    .enumerate()
+                    .map(|(i, value)| Value {
+                        document: self.document,
+                        key: format!("{}[{i}]", self.key),
+                        value,
+                    })
+                    .collect(),
+            ),
+            _ => {
+                self.wrong_type(wanted, problems);
+                None
+            }
+        }
+    }
+}
+
+/// The known word nearest to `word`, when near enough to be what was meant.
+pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
+    let normal = word.to_lowercase().replace('_', "-");
+    let (distance, best) = known.iter().map(|k| (edits(&normal, k), *k)).min()?;
+    (distance <= (normal.chars().count() / 3).clamp(1, 4)).then_some(best)
+}
+
+/// Levenshtein's distance: how many characters to insert, delete or replace.
+fn edits(a: &str, b: &str) -> usize {
+    // Longer words match no key; without the bound a key of a megabyte would cost a while.
+    if a.len() > 64 {
+        return usize::MAX;
+    }
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
