@@ -1,0 +1,160 @@
+//! The state machine of one group on one client port (RFC 2236, section 7, router in querier state).
+//!
+//! `Absent` (No Members Present), `Present` (Members Present), `V1Present` (Version 1 Members Present) and
+//! `Checking` (Checking Membership). A non-querier's events (another router's group-specific query lowers the
+//! timer; Leaves are not handed in) and fast leave are further [`MemberEvent`]s of the same machine.
+
+use types::Time;
+
+use crate::RouterTimers;
+
+/// What is known of a group's members on a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Member {
+    /// Nobody listens; never stored.
+    Absent,
+    /// Somebody does, until `expires` unless reported again. A BLOCK brings no query before `quiet_until`.
+    Present { expires: Time, quiet_until: Time },
+    /// Likewise, and a version 1 host, which cannot leave, reported less than one interval ago.
+    V1Present { expires: Time, v1_until: Time },
+    /// A Leave came: gone at `expires` unless reported; `left` queries still to send, the next at `next`.
+    Checking { expires: Time, next: Time, left: u8 },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MemberEvent {
+    /// A version 1 report.
+    ReportV1,
+    /// A version 2 report, or a version 3 record that joins.
+    Report,
+    /// A version 2 leave, or a version 3 record that leaves.
+    Leave,
+    /// A version 3 BLOCK_OLD_SOURCES record.
+    Block,
+    /// The time that [`Member::deadline`] named has come, or passed.
+    Timer,
+}
+
+/// What a step does besides changing the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum MemberEffect {
+    /// Nothing.
+    None,
+    /// The first member: forward.
+    Joined,
+    /// A group-specific query goes out.
+    Query,
+    /// The last member is gone: stop forwarding.
+    Gone,
+}
+
+/// The next state and the effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct MemberStep {
+    pub(crate) next: Member,
+    pub(crate) effect: MemberEffect,
+}
+
+impl Member {
+    /// When it wants its next [`MemberEvent::Timer`].
+    pub(crate) fn deadline(self) -> Option<Time> {
+        match self {
+            Self::Absent => None,
+            Self::Present { expires, .. } | Self::V1Present { expires, .. } => Some(expires),
+            Self::Checking { expires, left: 0, .. } => Some(expires),
+            Self::Checking { expires, next, .. } => Some(next.min(expires)),
+        }
+    }
+
+    /// The state at `now`: a version 1 host timer that ran out counts no more (r47).
+    pub(crate) fn at(self, now: Time) -> Self {
+        match self {
+            Self::V1Present { expires, v1_until } if v1_until <= now => {
+                Self::Present { expires, quiet_until: Time::ZERO }
+            }
+            Self::Absent | Self::Present { .. } | Self::V1Present { .. } | Self::Checking { .. } => self,
+        }
+    }
+
+    pub(crate) fn handle(self, event: MemberEvent, now: Time, timers: &RouterTimers) -> MemberStep {
+        use MemberEffect as Effect;
+        use MemberEvent as Event;
+        let to = |next, effect| MemberStep { next, effect };
+        let expires = now + timers.group_membership_interval();
+        let present = Self::Present { expires, quiet_until: Time::ZERO };
+        let v1_present = Self::V1Present { expires, v1_until: expires };
+        let state = self.at(now);
+        match (state, event) {
+            (Self::Absent, Event::ReportV1) => to(v1_present, Effect::Joined),
+            (Self::Absent, Event::Report) => to(present, Effect::Joined),
+            (Self::Absent, Event::Leave | Event::Block | Event::Timer) => to(state, Effect::None),
+
+            (Self::Present { .. }, Event::ReportV1) => to(v1_present, Effect::None),
+            (Self::Present { quiet_until, .. }, Event::Report) => {
+                to(Self::Present { expires, quiet_until }, Effect::None)
+            }
+            (Self::Present { .. }, Event::Leave) => to(checking(now, timers), Effect::Query),
+            (Self::Present { expires, quiet_until }, Event::Block) => {
+                block(expires, quiet_until, now, timers)
+            }
+            (Self::Present { expires, .. }, Event::Timer) => expire(state, expires, now),
+
+            (Self::V1Present { .. }, Event::ReportV1) => to(v1_present, Effect::None),
+            (Self::V1Present { v1_until, .. }, Event::Report) => {
+                to(Self::V1Present { expires, v1_until }, Effect::None)
+            }
+            (Self::V1Present { .. }, Event::Leave | Event::Block) => to(state, Effect::None),
+            (Self::V1Present { expires, .. }, Event::Timer) => expire(state, expires, now),
+
+            (Self::Checking { .. }, Event::ReportV1) => to(v1_present, Effect::None),
+            (Self::Checking { .. }, Event::Report) => to(present, Effect::None),
+            (Self::Checking { .. }, Event::Leave | Event::Block) => to(state, Effect::None),
+            (Self::Checking { expires, next, left }, Event::Timer) => check(expires, next, left, now, timers),
+        }
+    }
+}
+
+/// After the first of the last member queries, which goes out with the Leave (r38, r39).
+fn checking(now: Time, timers: &RouterTimers) -> Member {
+    Member::Checking {
+        expires: now + timers.last_member_query_time(),
+        next: now + timers.last_member_query_interval(),
+        left: timers.last_member_query_count() - 1,
+    }
+}
+
+/// Sends the next of the last member queries, or ends the check. The hosts have their interval to answer
+/// the last query even when it went out late.
+fn check(expires: Time, next: Time, left: u8, now: Time, timers: &RouterTimers) -> MemberStep {
+    let state = Member::Checking { expires, next, left };
+    if left == 0 {
+        return expire(state, expires, now);
+    }
+    if now < next {
+        return MemberStep { next: state, effect: MemberEffect::None };
+    }
+    let interval = timers.last_member_query_interval();
+    let left = left - 1;
+    let answered_by = now + interval * (u32::from(left) + 1);
+    MemberStep {
+        next: Member::Checking { expires: expires.max(answered_by), next: now + interval, left },
+        effect: MemberEffect::Query,
+    }
+}
+
+/// A BLOCK asks who else listens, at most once per Last Member Query Interval, and changes no timer (r50).
+fn block(expires: Time, quiet_until: Time, now: Time, timers: &RouterTimers) -> MemberStep {
+    if now < quiet_until {
+        return MemberStep { next: Member::Present { expires, quiet_until }, effect: MemberEffect::None };
+    }
+    let quiet_until = now + timers.last_member_query_interval();
+    MemberStep { next: Member::Present { expires, quiet_until }, effect: MemberEffect::Query }
+}
+
+fn expire(state: Member, expires: Time, now: Time) -> MemberStep {
+    if now < expires {
+        MemberStep { next: state, effect: MemberEffect::None }
+    } else {
+        MemberStep { next: Member::Absent, effect: MemberEffect::Gone }
+    }
+}

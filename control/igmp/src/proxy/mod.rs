@@ -1,0 +1,282 @@
+//! The proxy: queriers and members of the client ports, the host side of the provider's port, and the
+//! one table of deadlines behind them (RFC 4605).
+
+mod admission;
+mod client;
+mod ports;
+mod provider;
+mod views;
+
+pub use views::{GroupView, MemberState, PortRole, PortView, QuerySeen, UpstreamGroupView};
+
+use core::net::Ipv4Addr;
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
+
+use types::{GroupAddr, MAX_PORTS, PortIndex, PortSet, Time};
+
+use crate::member::Member;
+use crate::querier::Querier;
+use crate::rng::Rng;
+use crate::settings::{ClientPortSettings, ProxySettings, UpstreamPortSettings};
+use crate::timers::{TimerId, TimerQueue};
+use crate::upstream::Host;
+use crate::wire::{self, Outgoing, Packet, Version};
+use crate::{Action, Event, IgmpCounters, Left, Verdict};
+use admission::Admission;
+
+/// An event that anybody on the link can cause is told at most once in this time, per port.
+const EVENT_PAUSE: Duration = Duration::from_secs(60);
+
+/// Whose deadline. The order decides between equal deadlines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum TimerKey {
+    Querier(PortIndex),
+    Member(GroupAddr, PortIndex),
+    Host(GroupAddr),
+}
+
+#[derive(Debug)]
+struct ClientPort {
+    settings: ClientPortSettings,
+    link_up: bool,
+    querier: Querier,
+    timer: Option<TimerId>,
+    /// Groups with a member here.
+    groups: u32,
+    own_mac_told: Pause,
+    limit_told: Pause,
+}
+
+#[derive(Debug)]
+struct Upstream {
+    port: PortIndex,
+    settings: UpstreamPortSettings,
+    link_up: bool,
+    /// Until when a version 1 router counts as present.
+    v1_until: Time,
+    /// The last query heard.
+    query: Option<QuerySeen>,
+    own_mac_told: Pause,
+}
+
+/// A group's member on one port.
+#[derive(Debug)]
+struct MemberEntry {
+    member: Member,
+    host: Ipv4Addr,
+    version: Version,
+    since: Time,
+    reported: Time,
+    timer: Option<TimerId>,
+}
+
+/// A group with a member on some port.
+#[derive(Debug)]
+struct GroupEntry {
+    ports: PortSet,
+    host: Host,
+    timer: Option<TimerId>,
+}
+
+/// Lets one through, then none for [`EVENT_PAUSE`].
+#[derive(Debug, Clone, Copy, Default)]
+struct Pause(Option<Time>);
+
+impl Pause {
+    fn passes(&mut self, now: Time) -> bool {
+        let passes = self.0.is_none_or(|until| until <= now);
+        if passes {
+            self.0 = Some(now + EVENT_PAUSE);
+        }
+        passes
+    }
+}
+
+/// Frames, link changes and the passing of time in; [`Action`]s out. Owned and called by one thread; the
+/// same calls with the same seed give the same actions.
+///
+/// `now` never goes back from one call to the next. Take actions with [`Proxy::poll_action`] after each
+/// call, until there are none.
+#[derive(Debug)]
+pub struct Proxy {
+    settings: ProxySettings,
+    stopped: bool,
+    rng: Rng,
+    identification: u16,
+    timers: TimerQueue<TimerKey>,
+    clients: BTreeMap<PortIndex, ClientPort>,
+    upstream: Option<Upstream>,
+    /// Ordered, so that nothing depends on a hash and nobody can make keys collide.
+    members: BTreeMap<(GroupAddr, PortIndex), MemberEntry>,
+    groups: BTreeMap<GroupAddr, GroupEntry>,
+    counters: Vec<IgmpCounters>,
+    actions: VecDeque<Action>,
+}
+
+impl Proxy {
+    /// A proxy without ports. All its chance comes from `seed`.
+    pub fn new(settings: ProxySettings, seed: u64) -> Self {
+        Self {
+            settings,
+            stopped: false,
+            rng: Rng::new(seed),
+            identification: 0,
+            timers: TimerQueue::new(),
+            clients: BTreeMap::new(),
+            upstream: None,
+            members: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            counters: vec![IgmpCounters::ZERO; MAX_PORTS],
+            actions: VecDeque::new(),
+        }
+    }
+
+    /// Takes a whole Ethernet frame that came in by `port`, padded or not.
+    pub fn handle_frame(&mut self, now: Time, port: PortIndex, frame: &[u8]) -> Verdict {
+        let verdict = self.take_frame(now, port, frame).unwrap_or_else(|verdict| verdict);
+        self.counters[port.get()].count_verdict(verdict);
+        verdict
+    }
+
+    fn take_frame(&mut self, now: Time, port: PortIndex, frame: &[u8]) -> Result<Verdict, Verdict> {
+        if !self.is_running() {
+            return Err(Verdict::ProxyOff);
+        }
+        let admission = self.admission(port).ok_or(Verdict::NoRole)?;
+        let packet = wire::parse(frame)?;
+        self.counters[port.get()].count_received(packet.message.received_type());
+        if let Err(verdict) = admission.check(&packet, |addr| self.is_ours(addr)) {
+            if verdict == Verdict::OwnMac {
+                self.tell_own_mac(now, port);
+            }
+            return Err(verdict);
+        }
+        Ok(self.dispatch(now, port, &packet))
+    }
+
+    fn dispatch(&mut self, now: Time, port: PortIndex, packet: &Packet<'_>) -> Verdict {
+        if self.upstream_port() == Some(port) {
+            self.handle_provider_packet(now, packet)
+        } else {
+            self.handle_client_packet(now, port, packet)
+        }
+    }
+
+    /// The earliest time at which [`Proxy::handle_timers`] has something to do.
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.timers.first().map(|(at, _)| at)
+    }
+
+    /// Fires the timers due at `now`, earliest first, `budget` at most. Returns how many fired.
+    pub fn handle_timers(&mut self, now: Time, budget: usize) -> usize {
+        let mut fired = 0;
+        while fired < budget
+            && let Some((at, key)) = self.timers.first()
+            && at <= now
+        {
+            match key {
+                TimerKey::Querier(port) => self.handle_querier_timer(now, port),
+                TimerKey::Member(group, port) => self.handle_member_timer(now, port, group),
+                TimerKey::Host(group) => self.handle_host_timer(now, group),
+            }
+            fired += 1;
+        }
+        fired
+    }
+
+    /// The next thing to do; `None` when all is done.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// Switches the proxy on or off. Off: every group is left at the provider and on the client ports, no
+    /// query is sent, every frame is ignored (r96).
+    pub fn set_enabled(&mut self, now: Time, enabled: bool) {
+        if self.settings.enabled == enabled || self.stopped {
+            return;
+        }
+        self.settings.enabled = enabled;
+        if !enabled {
+            self.drop_all_members(now, Left::ProxyOff);
+        }
+        self.restart_queriers(now);
+    }
+
+    /// Leaves everything as when switched off, for good: no later call has any effect (r96).
+    pub fn shutdown(&mut self, now: Time) {
+        self.set_enabled(now, false);
+        self.stopped = true;
+    }
+
+    /// What `port` received and sent since the proxy was made, whatever roles it had.
+    pub fn counters(&self, port: PortIndex) -> &IgmpCounters {
+        &self.counters[port.get()]
+    }
+
+    fn is_running(&self) -> bool {
+        self.settings.enabled && !self.stopped
+    }
+
+    fn upstream_port(&self) -> Option<PortIndex> {
+        self.upstream.as_ref().map(|upstream| upstream.port)
+    }
+
+    /// What the port asks of its packets; `None` without a role.
+    fn admission(&self, port: PortIndex) -> Option<Admission> {
+        let router_mac = self.settings.router_mac;
+        if let Some(Upstream { settings, .. }) = self.upstream.as_ref().filter(|u| u.port == port) {
+            return Some(Admission {
+                router_mac,
+                address: settings.address,
+                querier_address: None,
+                any_ttl: settings.any_ttl,
+                require_router_alert: settings.require_router_alert,
+                require_on_link_source: false,
+                upstream: true,
+            });
+        }
+        self.clients.get(&port).map(|ClientPort { settings, .. }| Admission {
+            router_mac,
+            address: settings.address,
+            querier_address: settings.querier_address.filter(|addr| !addr.is_unspecified()),
+            any_ttl: settings.any_ttl,
+            require_router_alert: settings.require_router_alert,
+            require_on_link_source: settings.require_on_link_source,
+            upstream: false,
+        })
+    }
+
+    /// Whether `addr` is the address of one of our ports; 0.0.0.0 never is (r12).
+    fn is_ours(&self, addr: Ipv4Addr) -> bool {
+        let on_upstream = self.upstream.as_ref().is_some_and(|u| u.settings.report_source() == addr);
+        !addr.is_unspecified()
+            && (on_upstream || self.clients.values().any(|client| client.settings.is_own(addr)))
+    }
+
+    fn is_local(&self, group: GroupAddr) -> bool {
+        self.settings.local_groups.iter().any(|net| net.contains(group.addr()))
+    }
+
+    fn tell_own_mac(&mut self, now: Time, port: PortIndex) {
+        let told = match &mut self.upstream {
+            Some(upstream) if upstream.port == port => Some(&mut upstream.own_mac_told),
+            _ => self.clients.get_mut(&port).map(|client| &mut client.own_mac_told),
+        };
+        if told.is_some_and(|pause| pause.passes(now)) {
+            self.tell(Event::OwnMac { port });
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.actions.push_back(Action::Event(event));
+    }
+
+    /// Queues a message; the caller has made sure that the port's link is up.
+    fn send(&mut self, port: PortIndex, source: Ipv4Addr, message: Outgoing) {
+        let frame = wire::emit(message, self.settings.router_mac, source, self.identification);
+        self.identification = self.identification.wrapping_add(1);
+        self.counters[port.get()].count_sent(message.sent_type());
+        self.actions.push_back(Action::Send { port, frame });
+    }
+}

@@ -1,0 +1,200 @@
+//! What the proxy knows, for those who show it.
+
+use core::net::Ipv4Addr;
+use types::{GroupAddr, PortIndex, PortSet, Time};
+
+use super::Proxy;
+use crate::member::Member;
+use crate::querier::Querier;
+use crate::upstream::Host;
+use crate::wire::Version;
+
+/// State of a group on a client port (RFC 2236, section 7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MemberState {
+    /// Members present.
+    Present,
+    /// Version 1 members present: Leaves are ignored.
+    V1Present,
+    /// A Leave came, and we ask who is left.
+    Checking,
+}
+
+impl MemberState {
+    /// `present`, `v1-present` or `checking`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Present => "present",
+            Self::V1Present => "v1-present",
+            Self::Checking => "checking",
+        }
+    }
+}
+
+/// A group's member on one client port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupView {
+    /// The client port.
+    pub port: PortIndex,
+    /// The group.
+    pub group: GroupAddr,
+    /// What we know of the members.
+    pub state: MemberState,
+    /// Source of the last report.
+    pub last_reporter: Ipv4Addr,
+    /// Version of the last report.
+    pub version: Version,
+    /// When the first member joined.
+    pub since: Time,
+    /// When the last report came.
+    pub reported: Time,
+    /// When it goes unless reported again.
+    pub expires: Time,
+    /// Until when a version 1 host counts as present.
+    pub v1_host_until: Option<Time>,
+}
+
+/// A group joined at the provider, or waiting for its link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UpstreamGroupView {
+    /// The group.
+    pub group: GroupAddr,
+    /// The client ports with a member.
+    pub ports: PortSet,
+    /// When we send the next report, if one is pending.
+    pub next_report: Option<Time>,
+    /// Whether the last report heard on the provider's link was ours.
+    pub last_reporter: bool,
+}
+
+/// A query as it was heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuerySeen {
+    /// Who sent it.
+    pub source: Ipv4Addr,
+    /// Its version.
+    pub version: Version,
+    /// When it came.
+    pub at: Time,
+}
+
+/// What a port is to IGMP. A port that lost the election will be a role of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PortRole {
+    /// Client port, and we are the querier there.
+    Querier {
+        /// When the next General Query is due.
+        next_query: Time,
+    },
+    /// Client port without link, or the proxy is off: no queries.
+    Silent,
+    /// The provider's port: a host.
+    Upstream {
+        /// The last query heard since the link came up.
+        query: Option<QuerySeen>,
+        /// Until when a version 1 router counts as present.
+        v1_router_until: Option<Time>,
+    },
+}
+
+impl PortRole {
+    /// `querier`, `silent` or `upstream`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Querier { .. } => "querier",
+            Self::Silent => "silent",
+            Self::Upstream { .. } => "upstream",
+        }
+    }
+}
+
+/// A port as IGMP sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortView {
+    /// The port.
+    pub port: PortIndex,
+    /// What it is.
+    pub role: PortRole,
+    /// Whether its link is up.
+    pub link_up: bool,
+    /// The querier's address: ours on a client port, the last one heard on the provider's.
+    pub querier: Option<Ipv4Addr>,
+    /// The version that we speak there.
+    pub version: Version,
+    /// Groups with a member on a client port, groups joined on the provider's.
+    pub groups: usize,
+}
+
+impl Proxy {
+    /// The groups on the client ports, by group and then port.
+    pub fn groups(&self) -> impl Iterator<Item = GroupView> {
+        self.members.iter().filter_map(|(&(group, port), entry)| {
+            let (state, expires, v1_host_until) = match entry.member {
+                Member::Absent => return None,
+                Member::Present { expires, .. } => (MemberState::Present, expires, None),
+                Member::V1Present { expires, v1_until } => (MemberState::V1Present, expires, Some(v1_until)),
+                Member::Checking { expires, .. } => (MemberState::Checking, expires, None),
+            };
+            Some(GroupView {
+                port,
+                group,
+                state,
+                last_reporter: entry.host,
+                version: entry.version,
+                since: entry.since,
+                reported: entry.reported,
+                expires,
+                v1_host_until,
+            })
+        })
+    }
+
+    /// The groups wanted from the provider, by group.
+    pub fn upstream_groups(&self) -> impl Iterator<Item = UpstreamGroupView> {
+        self.groups.iter().map(|(&group, entry)| UpstreamGroupView {
+            group,
+            ports: entry.ports,
+            next_report: entry.host.deadline(),
+            last_reporter: match entry.host {
+                Host::NonMember => false,
+                Host::Idle { last_reporter } | Host::Delaying { last_reporter, .. } => last_reporter,
+            },
+        })
+    }
+
+    /// The port at `now`; `None` when it has no role.
+    pub fn port_view(&self, now: Time, port: PortIndex) -> Option<PortView> {
+        self.upstream_view(now, port).or_else(|| self.client_view(port))
+    }
+
+    fn upstream_view(&self, now: Time, port: PortIndex) -> Option<PortView> {
+        let upstream = self.upstream.as_ref().filter(|upstream| upstream.port == port)?;
+        let v1_router_until = Some(upstream.v1_until).filter(|until| now < *until);
+        Some(PortView {
+            port,
+            role: PortRole::Upstream { query: upstream.query, v1_router_until },
+            link_up: upstream.link_up,
+            querier: upstream.query.map(|query| query.source),
+            version: if v1_router_until.is_some() { Version::V1 } else { Version::V2 },
+            groups: self.groups.len(),
+        })
+    }
+
+    fn client_view(&self, port: PortIndex) -> Option<PortView> {
+        let client = self.clients.get(&port)?;
+        let (role, querier) = match client.querier {
+            Querier::Silent => (PortRole::Silent, None),
+            Querier::Starting { next, .. } | Querier::Steady { next } => {
+                (PortRole::Querier { next_query: next }, Some(client.settings.query_source()))
+            }
+        };
+        Some(PortView {
+            port,
+            role,
+            link_up: client.link_up,
+            querier,
+            version: Version::V2,
+            groups: client.groups as usize,
+        })
+    }
+}
