@@ -1,1 +1,50 @@
-//! Placeholder
+//! Which ports have members of a group: written by the control thread, read by every worker.
+//!
+//! [`GroupTableWriter`] is the control thread's end, [`GroupTableReader`] a worker's. A reader never
+//! waits, and neither does a join: a change of an existing entry is one store, a new entry is published
+//! at once. What waits, in [`GroupTableWriter::maintain`], is only the *reuse* of a slot and the end of
+//! an outgrown table. [`PortMasks`] turns members into egress ports.
+//!
+//! # How it works
+//! - Open addressing with buckets of four slots, one cache line each: four keys (source 32 bits, group
+//!   32 bits; source 0 is any), four bitmaps. At most half of the slots carry entries. A search reads
+//!   whole buckets, from the home bucket on, until one has a free slot, 32 at most. The hash is seeded:
+//!   groups are picked by whoever sends reports.
+//! - A slot is free, then keyed, then a tombstone, then ready for another key: but not before every
+//!   reader has announced that it holds nothing from before ([`GroupTableReader::quiesce`]). So a reader
+//!   that matched the old key can't read the new one's bitmap. An entry without members keeps its key
+//!   until the next `maintain` and is revived by one store.
+//! - To grow, the writer fills a new table, links it from the old one, and makes every change in both
+//!   until each reader has moved on at a quiescence. Readers hold references, and the writer lets go of
+//!   a table after them: no reader frees memory.
+//! - Each reader counts in arrays of its own; the counters of a slot only grow, and the writer notes
+//!   where they stood when it gave the slot to a group.
+//!
+//! # Why each ordering is enough
+//! - Bitmap then key, release; key acquire, then bitmap: who matches a key reads that key's bitmap.
+//! - A changed bitmap, a tombstone, a key made free: relaxed, each says everything by itself.
+//! - Epoch release and acquire: who announces an epoch has seen the tombstones and links before it.
+//! - Announcement release and acquire: what a reader read and counted before is over, and visible,
+//!   before the writer reuses anything.
+//! - Waking up, the only way from "holds nothing" to "may hold something", and the writer's look at the
+//!   announcements have a sequentially consistent fence each: one of the two sees the other.
+//! - Counters and masks: relaxed, one writer each; the announcements make them exact where it matters.
+//!
+//! `RUSTFLAGS="--cfg loom" cargo test -p group-table --release --test loom` tries the interleavings.
+
+mod epoch;
+mod masks;
+mod reader;
+mod reclaim;
+mod shadow;
+mod sync;
+mod table;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use masks::PortMasks;
+pub use reader::GroupTableReader;
+pub use shadow::GroupCounters;
+pub use table::Hit;
+pub use writer::{GroupEntry, GroupTableWriter, TableFull, TableSettings, group_table, group_table_sized};

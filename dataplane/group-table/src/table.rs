@@ -1,0 +1,247 @@
+//! The part of the table that both ends touch: buckets of slots, and the readers' counters.
+
+use crate::sync::{AtomicU64, Link, Ordering};
+use types::PortSet;
+
+/// Slots in a bucket: their keys and bitmaps fill one cache line.
+pub(crate) const LANES: usize = 4;
+
+/// Buckets that one lookup reads at most. At a load of one half and 2^15 buckets, the chance that any
+/// group needs more is below one in a million; then the writer builds the table anew, with other seeds.
+pub(crate) const MAX_PROBE: usize = 32;
+
+/// Key of a slot that ends a probe. No group is 0.0.0.0.
+pub(crate) const FREE: u64 = 0;
+
+/// Key of an emptied slot that a probe passes. No group is 255.255.255.255.
+pub(crate) const TOMBSTONE: u64 = u64::MAX;
+
+/// Groups a lookup takes in one go: their buckets' lines are fetched side by side.
+const STRIDE: usize = 32;
+
+/// What a lookup found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hit {
+    /// Where to [`count`](crate::GroupTableReader::count), until the next quiescence;
+    /// [`Hit::NO_SLOT`] when the group has no entry.
+    pub slot: u32,
+    /// Ports with a member of the group. Empty on a miss, and for an entry that is only watched.
+    pub members: PortSet,
+}
+
+impl Hit {
+    /// The slot of a group without an entry. Counting there counts nothing.
+    pub const NO_SLOT: u32 = u32::MAX;
+
+    /// A group without an entry.
+    pub const MISS: Self = Self { slot: Self::NO_SLOT, members: PortSet::EMPTY };
+
+    /// Whether the group has an entry, with members or not.
+    #[inline]
+    pub const fn is_entry(self) -> bool {
+        self.slot != Self::NO_SLOT
+    }
+}
+
+impl Default for Hit {
+    fn default() -> Self {
+        Self::MISS
+    }
+}
+
+/// The key of a group from any source: source in the high half, group in the low, host byte order.
+#[inline]
+pub(crate) const fn any_source_key(group: u32) -> u64 {
+    group as u64
+}
+
+/// Secret of one table's hash. Whoever picks groups to collide would have to know it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seeds {
+    offset: u64,
+    factor: u64,
+}
+
+impl Seeds {
+    /// The seeds of the next table of the sequence that `state` stands in.
+    pub(crate) fn next(state: &mut u64) -> Self {
+        Self { offset: scramble(state), factor: scramble(state) | 1 }
+    }
+
+    /// Multiplies to 128 bits and folds, so that each bit of the key reaches the low bits.
+    #[inline]
+    pub(crate) const fn hash(self, key: u64) -> u64 {
+        let product = (key ^ self.offset) as u128 * self.factor as u128;
+        product as u64 ^ (product >> 64) as u64
+    }
+}
+
+/// One step of SplitMix64: turns a seed, even a poor one, into words that look random.
+fn scramble(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut word = *state;
+    word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    word ^ (word >> 31)
+}
+
+/// Four slots on one cache line.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub(crate) struct Bucket {
+    keys: [AtomicU64; LANES],
+    members: [AtomicU64; LANES],
+}
+
+impl Bucket {
+    fn new() -> Self {
+        Self {
+            keys: core::array::from_fn(|_| AtomicU64::new(FREE)),
+            members: core::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+}
+
+/// One reader's counts of one slot. They only grow: whoever assigns the slot notes where they stood.
+#[derive(Debug)]
+struct SlotCounters {
+    frames: AtomicU64,
+    bytes: AtomicU64,
+}
+
+/// One table: written by the writer alone, except for each reader's own counters.
+#[derive(Debug)]
+pub(crate) struct Table {
+    seeds: Seeds,
+    /// A power of two of them.
+    buckets: Box<[Bucket]>,
+    /// By reader, then by slot: an allocation each, so that readers share no line.
+    counters: Box<[Box<[SlotCounters]>]>,
+    /// The table that outgrew this one.
+    pub(crate) next: Link<Self>,
+}
+
+impl Table {
+    /// An empty table of at least `buckets` buckets, rounded up to a power of two.
+    pub(crate) fn new(buckets: usize, readers: usize, seeds: Seeds) -> Self {
+        let buckets = buckets.next_power_of_two();
+        let per_slot = || SlotCounters { frames: AtomicU64::new(0), bytes: AtomicU64::new(0) };
+        let per_reader = || (0..buckets * LANES).map(|_| per_slot()).collect();
+        Self {
+            seeds,
+            buckets: (0..buckets).map(|_| Bucket::new()).collect(),
+            counters: (0..readers).map(|_| per_reader()).collect(),
+            next: Link::new(),
+        }
+    }
+
+    /// How many buckets there are: a power of two.
+    #[inline]
+    pub(crate) fn buckets(&self) -> usize {
+        self.buckets.len()
+    }
+
+    /// The bucket where the search for `key` begins.
+    #[inline]
+    pub(crate) fn home(&self, key: u64) -> usize {
+        self.seeds.hash(key) as usize & (self.buckets.len() - 1)
+    }
+
+    /// The bucket `distance` after `home`.
+    #[inline]
+    pub(crate) fn bucket_at(&self, home: usize, distance: usize) -> usize {
+        (home + distance) & (self.buckets.len() - 1)
+    }
+
+    /// How many buckets a search reads at most.
+    #[inline]
+    pub(crate) fn probe_limit(&self) -> usize {
+        self.buckets.len().min(MAX_PROBE)
+    }
+
+    /// Writer: gives a slot that no reader can match to `key`.
+    ///
+    /// Release on the key: who reads the key reads these members, or later ones.
+    pub(crate) fn publish(&self, slot: usize, key: u64, members: PortSet) {
+        self.store_members(slot, members);
+        self.buckets[slot / LANES].keys[slot % LANES].store(key, Ordering::Release);
+    }
+
+    /// Writer: replaces the members of a slot.
+    ///
+    /// Relaxed: the bitmap is all there is to see, nothing else is published by it.
+    pub(crate) fn store_members(&self, slot: usize, members: PortSet) {
+        self.buckets[slot / LANES].members[slot % LANES].store(members.to_bits(), Ordering::Relaxed);
+    }
+
+    /// Writer: takes the key out of a slot, leaving `mark` (free or tombstone).
+    ///
+    /// Relaxed: a reader that still matches the old key finds an empty bitmap, as the slot is not given
+    /// again before that reader has passed the epoch that the writer starts after this.
+    pub(crate) fn unkey(&self, slot: usize, mark: u64) {
+        self.buckets[slot / LANES].keys[slot % LANES].store(mark, Ordering::Relaxed);
+    }
+
+    /// Writer: frames and bytes ever counted in a slot, over all readers.
+    pub(crate) fn counted(&self, slot: usize) -> (u64, u64) {
+        self.counters.iter().fold((0, 0), |(frames, bytes), slots| {
+            let c = &slots[slot];
+            let f = c.frames.load(Ordering::Relaxed);
+            let b = c.bytes.load(Ordering::Relaxed);
+            (u64::wrapping_add(frames, f), u64::wrapping_add(bytes, b))
+        })
+    }
+
+    /// Reader: adds to its counters of a slot.
+    ///
+    /// Load and store instead of an atomic addition: nobody else writes them.
+    #[inline]
+    pub(crate) fn count(&self, reader: usize, slot: u32, frames: u64, bytes: u64) {
+        if let Some(c) = self.counters[reader].get(slot as usize) {
+            c.frames.store(c.frames.load(Ordering::Relaxed).wrapping_add(frames), Ordering::Relaxed);
+            c.bytes.store(c.bytes.load(Ordering::Relaxed).wrapping_add(bytes), Ordering::Relaxed);
+        }
+    }
+
+    /// Reader: looks up each group, source 0.
+    #[inline]
+    pub(crate) fn lookup(&self, groups: &[u32], out: &mut [Hit]) {
+        for (groups, out) in groups.chunks(STRIDE).zip(out.chunks_mut(STRIDE)) {
+            let mut homes = [0usize; STRIDE];
+            for (home, &group) in homes.iter_mut().zip(groups) {
+                *home = self.home(any_source_key(group));
+            }
+            for ((hit, &group), &home) in out.iter_mut().zip(groups).zip(&homes) {
+                *hit = self.probe(any_source_key(group), home);
+            }
+        }
+    }
+
+    /// Reader: searches `key` from its home bucket on.
+    ///
+    /// Acquire on the keys, against the release in [`Self::publish`]: the members read after a match
+    /// are that key's. They can't be a later key's, since the slot is not given to another while a
+    /// reader may be here. All lanes of a bucket are read, so their order means nothing.
+    #[inline]
+    fn probe(&self, key: u64, home: usize) -> Hit {
+        for distance in 0..self.probe_limit() {
+            let index = self.bucket_at(home, distance);
+            let bucket = &self.buckets[index];
+            let mut free = key == FREE;
+            let mut found = LANES;
+            for (lane, slot_key) in bucket.keys.iter().enumerate() {
+                let slot_key = slot_key.load(Ordering::Acquire);
+                free |= slot_key == FREE;
+                found = if slot_key == key { lane } else { found };
+            }
+            if free && (found == LANES || key == FREE) {
+                return Hit::MISS;
+            }
+            if let Some(members) = bucket.members.get(found) {
+                let members = PortSet::from_bits(members.load(Ordering::Relaxed));
+                return Hit { slot: (index * LANES + found) as u32, members };
+            }
+        }
+        Hit::MISS
+    }
+}
