@@ -1,1 +1,31 @@
-//! Placeholder
+//! The language of Manifold's socket: one JSON object a line, a request up and a reply down, in turn.
+//!
+//! ```text
+//! > {"request":"show-status"}
+//! < {"status":{"version":"0.1.0","instance":"main", ...}}
+//! > {"request":"show-everything"}
+//! < {"error":{"message":"...","cure":"..."}}
+//! ```
+//!
+//! Requests are strict: an unknown field is an error, so that a misspelt one cannot be passed over. Replies may gain
+//! fields, and whoever reads them passes over those it does not know; no field changes its meaning or its name. Field
+//! names are in snake case with the unit last (`age_s`); words among the values are in kebab case, as are the names
+//! of counters.
+//!
+//! The proxy's socket thread has the one end ([`Request::parse`], [`Reply::to_line`], [`LineBuffer`]), `manifoldctl`
+//! and the backend the other ([`Client`]). No DPDK here, and nothing of the proxy's state.
+
+mod client;
+mod line;
+mod reply;
+mod request;
+mod text;
+
+pub use client::{Client, ClientError, DEFAULT_SOCKET, DEFAULT_TIMEOUT};
+pub use line::{LineBuffer, LineTooLong, MAX_REPLY_LINE, MAX_REQUEST_LINE};
+pub use reply::{
+    CountersReply, ErrorReply, GroupView, GroupsReply, LinkState, MbufView, MemberState, MemberView,
+    PortCounters, PortRole, PortView, PortsReply, QuerierRole, QuerierView, Reply, StatusReply, UpstreamView,
+    seconds,
+};
+pub use request::Request;

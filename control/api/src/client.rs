@@ -1,0 +1,236 @@
+//! The asking end of the socket: blocking, with a bound on every wait.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+
+use crate::line::{LineBuffer, MAX_REPLY_LINE};
+use crate::reply::{CountersReply, ErrorReply, GroupsReply, PortsReply, Reply, StatusReply};
+use crate::request::Request;
+
+/// Where the proxy listens if its settings say nothing else.
+pub const DEFAULT_SOCKET: &str = "/run/manifold/manifold.sock";
+
+/// How long connecting, and each request, may take.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why there is no reply. Prints as what is wrong and what would cure it.
+#[derive(Debug)]
+pub enum ClientError {
+    /// There is no socket at the path.
+    NoSocket(PathBuf),
+    /// The path is something else than a socket.
+    NotASocket(PathBuf),
+    /// The path does not fit into a socket's address.
+    PathTooLong(PathBuf),
+    /// There is a socket, but nobody listens: its process died.
+    Stale(PathBuf),
+    /// This user may not connect.
+    Permission(PathBuf),
+    /// No answer in time.
+    TimedOut(Duration),
+    /// The proxy closed the connection before it answered.
+    Closed,
+    /// What came is no reply.
+    BadReply(String),
+    /// The proxy's own words.
+    Refused(ErrorReply),
+    /// Anything else that the system says.
+    Io(io::Error),
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSocket(path) => write!(
+                f,
+                "no socket at {}; is Manifold running? Start it with `systemctl start manifold`, or name its socket \
+                 with --socket",
+                path.display()
+            ),
+            Self::NotASocket(path) => {
+                write!(f, "{} is not a socket; name Manifold's with --socket", path.display())
+            }
+            Self::PathTooLong(path) => {
+                write!(f, "{} is too long for a socket; a path of at most 107 bytes is none", path.display())
+            }
+            Self::Stale(path) => write!(
+                f,
+                "nobody listens at {}, which a process that died has left; start Manifold anew with `systemctl \
+                 restart manifold`",
+                path.display()
+            ),
+            Self::Permission(path) => write!(
+                f,
+                "this user may not connect to {}; run as root, or join the group that `group` in [socket] of \
+                 Manifold's settings names",
+                path.display()
+            ),
+            Self::TimedOut(timeout) => write!(
+                f,
+                "no answer within {} s; the proxy hangs or is stopped: look at `systemctl status manifold`",
+                timeout.as_secs_f64()
+            ),
+            Self::Closed => f.write_str(
+                "Manifold closed the connection before it answered; it is stopping, or serves too many: try again",
+            ),
+            Self::BadReply(why) => {
+                write!(f, "what came is no reply ({why}); are Manifold and this program of one version?")
+            }
+            Self::Refused(error) => write!(f, "{}; {}", error.message, error.cure),
+            Self::Io(error) => write!(f, "{error}; try again, and look at `systemctl status manifold`"),
+        }
+    }
+}
+
+impl std::error::Error for ClientError {}
+
+/// A connection to the proxy. One request at a time.
+#[derive(Debug)]
+pub struct Client {
+    stream: UnixStream,
+    lines: LineBuffer,
+    timeout: Duration,
+}
+
+impl Client {
+    /// Connects, with [`DEFAULT_TIMEOUT`].
+    ///
+    /// # Errors
+    /// Nobody listens at the path, or this user may not connect.
+    pub fn connect(path: &Path) -> Result<Self, ClientError> {
+        Self::connect_within(path, DEFAULT_TIMEOUT)
+    }
+
+    /// Connects; neither that nor any request takes longer than `timeout`.
+    ///
+    /// # Errors
+    /// Nobody listens at the path, or this user may not connect.
+    pub fn connect_within(path: &Path, timeout: Duration) -> Result<Self, ClientError> {
+        let address = SocketAddrUnix::new(path).map_err(|_| ClientError::PathTooLong(path.to_owned()))?;
+        let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)
+            .map_err(|error| ClientError::Io(error.into()))?;
+        // A listener whose queue is full would hold connect() for good; the send timeout bounds that too.
+        set_socket_timeout(&socket, Timeout::Send, Some(timeout)).map_err(|e| ClientError::Io(e.into()))?;
+        match connect(&socket, &address) {
+            Ok(()) => {}
+            Err(Errno::NOENT | Errno::NOTDIR) => return Err(ClientError::NoSocket(path.to_owned())),
+            Err(Errno::CONNREFUSED) if !is_socket(path) => {
+                return Err(ClientError::NotASocket(path.to_owned()));
+            }
+            Err(Errno::CONNREFUSED) => return Err(ClientError::Stale(path.to_owned())),
+            Err(Errno::ACCESS | Errno::PERM) => return Err(ClientError::Permission(path.to_owned())),
+            Err(Errno::AGAIN) => return Err(ClientError::TimedOut(timeout)),
+            Err(error) => return Err(ClientError::Io(error.into())),
+        }
+        Ok(Self { stream: socket.into(), lines: LineBuffer::new(MAX_REPLY_LINE), timeout })
+    }
+
+    /// Asks, and waits for the reply. After an error but [`ClientError::Refused`] the connection is of no more use.
+    ///
+    /// # Errors
+    /// No reply came in time, or one that says why there is none.
+    pub fn call(&mut self, request: Request) -> Result<Reply, ClientError> {
+        let deadline = Instant::now() + self.timeout;
+        self.stream.write_all(request.to_line().as_bytes()).map_err(|error| self.error(error))?;
+        let mut chunk = vec![0; 64 << 10];
+        loop {
+            match self.lines.next_line() {
+                Ok(Some(line)) => {
+                    return match Reply::parse(line).map_err(ClientError::BadReply)? {
+                        Reply::Error(error) => Err(ClientError::Refused(error)),
+                        reply => Ok(reply),
+                    };
+                }
+                Ok(None) => {}
+                Err(error) => return Err(ClientError::BadReply(error.to_string())),
+            }
+            // Each read gets what is left, so that an answer in drops does not stretch the wait.
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(ClientError::TimedOut(self.timeout));
+            }
+            self.stream.set_read_timeout(Some(left)).map_err(ClientError::Io)?;
+            match self.stream.read(&mut chunk) {
+                Ok(0) => return Err(ClientError::Closed),
+                Ok(n) => self.lines.push(&chunk[..n]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.error(error)),
+            }
+        }
+    }
+
+    /// [`Request::ShowGroups`].
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub fn groups(&mut self) -> Result<GroupsReply, ClientError> {
+        match self.call(Request::ShowGroups)? {
+            Reply::Groups(reply) => Ok(reply),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// [`Request::ShowPorts`].
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub fn ports(&mut self) -> Result<PortsReply, ClientError> {
+        match self.call(Request::ShowPorts)? {
+            Reply::Ports(reply) => Ok(reply),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// [`Request::ShowCounters`].
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub fn counters(&mut self) -> Result<CountersReply, ClientError> {
+        match self.call(Request::ShowCounters)? {
+            Reply::Counters(reply) => Ok(reply),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// [`Request::ShowStatus`].
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub fn status(&mut self) -> Result<StatusReply, ClientError> {
+        match self.call(Request::ShowStatus)? {
+            Reply::Status(reply) => Ok(reply),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    fn error(&self, error: io::Error) -> ClientError {
+        match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => ClientError::TimedOut(self.timeout),
+            ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => ClientError::Closed,
+            _ => ClientError::Io(error),
+        }
+    }
+}
+
+fn is_socket(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|meta| meta.file_type().is_socket())
+}
+
+fn unexpected(reply: &Reply) -> ClientError {
+    let kind = match reply {
+        Reply::Groups(_) => "groups",
+        Reply::Ports(_) => "ports",
+        Reply::Counters(_) => "counters",
+        Reply::Status(_) => "status",
+        Reply::Error(_) => "an error",
+    };
+    ClientError::BadReply(format!("it has {kind}, which was not asked for"))
+}
