@@ -253,3 +253,70 @@ fn is_link_local_v6(addr: IpAddr) -> bool {
 fn pppoe_sessions(table: &str, name: &str) -> usize {
     table.lines().skip(1).filter(|line| line.split_whitespace().nth(2) == Some(name)).count()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorded::LinkRecord;
+
+    fn links(records: Vec<LinkRecord>) -> Vec<LinkMessage> {
+        records.into_iter().map(|r| LinkMessage::parse(&r.bytes()).expect("a link message")).collect()
+    }
+
+    fn names(found: &[LinkInfo], of: impl Fn(&LinkInfo) -> bool) -> Vec<&str> {
+        found.iter().filter(|link| of(link)).map(|link| link.name.as_str()).collect()
+    }
+
+    #[test]
+    fn what_sits_on_an_interface_is_found_but_a_veths_peer_is_beside_it() {
+        let found = assemble(
+            &links(vec![
+                LinkRecord::new(2, "eth1"),
+                LinkRecord::new(3, "eth1.5").number(5, 2).driver("vlan", &[]),
+                LinkRecord::new(4, "v0").number(5, 5).driver("veth", &[]),
+                LinkRecord::new(5, "v1").number(5, 4).driver("veth", &[]),
+                LinkRecord::new(6, "eth2").number(10, 9),
+            ]),
+            &[],
+            &[],
+            "",
+        );
+        assert_eq!(found[0].uppers, ["eth1.5"]);
+        assert_eq!(found[1].lower.as_deref(), Some("eth1"));
+        assert_eq!(names(&found, |link| usable(link).is_ok()), ["v0", "v1"]);
+        let master = found[4].master.as_ref().expect("a master that isn't listed is a master all the same");
+        assert_eq!(master.name, "#9");
+    }
+
+    #[test]
+    fn addresses_count_except_for_link_local_ipv6() {
+        let net = |link, addr: &str| AddressMessage { link, addr: addr.parse().unwrap(), prefix_len: 24 };
+        let addresses = [net(2, "fe80::1"), net(3, "10.0.0.1"), net(4, "2001:db8::1"), net(5, "169.254.0.1")];
+        let records = [2, 3, 4, 5].map(|i| LinkRecord::new(i, &format!("eth{i}"))).into_iter().collect();
+        let found = assemble(&links(records), &addresses, &[], "");
+        assert_eq!(names(&found, |link| link.addresses.is_empty()), ["eth2"]);
+    }
+
+    #[test]
+    fn pppoe_sessions_are_counted_by_the_interface_below_them() {
+        let table = "Id       Address              Device\n\
+                     00000700 02:00:00:00:00:01     eth1\n00000800 02:00:00:00:00:01     eth1\n";
+        assert_eq!(pppoe_sessions(table, "eth1"), 2);
+        assert_eq!(pppoe_sessions(table, "eth"), 0);
+        assert_eq!(pppoe_sessions("", "eth1"), 0);
+    }
+
+    #[test]
+    fn sysfs_counts_only_if_it_is_of_this_namespace() {
+        let folder = tempfile::tempdir().unwrap();
+        let wlan = folder.path().join("wlan0");
+        fs::create_dir_all(wlan.join("phy80211")).unwrap();
+        fs::write(wlan.join("uevent"), "DEVTYPE=wlan\nINTERFACE=wlan0\nIFINDEX=3\n").unwrap();
+        let mut here = KindAttributes::default();
+        read_sysfs(folder.path(), 3, "wlan0", &mut here);
+        assert_eq!((here.devtype.as_deref(), here.wireless), (Some("wlan"), true));
+        let mut elsewhere = KindAttributes::default();
+        read_sysfs(folder.path(), 4, "wlan0", &mut elsewhere);
+        assert_eq!(elsewhere, KindAttributes::default());
+    }
+}

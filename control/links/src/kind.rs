@@ -248,3 +248,6 @@ impl fmt::Display for LinkKind {
         f.pad(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests;

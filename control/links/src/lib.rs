@@ -17,6 +17,8 @@ mod kind;
 mod lock;
 mod message;
 mod netlink;
+#[cfg(test)]
+mod recorded;
 mod refusal;
 mod watch;
 

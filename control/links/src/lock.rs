@@ -136,3 +136,51 @@ pub(crate) fn is_instance_name(name: &str) -> bool {
         && name.bytes().all(allowed)
         && name.bytes().next().is_some_and(|first| first.is_ascii_alphanumeric())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_runs_once_and_another_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let run_dir = dir.path().join("a/manifold");
+        let lock = InstanceLock::acquire(&run_dir, "main").unwrap();
+        assert_eq!(fs::metadata(&run_dir).unwrap().permissions().mode() & 0o777, 0o755);
+        let error = InstanceLock::acquire(&run_dir, "main").unwrap_err();
+        let expected = Some(std::process::id());
+        assert!(matches!(&error, LockError::AlreadyRunning { pid, .. } if *pid == expected), "{error}");
+        InstanceLock::acquire(&run_dir, "second").unwrap();
+        drop(lock);
+        InstanceLock::acquire(&run_dir, "main").unwrap();
+    }
+
+    #[test]
+    fn a_start_outwaits_one_that_cleans_up_behind_a_crash() {
+        let dir = tempfile::tempdir().unwrap();
+        let cleaner = InstanceLock::acquire_dead(dir.path(), "main").unwrap();
+        let start = thread::spawn({
+            let run_dir = dir.path().to_owned();
+            move || InstanceLock::acquire(&run_dir, "main").map(drop)
+        });
+        drop(cleaner);
+        start.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn names_that_are_paths_or_rules_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["", "..", "a/b", ".hidden", "-f", "a b", "a;b", "ü", &"a".repeat(33)] {
+            assert!(matches!(InstanceLock::acquire(dir.path(), name), Err(LockError::Name(_))), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_run_dir_that_cannot_be_made_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = InstanceLock::acquire(&file.join("run"), "main").unwrap_err();
+        assert!(error.to_string().contains("file/run"), "{error}");
+    }
+}

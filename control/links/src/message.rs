@@ -200,3 +200,97 @@ fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorded::{LinkRecord, attribute, zero_ended};
+
+    fn link(record: LinkRecord) -> LinkMessage {
+        LinkMessage::parse(&record.bytes()).expect("a link message")
+    }
+
+    #[test]
+    fn a_link_message_gives_what_is_used_of_it() {
+        let names = [attribute(53, &zero_ended("enp3s0")), attribute(53, &zero_ended("lan"))].concat();
+        let read = link(
+            LinkRecord::new(7, "eth1")
+                .with(1, &[2, 0, 0, 0, 0, 9])
+                .number(5, 3)
+                .number(10, 12)
+                .with(52 | 0x8000, &names)
+                .with(200, b"of a later kernel"),
+        );
+        assert_eq!((read.index, read.name.as_str(), read.mtu), (7, "eth1", 1500));
+        assert_eq!(read.mac, Some(MacAddr([2, 0, 0, 0, 0, 9])));
+        assert_eq!((read.lower, read.master), (Some(3), Some(12)));
+        assert_eq!(read.altnames, ["enp3s0", "lan"]);
+        assert!(read.is_admin_up() && read.is_up());
+    }
+
+    #[test]
+    fn up_needs_admin_carrier_and_nothing_that_holds_it_down() {
+        let up = |flags, operstate| link(LinkRecord::new(7, "x").flags(flags).with(16, &[operstate])).is_up();
+        assert!(up(IFF_UP | IFF_LOWER_UP, OPER_UP));
+        assert!(up(IFF_UP | IFF_LOWER_UP, OPER_UNKNOWN), "a tap's driver keeps no state");
+        assert!(!up(IFF_UP, OPER_UP), "no carrier");
+        assert!(!up(IFF_LOWER_UP, OPER_UP), "set down");
+        for held_down in 1..=5 {
+            assert!(!up(IFF_UP | IFF_LOWER_UP, held_down), "operational state {held_down}");
+        }
+    }
+
+    #[test]
+    fn a_bridge_that_lets_go_of_a_port_says_nothing_about_the_link() {
+        assert_eq!(LinkMessage::parse(&LinkRecord::new(7, "eth1").family(7).bytes()), None);
+    }
+
+    #[test]
+    fn a_lower_link_in_another_namespace_is_not_ours_to_see() {
+        assert_eq!(link(LinkRecord::new(7, "mv0").number(5, 3).number(37, 0)).lower, None);
+        assert_eq!(link(LinkRecord::new(7, "x").number(5, 7)).lower, None, "itself");
+    }
+
+    #[test]
+    fn a_message_cut_short_anywhere_is_read_or_refused_without_panic() {
+        let tun = [attribute(3, &[2])].concat();
+        let whole = LinkRecord::new(7, "eth1").number(10, 12).driver("tun", &tun).bytes();
+        for len in 0..whole.len() {
+            let read = LinkMessage::parse(&whole[..len]);
+            assert!(read.is_none_or(|link| link.index == 7 && link.name == "eth1"), "cut to {len}");
+        }
+        assert!(LinkMessage::parse(&whole).is_some_and(|l| l.kind.tun_type == Some(TunType::Tap)));
+    }
+
+    #[test]
+    fn an_address_is_ours_and_not_the_peers() {
+        let mut bytes = vec![2, 32, 0, 0];
+        bytes.extend(7_u32.to_ne_bytes());
+        bytes.extend(attribute(1, &[10, 0, 0, 2]));
+        bytes.extend(attribute(2, &[10, 0, 0, 1]));
+        let read = AddressMessage::parse(&bytes).expect("an address");
+        assert_eq!((read.link, read.prefix_len, read.addr.to_string().as_str()), (7, 32, "10.0.0.1"));
+    }
+
+    fn route(family: u8, dst_len: u8, kind: u8, attributes: &[u8]) -> Option<DefaultRouteMessage> {
+        let mut bytes = vec![family, dst_len, 0, 0, 254, 3, 0, kind, 0, 0, 0, 0];
+        bytes.extend_from_slice(attributes);
+        DefaultRouteMessage::parse(&bytes)
+    }
+
+    #[test]
+    fn default_routes_are_found_over_one_link_and_over_many() {
+        let over = |links: &[u32]| DefaultRouteMessage { ipv6: false, links: links.to_vec() };
+        assert_eq!(route(2, 0, 1, &attribute(4, &7_u32.to_ne_bytes())), Some(over(&[7])));
+        // Two next hops, the first with a gateway of its own.
+        let mut hops = vec![16, 0, 0, 0, 7, 0, 0, 0];
+        hops.extend(attribute(5, &[10, 0, 0, 1]));
+        hops.extend([8, 0, 0, 0, 9, 0, 0, 0]);
+        assert_eq!(route(2, 0, 1, &attribute(9, &hops)), Some(over(&[7, 9])));
+        assert!(route(10, 0, 1, &[]).is_some_and(|route| route.ipv6));
+        assert_eq!(route(2, 24, 1, &[]), None, "not a default route");
+        assert_eq!(route(2, 0, 7, &[]), None, "unreachable");
+        // A next hop that claims no length must not be read for ever.
+        assert_eq!(route(2, 0, 1, &attribute(9, &[0; 8])), Some(over(&[0])));
+    }
+}

@@ -147,7 +147,9 @@ fn named(kind: &LinkKind) -> String {
     match kind {
         LinkKind::Other(name) => format!("of the kind `{name}`"),
         LinkKind::Loopback => "the loopback interface".to_owned(),
-        LinkKind::Ipsec | LinkKind::Ifb | LinkKind::Infiniband => format!("an {kind} interface"),
+        LinkKind::L2tp | LinkKind::Ipsec | LinkKind::Ifb | LinkKind::Infiniband => {
+            format!("an {kind} interface")
+        }
         LinkKind::Ip6Tunnel | LinkKind::Ipip | LinkKind::Ipvlan | LinkKind::OpenVswitch => {
             format!("an {kind} interface")
         }
@@ -157,7 +159,6 @@ fn named(kind: &LinkKind) -> String {
 
 fn kind_why(kind: &LinkKind) -> &'static str {
     match kind {
-        LinkKind::Ethernet | LinkKind::Veth | LinkKind::Tap | LinkKind::Macvlan => "a kind that is taken",
         LinkKind::Vlan => "Manifold takes whole Ethernet interfaces, and drops tagged frames",
         LinkKind::Ppp | LinkKind::L2tp => {
             "the provider's multicast must come over Ethernet, not through a session"
@@ -185,12 +186,14 @@ fn kind_why(kind: &LinkKind) -> &'static str {
         }
         LinkKind::SwitchPort => "its frames carry the switch's own tag below it",
         LinkKind::Infiniband | LinkKind::Can => "it is not an Ethernet link",
-        LinkKind::Other(_) => "Manifold takes plain Ethernet, veth, TAP and macvlan interfaces only",
+        LinkKind::Ethernet | LinkKind::Veth | LinkKind::Tap | LinkKind::Macvlan | LinkKind::Other(_) => {
+            "Manifold takes plain Ethernet, veth, TAP and macvlan interfaces only"
+        }
     }
 }
 
 fn kind_cure(kind: &LinkKind, lower: Option<&str>) -> String {
-    let other = "use an Ethernet interface (`manifoldctl show links` lists them)";
+    let other = "use an Ethernet, veth, TAP or macvlan interface";
     match (kind, lower) {
         (LinkKind::Vlan, Some(lower)) => {
             format!("use `{lower}`, with this VLAN untagged on the switch port it is plugged into")
@@ -216,4 +219,81 @@ fn list<T: fmt::Display>(items: &[T]) -> String {
 
 fn commands(commands: impl Iterator<Item = String>) -> String {
     commands.collect::<Vec<_>>().join(" && ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::info::Master;
+
+    fn link(kind: LinkKind) -> LinkInfo {
+        LinkInfo {
+            index: 7,
+            name: "eth1".to_owned(),
+            altnames: Vec::new(),
+            kind,
+            mac: None,
+            mtu: 1500,
+            admin_up: true,
+            up: true,
+            lower: None,
+            master: None,
+            uppers: Vec::new(),
+            pppoe_sessions: 0,
+            addresses: Vec::new(),
+            default_route_ipv4: false,
+            default_route_ipv6: false,
+        }
+    }
+
+    fn net(text: &str) -> IpNet {
+        IpNet { addr: text.parse().unwrap(), prefix_len: 24 }
+    }
+
+    #[test]
+    fn a_refused_kind_is_named_with_its_interface_reason_and_cure() {
+        let vlan = LinkInfo { lower: Some("eth0".to_owned()), ..link(LinkKind::Vlan) };
+        assert_eq!(
+            acceptable(&vlan).unwrap_err().to_string(),
+            "interface `eth1` is a VLAN interface: Manifold takes whole Ethernet interfaces, and drops tagged frames; \
+             cure: use `eth0`, with this VLAN untagged on the switch port it is plugged into"
+        );
+        let ppp = acceptable(&link(LinkKind::Ppp)).unwrap_err().to_string();
+        assert!(ppp.contains("`eth1` is a PPP (PPPoE, PPTP or L2TP) interface"), "{ppp}");
+        let other = acceptable(&link(LinkKind::Other("netkit".to_owned()))).unwrap_err().to_string();
+        assert!(other.contains("of the kind `netkit`"), "{other}");
+    }
+
+    #[test]
+    fn an_interface_that_nobody_else_uses_is_usable() {
+        for kind in [LinkKind::Ethernet, LinkKind::Veth, LinkKind::Tap, LinkKind::Macvlan] {
+            assert_eq!(usable(&link(kind)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn everything_in_the_way_is_told_in_the_order_of_the_cures() {
+        let busy = LinkInfo {
+            master: Some(Master { name: "ovs-system".to_owned(), kind: LinkKind::OpenVswitch }),
+            uppers: vec!["eth1.5".to_owned(), "mv0".to_owned()],
+            pppoe_sessions: 1,
+            addresses: vec![net("10.0.0.1"), net("2001:db8::1")],
+            default_route_ipv4: true,
+            ..link(LinkKind::Ethernet)
+        };
+        let cures: Vec<String> = refusals(&busy).iter().map(Refusal::cure).collect();
+        assert_eq!(
+            cures,
+            [
+                "ovs-vsctl del-port eth1",
+                "ip link del dev eth1.5 && ip link del dev mv0",
+                "end the session (poff), or use another interface",
+                "ip -4 addr flush dev eth1 && sysctl -w net/ipv6/conf/eth1/disable_ipv6=1",
+                "ip -4 route del default dev eth1",
+            ]
+        );
+        assert_eq!(usable(&busy).unwrap_err(), refusals(&busy)[0]);
+        let bridge = LinkInfo { kind: LinkKind::Bridge, ..busy };
+        assert_eq!(refusals(&bridge).len(), 1, "no other cure would help a bridge");
+    }
 }

@@ -158,3 +158,62 @@ impl Links {
         all.iter().for_each(|link| self.update(link, events));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorded::LinkRecord;
+
+    const DOWN: u32 = 0x1002;
+
+    fn changes(links: &mut Links, kind: u16, record: LinkRecord) -> Vec<LinkChange> {
+        let mut events = Vec::new();
+        links.handle(kind, &record.bytes(), &mut events);
+        events.into_iter().map(|event| event.change).collect()
+    }
+
+    #[test]
+    fn each_change_is_told_once() {
+        let mut links = Links::default();
+        let eth1 = || LinkRecord::new(7, "eth1");
+        assert_eq!(changes(&mut links, RTM_NEWLINK, eth1()), [LinkChange::Appeared, LinkChange::Up]);
+        assert_eq!(changes(&mut links, RTM_NEWLINK, eth1()), []);
+        assert_eq!(changes(&mut links, RTM_NEWLINK, eth1().flags(DOWN)), [LinkChange::Down]);
+        let mtu = eth1().flags(DOWN).number(4, 9000);
+        assert_eq!(changes(&mut links, RTM_NEWLINK, mtu), [LinkChange::MtuChanged(9000)]);
+        let renamed = LinkRecord::new(7, "wan").number(4, 9000);
+        let expected = [LinkChange::Renamed("eth1".to_owned()), LinkChange::Up];
+        assert_eq!(changes(&mut links, RTM_NEWLINK, renamed), expected);
+        assert_eq!(changes(&mut links, RTM_DELLINK, LinkRecord::new(7, "wan")), [LinkChange::Vanished]);
+        assert_eq!(changes(&mut links, RTM_DELLINK, LinkRecord::new(7, "wan")), []);
+    }
+
+    #[test]
+    fn a_port_that_leaves_a_bridge_has_not_vanished() {
+        let mut links = Links::default();
+        changes(&mut links, RTM_NEWLINK, LinkRecord::new(7, "eth1"));
+        assert_eq!(changes(&mut links, RTM_DELLINK, LinkRecord::new(7, "eth1").family(7)), []);
+        assert!(links.0.contains_key(&7));
+    }
+
+    #[test]
+    fn after_an_overrun_the_differences_are_told() {
+        let mut links = Links::default();
+        changes(&mut links, RTM_NEWLINK, LinkRecord::new(7, "eth1"));
+        changes(&mut links, RTM_NEWLINK, LinkRecord::new(8, "eth2"));
+        let all: Vec<LinkMessage> = [LinkRecord::new(8, "eth2").flags(DOWN), LinkRecord::new(9, "eth1")]
+            .into_iter()
+            .map(|record| LinkMessage::parse(&record.bytes()).unwrap())
+            .collect();
+        let mut events = Vec::new();
+        links.replace(&all, &mut events);
+        let told: Vec<(u32, LinkChange)> = events.into_iter().map(|e| (e.index, e.change)).collect();
+        let expected = [
+            (7, LinkChange::Vanished),
+            (8, LinkChange::Down),
+            (9, LinkChange::Appeared),
+            (9, LinkChange::Up),
+        ];
+        assert_eq!(told, expected);
+    }
+}

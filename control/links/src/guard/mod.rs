@@ -116,8 +116,8 @@ impl Guard {
         Ok(recovery)
     }
 
-    /// Takes an interface under guard; one that is under it already stays so. For an interface that vanished and
-    /// came back, this is all there is to do.
+    /// Takes an interface under guard. One that is under it already is looked after anew, so this is also the thing to
+    /// do when an interface vanished and came back, under whatever index.
     ///
     /// # Errors
     /// Any [`GuardError`]; the interface is then as it was before.
@@ -125,36 +125,36 @@ impl Guard {
         if !nft::is_plain(&link.name) {
             return Err(GuardError::Name(link.name.clone()));
         }
-        if self.entries.iter().any(|entry| entry.index == link.index) {
-            return Ok(());
-        }
         // Before the switch is read: a crashed run may have left it off.
         Self::recover_others(&self.lock)?;
-        let restore_ipv6 = ipv6::is_on(&link.name)?;
+        let ipv6_on = ipv6::is_on(&link.name)?;
         let before = self.entries.clone();
-        self.entries.retain(|entry| entry.name != link.name);
+        let switched_off = before.iter().any(|entry| entry.index == link.index && entry.restore_ipv6);
+        self.entries.retain(|entry| entry.index != link.index && entry.name != link.name);
+        let restore_ipv6 = ipv6_on || switched_off;
         self.entries.push(Entry { index: link.index, name: link.name.clone(), restore_ipv6 });
-        self.engage(link, restore_ipv6).inspect_err(|_| {
+        let mut dropping = false;
+        self.engage(link, ipv6_on, &mut dropping).inspect_err(|_| {
             self.entries = before;
-            // The error that began it is the one to tell.
-            let _ = self.apply().and_then(|()| self.save());
+            // The error that began it is the one to tell. A drop that can't be taken back stays in the state file.
+            if !dropping || self.apply().is_ok() {
+                let _ = self.save();
+            }
         })
     }
 
-    /// The steps of [`add`](Self::add), each of which may fail.
-    fn engage(&mut self, link: &LinkInfo, switch_ipv6: bool) -> Result<(), GuardError> {
+    /// The steps of [`add`](Self::add), each of which may fail. `dropping` tells whether the drop is in place.
+    fn engage(&mut self, link: &LinkInfo, switch_ipv6: bool, dropping: &mut bool) -> Result<(), GuardError> {
         self.save()?;
         // Ours is written, so of two that begin at once at least one sees the other.
         for_other_instances(&self.lock, |other| match other {
-            Other::Running(instance, state) if state.place == self.place => {
-                match state.entries.iter().any(|entry| entry.index == link.index) {
-                    true => Err(GuardError::InUse { link: link.name.clone(), instance }),
-                    false => Ok(()),
-                }
+            Other::Running(instance, state) if state.holds(&self.place, link.index) => {
+                Err(GuardError::InUse { link: link.name.clone(), instance })
             }
             Other::Running(..) | Other::Dead(_) => Ok(()),
         })?;
         self.apply()?;
+        *dropping = true;
         if !self.entries.iter().any(|entry| entry.index == link.index) {
             return Err(GuardError::Vanished(link.name.clone()));
         }
@@ -171,8 +171,11 @@ impl Guard {
     pub fn remove(&mut self, index: u32) -> Result<(), GuardError> {
         let Some(at) = self.entries.iter().position(|entry| entry.index == index) else { return Ok(()) };
         let entry = self.entries.remove(at);
-        self.apply()?;
-        restore_ipv6(&[entry])?;
+        let undone = self.apply().and_then(|()| restore_ipv6(std::slice::from_ref(&entry)));
+        if let Err(error) = undone {
+            self.entries.push(entry);
+            return Err(error);
+        }
         self.save()
     }
 

@@ -73,3 +73,50 @@ fn classify(stderr: &str) -> GuardError {
     let line = stderr.lines().find(|line| line.contains("rror:")).unwrap_or("nft failed without a message");
     GuardError::Nft(line.trim().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_replaces_the_whole_table() {
+        let two = script("main", &[(3, "eth1"), (9, "v-0.5@x")]);
+        let chains: Vec<&str> = two.lines().filter(|line| line.starts_with("add chain")).collect();
+        assert!(two.starts_with("add table netdev manifold-main\ndelete table netdev manifold-main\n"));
+        assert_eq!(
+            chains[1],
+            "add chain netdev manifold-main in_9 \
+             { type filter hook ingress device \"v-0.5@x\" priority -500; policy drop; }"
+        );
+        assert_eq!(chains.len(), 2);
+        assert!(script("main", &[]).ends_with("delete table netdev manifold-main\n"));
+    }
+
+    #[test]
+    fn names_that_could_break_out_of_a_script_are_refused() {
+        for name in ["eth0", "eth0.5", "br-lan", "veth@if3", "a;b{"] {
+            assert!(is_plain(name), "{name}");
+        }
+        for name in ["", "a\"b", "eth*", "a\\", "a b", "a\nb", "ü"] {
+            assert!(!is_plain(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_missing_nft_is_told_with_its_package() {
+        let error = run_program(Path::new("/nonexistent/nft"), "").unwrap_err();
+        assert!(matches!(error, GuardError::NftMissing));
+        assert!(error.to_string().contains("apt install nftables"));
+    }
+
+    #[test]
+    fn nfts_own_words_are_handed_on() {
+        let stderr =
+            "/dev/stdin:3:1-2: Error: Could not process rule: Operation not supported\nadd chain\n^^^\n";
+        let error = classify(stderr).to_string();
+        assert!(error.contains("Operation not supported"), "{error}");
+        assert!(classify("").to_string().contains("without a message"));
+        let denied = classify("x: Error: Could not process rule: Operation not permitted\n").to_string();
+        assert!(denied.contains("CAP_NET_ADMIN"), "{denied}");
+    }
+}

@@ -45,6 +45,11 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Whether it is of that place and has the interface of that index.
+    pub(super) fn holds(&self, place: &Place, index: u32) -> bool {
+        self.place == *place && self.entries.iter().any(|entry| entry.index == index)
+    }
+
     fn render(&self) -> String {
         let mut text = format!("{TITLE}\nplace {} {}\n", self.place.boot, self.place.namespace);
         for entry in &self.entries {
@@ -128,5 +133,52 @@ pub(super) fn remove(run_dir: &Path, instance: &str) -> io::Result<()> {
     match fs::remove_file(path(run_dir, instance)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state() -> State {
+        let place = Place { boot: "6d1f".to_owned(), namespace: "4:4026531840".to_owned() };
+        let entry = |index, name: &str, restore_ipv6| Entry { index, name: name.to_owned(), restore_ipv6 };
+        State { place, entries: vec![entry(7, "eth1", true), entry(12, "a b", false)] }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(read(dir.path(), "a").unwrap(), Stored::Absent);
+        write(dir.path(), "a", &state()).unwrap();
+        assert_eq!(read(dir.path(), "a").unwrap(), Stored::State(state()));
+        assert_eq!(instances(dir.path()).unwrap(), ["a"]);
+        remove(dir.path(), "a").unwrap();
+        remove(dir.path(), "a").unwrap();
+        assert_eq!(read(dir.path(), "a").unwrap(), Stored::Absent);
+    }
+
+    #[test]
+    fn a_file_cut_short_gives_the_lines_that_are_whole() {
+        let text = state().render();
+        for len in 0..text.len() {
+            let lines = text[..len].matches('\n').count();
+            let read = State::parse(&text[..len]);
+            let entries = read.map(|state| state.entries);
+            let expected = (lines >= 2).then(|| state().entries[..lines - 2].to_vec());
+            assert_eq!(entries, expected, "cut to {len}");
+        }
+    }
+
+    #[test]
+    fn a_foreign_file_is_not_believed() {
+        let dir = tempfile::tempdir().unwrap();
+        let later = "manifold-guard 2\nplace b 1:1\nlink 1 ipv6-on eth0\n";
+        for foreign in [&b"\xff\xfe\0\0"[..], b"", b"{\"links\": []}\n", b"\n\n\n", later.as_bytes()] {
+            fs::write(path(dir.path(), "a"), foreign).unwrap();
+            assert_eq!(read(dir.path(), "a").unwrap(), Stored::Unreadable);
+        }
+        let odd = "manifold-guard 1\nplace b 1:1\nlink x ipv6-on eth0\nlink 3\nlink 4 maybe eth0\nlink 5 ipv6-on e\n";
+        assert_eq!(State::parse(odd).unwrap().entries.iter().map(|e| e.index).collect::<Vec<_>>(), [5]);
     }
 }
