@@ -1,0 +1,258 @@
+//! Arrays of frames without the heap: what a queue gave, and what a queue gets.
+
+use core::mem::{self, MaybeUninit};
+use core::num::NonZeroU16;
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
+
+use arrayvec::ArrayVec;
+
+use crate::mbuf::Mbuf;
+use crate::port::TxQueue;
+use crate::raw;
+use crate::shared::{SharedMbuf, give_back};
+
+/// Frames as they were received, at most `N`. A slice of [`Mbuf`]; what is not taken out is freed on drop.
+#[derive(Debug, Default)]
+pub struct Burst<const N: usize = 32>(ArrayVec<Mbuf, N>);
+
+impl<const N: usize> Burst<N> {
+    /// No frame.
+    pub const fn new() -> Self {
+        Self(ArrayVec::new_const())
+    }
+
+    /// Takes all frames out, in the order of their arrival.
+    #[inline]
+    pub fn drain(&mut self) -> impl ExactSizeIterator<Item = Mbuf> {
+        self.0.drain(..)
+    }
+
+    /// Adds a frame that was made here; gives it back when there is no room.
+    #[inline]
+    pub fn push(&mut self, mbuf: Mbuf) -> Result<(), Mbuf> {
+        self.0.try_push(mbuf).map_err(|e| e.element())
+    }
+
+    /// Frees all frames.
+    #[inline]
+    pub fn clear(&mut self) {
+        let len = self.0.len();
+        // SAFETY: the array forgets them and they are freed once; an Mbuf is a pointer to an mbuf that we hold.
+        unsafe {
+            self.0.set_len(0);
+            free_bulk(self.0.as_mut_ptr().cast(), len);
+        }
+    }
+
+    /// Lets `receive` write mbufs behind those that are here and say how many.
+    ///
+    /// # Safety
+    /// `receive` gets a pointer and the room there, and returns how many [`raw::is_unique`] mbufs it wrote and
+    /// hands over.
+    #[inline(always)]
+    pub(crate) unsafe fn fill(
+        &mut self,
+        receive: impl FnOnce(*mut *mut dpdk_sys::rte_mbuf, u16) -> u16,
+    ) -> usize {
+        let len = self.0.len();
+        let room = (N - len).min(u16::MAX as usize) as u16;
+        // SAFETY: an Mbuf is a transparent non-null pointer; `len` to `N` is room in the array. The new length
+        // covers what the caller's `receive` handed over.
+        unsafe {
+            let got = receive(self.0.as_mut_ptr().add(len).cast(), room) as usize;
+            self.0.set_len(len + got);
+            got
+        }
+    }
+}
+
+impl<const N: usize> Deref for Burst<N> {
+    type Target = [Mbuf];
+
+    #[inline(always)]
+    fn deref(&self) -> &[Mbuf] {
+        &self.0
+    }
+}
+
+impl<const N: usize> DerefMut for Burst<N> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut [Mbuf] {
+        &mut self.0
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TxResult {
+    /// Frames that the driver took. That it sends them is its own affair: af_packet counts what the kernel refused
+    /// in [`PortStats::tx_errors`](crate::PortStats::tx_errors).
+    pub sent: u16,
+    /// Frames that it did not take; freed.
+    pub refused: u16,
+}
+
+/// Frames for one queue, at most `N`. What is not sent is freed on drop. Also serves to free many at once.
+#[derive(Debug, Default)]
+pub struct TxBatch<const N: usize = 64>(ArrayVec<SharedMbuf, N>);
+
+impl<const N: usize> TxBatch<N> {
+    /// No frame.
+    pub const fn new() -> Self {
+        Self(ArrayVec::new_const())
+    }
+
+    /// Adds a frame; gives it back when there is no room.
+    #[inline(always)]
+    pub fn push(&mut self, mbuf: SharedMbuf) -> Result<(), SharedMbuf> {
+        self.0.try_push(mbuf).map_err(|e| e.element())
+    }
+
+    /// Frames in it.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether no frame is in it.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether there is no room for another.
+    #[inline(always)]
+    pub fn is_full(&self) -> bool {
+        self.0.is_full()
+    }
+
+    /// Frees all frames in one call.
+    #[inline]
+    pub fn clear(&mut self) {
+        let len = self.0.len();
+        // SAFETY: the array forgets them and they are freed once; a SharedMbuf is a pointer to an mbuf that we hold.
+        unsafe {
+            self.0.set_len(0);
+            free_bulk(self.0.as_mut_ptr().cast(), len);
+        }
+    }
+
+    /// Lets `send` take the references to all frames.
+    ///
+    /// # Safety
+    /// `send` gets an array of mbufs and its length, and takes one reference of each.
+    #[inline(always)]
+    pub(crate) unsafe fn hand_over(
+        &mut self,
+        send: impl FnOnce(*mut *mut dpdk_sys::rte_mbuf, u16) -> TxResult,
+    ) -> TxResult {
+        const { assert!(N <= u16::MAX as usize, "a burst has at most 65,535 frames") };
+        let len = self.0.len();
+        // SAFETY: the array forgets them, so that each reference has one owner: `send`. A SharedMbuf is a
+        // transparent non-null pointer, and `len` fits u16.
+        unsafe {
+            self.0.set_len(0);
+            send(self.0.as_mut_ptr().cast(), len as u16)
+        }
+    }
+}
+
+/// Gives one reference of each of `len` mbufs back.
+///
+/// # Safety
+/// `mbufs` points to `len` mbufs, whose references the caller holds and forgets.
+#[inline]
+unsafe fn free_bulk(mbufs: *mut *mut dpdk_sys::rte_mbuf, len: usize) {
+    // SAFETY: as the caller promises.
+    unsafe { dpdk_sys::rte_pktmbuf_free_bulk(mbufs, len as u32) };
+}
+
+/// A run of frames that all go to the same `copies` queues: one array for all of them, in place of one a queue.
+/// References that were not sent are freed on drop.
+#[derive(Debug)]
+pub struct FanBatch<const N: usize = 32> {
+    mbufs: ArrayVec<NonNull<dpdk_sys::rte_mbuf>, N>,
+    /// Queues that these frames go to still: references held of each.
+    left: u16,
+    copies: NonZeroU16,
+}
+
+impl<const N: usize> FanBatch<N> {
+    /// No frame, to go to `copies` queues.
+    pub const fn new(copies: NonZeroU16) -> Self {
+        Self { mbufs: ArrayVec::new_const(), left: copies.get(), copies }
+    }
+
+    /// Adds a frame; gives it back when there is no room, or when sending has begun. It must not be chained.
+    #[inline(always)]
+    pub fn push(&mut self, mbuf: Mbuf) -> Result<(), Mbuf> {
+        debug_assert!(!mbuf.is_chained(), "drivers without MULTI_SEGS send the first segment only");
+        if self.mbufs.is_full() || self.left != self.copies.get() {
+            return Err(mbuf);
+        }
+        let raw = mbuf.into_raw();
+        // SAFETY: it was the only reference; this holds all the new ones. There is room.
+        unsafe {
+            raw::share(raw, self.copies.get());
+            self.mbufs.push_unchecked(raw);
+        }
+        Ok(())
+    }
+
+    /// Frames in it.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.mbufs.len()
+    }
+
+    /// Whether no frame is in it.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.mbufs.is_empty()
+    }
+
+    /// Whether there is no room for another.
+    #[inline(always)]
+    pub fn is_full(&self) -> bool {
+        self.mbufs.is_full()
+    }
+
+    /// Sends every frame to one more queue. After `copies` calls the batch is empty and can be filled again.
+    #[inline]
+    pub fn send(&mut self, queue: &mut TxQueue) -> TxResult {
+        const { assert!(N <= u16::MAX as usize, "a burst has at most 65,535 frames") };
+        let len = self.mbufs.len();
+        if len == 0 {
+            return TxResult::default();
+        }
+        // A driver may write into the array that it gets (bonding does), so each gets its own.
+        let mut array: [MaybeUninit<NonNull<dpdk_sys::rte_mbuf>>; N] = [const { MaybeUninit::uninit() }; N];
+        let array: *mut *mut dpdk_sys::rte_mbuf = array.as_mut_ptr().cast();
+        // SAFETY: both have room for N pointers, `len` of which are there.
+        unsafe { array.copy_from_nonoverlapping(self.mbufs.as_ptr().cast(), len) };
+        self.left -= 1;
+        if self.left == 0 {
+            self.mbufs.clear();
+            self.left = self.copies.get();
+        }
+        // SAFETY: `left` said that we hold a reference of each for this call, and it is counted down.
+        unsafe { queue.send_raw(array, len as u16) }
+    }
+
+    /// Frees what is left, and makes the batch one for `copies` queues.
+    #[inline]
+    pub fn reset(&mut self, copies: NonZeroU16) {
+        let left = mem::replace(&mut self.left, copies.get());
+        self.copies = copies;
+        for raw in self.mbufs.drain(..) {
+            give_back(raw, left);
+        }
+    }
+}
+
+impl<const N: usize> Drop for FanBatch<N> {
+    fn drop(&mut self) {
+        self.reset(self.copies);
+    }
+}

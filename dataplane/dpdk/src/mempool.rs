@@ -1,0 +1,100 @@
+//! Pools of packet buffers.
+
+use core::ffi::c_int;
+use core::ptr::NonNull;
+use std::ffi::CString;
+use std::sync::Arc;
+
+use crate::eal::Eal;
+use crate::error::DpdkError;
+
+/// Bytes of a frame that fit in a buffer when nothing else is asked for.
+pub const DEFAULT_FRAME_ROOM: u16 = 2048;
+
+/// Bytes before a received frame that every buffer has besides.
+pub const HEADROOM: u16 = dpdk_sys::SHIM_PKTMBUF_HEADROOM as u16;
+
+/// A pool of mbufs. A handle: clones mean the same pool. Ports keep one for as long as they may take from it.
+#[derive(Clone, Debug)]
+pub struct Mempool(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    pool: NonNull<dpdk_sys::rte_mempool>,
+    eal: Eal,
+}
+
+// SAFETY: a pool made by rte_pktmbuf_pool_create is safe for many producers and consumers, on any thread; the counts
+// only read.
+unsafe impl Send for Inner {}
+// SAFETY: as above.
+unsafe impl Sync for Inner {}
+
+impl Mempool {
+    /// Makes a pool of `count` mbufs.
+    ///
+    /// `name` is unique in the process and has at most 25 bytes. `cache` mbufs are kept ready for each worker
+    /// thread, at most 512 and `count` / 1.5. `frame_room` is the longest frame in one buffer, in bytes. `node` is the
+    /// NUMA node, any if `None`. `count` = 2^n - 1 uses memory best.
+    ///
+    /// # Errors
+    /// By errno: no memory (ENOMEM), the name taken (EEXIST) or too long, a parameter out of range.
+    pub fn new(
+        eal: &Eal,
+        name: &str,
+        count: u32,
+        cache: u32,
+        frame_room: u16,
+        node: Option<u32>,
+    ) -> Result<Self, DpdkError> {
+        const CALL: &str = "rte_pktmbuf_pool_create";
+        let invalid = || DpdkError::invalid(CALL);
+        let name = CString::new(name).map_err(|_| invalid())?;
+        let room = frame_room.checked_add(HEADROOM).ok_or_else(invalid)?;
+        let node = match node {
+            Some(node) => c_int::try_from(node).map_err(|_| invalid())?,
+            None => dpdk_sys::SHIM_SOCKET_ID_ANY,
+        };
+        // SAFETY: EAL is initialised, `name` is terminated and copied.
+        let pool = unsafe { dpdk_sys::rte_pktmbuf_pool_create(name.as_ptr(), count, cache, 0, room, node) };
+        let pool = NonNull::new(pool).ok_or_else(|| DpdkError::last(CALL))?;
+        Ok(Self(Arc::new(Inner { pool, eal: eal.clone() })))
+    }
+
+    /// Mbufs of the pool, free or not.
+    pub fn size(&self) -> u32 {
+        // SAFETY: the pool exists while the handle does.
+        unsafe { dpdk_sys::shim_mempool_size(self.as_ptr()) }
+    }
+
+    /// Mbufs that can be taken, those in the threads' caches included. Exact while no thread takes or gives.
+    pub fn avail(&self) -> u32 {
+        // SAFETY: the pool exists while the handle does.
+        unsafe { dpdk_sys::rte_mempool_avail_count(self.as_ptr()) }
+    }
+
+    /// Mbufs that are out: in a driver's queue, or held. Exact while no thread takes or gives.
+    pub fn in_use(&self) -> u32 {
+        // SAFETY: the pool exists while the handle does.
+        unsafe { dpdk_sys::rte_mempool_in_use_count(self.as_ptr()) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn as_ptr(&self) -> *mut dpdk_sys::rte_mempool {
+        self.0.pool.as_ptr()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // SAFETY: the pool exists until the line below.
+        let out = unsafe { dpdk_sys::rte_mempool_in_use_count(self.pool.as_ptr()) };
+        if out == 0 {
+            // SAFETY: no handle is left to take an mbuf, and all mbufs are back, so nothing points into the pool.
+            unsafe { dpdk_sys::rte_mempool_free(self.pool.as_ptr()) };
+        } else {
+            // Somebody holds a buffer still: its memory stays, and EAL's with it.
+            core::mem::forget(self.eal.clone());
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! A port's queues: each is used by one thread at a time and keeps its port running.
+
+use core::cell::Cell;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+use std::sync::Arc;
+
+use super::Running;
+use super::info::PortId;
+use crate::batch::{Burst, TxBatch, TxResult};
+use crate::mbuf::Mbuf;
+use crate::mempool::Mempool;
+use crate::raw;
+
+/// Where a port's frames come from. It can move to another thread and cannot be shared.
+#[derive(Debug)]
+pub struct RxQueue {
+    port: PortId,
+    queue: u16,
+    pool: Mempool,
+    not_copied: u64,
+    _running: Arc<Running>,
+    _not_sync: PhantomData<Cell<()>>,
+}
+
+impl RxQueue {
+    pub(super) fn new(port: PortId, queue: u16, pool: Mempool, running: Arc<Running>) -> Self {
+        Self { port, queue, pool, not_copied: 0, _running: running, _not_sync: PhantomData }
+    }
+
+    /// The port.
+    pub fn port(&self) -> PortId {
+        self.port
+    }
+
+    /// The queue's number on its port.
+    pub fn queue(&self) -> u16 {
+        self.queue
+    }
+
+    /// Frames that were lost because they arrived in a buffer that someone else holds and there was none to copy
+    /// them to. Only drivers that hand sent buffers back as received ones (`net_ring`) can count here.
+    pub fn not_copied(&self) -> u64 {
+        self.not_copied
+    }
+
+    /// Receives frames into what room `burst` has, behind those that are in it. Returns how many; never waits.
+    #[inline]
+    pub fn rx_burst<const N: usize>(&mut self, burst: &mut Burst<N>) -> usize {
+        let (port, queue) = (self.port.get(), self.queue);
+        let receive = |mbufs: *mut *mut dpdk_sys::rte_mbuf, room: u16| {
+            // SAFETY: the port runs while `_running` does, this thread alone uses the queue, `mbufs` has the room.
+            let got = unsafe { dpdk_sys::shim_rx_burst(port, queue, mbufs, room) };
+            let mut shared = false;
+            for i in 0..got as usize {
+                // SAFETY: the driver wrote `got` valid mbufs and holds none of their references any more. The line
+                // was just written by the driver, so looking at it costs no miss.
+                shared |= unsafe { !raw::is_unique(NonNull::new_unchecked(*mbufs.add(i))) };
+            }
+            if shared { self.replace_shared(mbufs, got) } else { got }
+        };
+        // SAFETY: what is left is unique: checked, or copied.
+        unsafe { burst.fill(receive) }
+    }
+
+    /// Puts a copy in place of each mbuf that others hold too, keeping the order. Returns how many mbufs remain.
+    #[cold]
+    fn replace_shared(&mut self, mbufs: *mut *mut dpdk_sys::rte_mbuf, got: u16) -> u16 {
+        let mut kept = 0;
+        for i in 0..got as usize {
+            // SAFETY: `mbufs` holds `got` valid mbufs, whose references are ours; `kept` is at most `i`.
+            unsafe {
+                let raw = NonNull::new_unchecked(*mbufs.add(i));
+                let own = if raw::is_unique(raw) {
+                    Some(raw)
+                } else {
+                    let copy = dpdk_sys::rte_pktmbuf_copy(raw.as_ptr(), self.pool.as_ptr(), 0, u32::MAX);
+                    raw::free(raw);
+                    NonNull::new(copy)
+                };
+                match own {
+                    Some(own) => {
+                        *mbufs.add(kept) = own.as_ptr();
+                        kept += 1;
+                    }
+                    None => self.not_copied += 1,
+                }
+            }
+        }
+        kept as u16
+    }
+}
+
+/// Where a port's frames go. It can move to another thread and cannot be shared.
+#[derive(Debug)]
+pub struct TxQueue {
+    port: PortId,
+    queue: u16,
+    _running: Arc<Running>,
+    _not_sync: PhantomData<Cell<()>>,
+}
+
+impl TxQueue {
+    pub(super) fn new(port: PortId, queue: u16, running: Arc<Running>) -> Self {
+        Self { port, queue, _running: running, _not_sync: PhantomData }
+    }
+
+    /// The port.
+    pub fn port(&self) -> PortId {
+        self.port
+    }
+
+    /// The queue's number on its port.
+    pub fn queue(&self) -> u16 {
+        self.queue
+    }
+
+    /// Sends the whole batch, which is empty then: what the driver does not take is freed. Never waits.
+    #[inline]
+    pub fn tx_burst<const N: usize>(&mut self, batch: &mut TxBatch<N>) -> TxResult {
+        if batch.is_empty() {
+            return TxResult::default();
+        }
+        // SAFETY: `send_raw` takes a reference of each.
+        unsafe { batch.hand_over(|mbufs, len| self.send_raw(mbufs, len)) }
+    }
+
+    /// Sends one frame; false when the driver did not take it and it was freed.
+    #[inline]
+    pub fn send(&mut self, mbuf: Mbuf) -> bool {
+        let mut raw = mbuf.into_raw().as_ptr();
+        // SAFETY: one mbuf, whose reference is handed over.
+        unsafe { self.send_raw(&mut raw, 1) }.sent == 1
+    }
+
+    /// # Safety
+    /// `mbufs` points to `len` valid mbufs; the caller hands over one reference of each.
+    #[inline(always)]
+    pub(crate) unsafe fn send_raw(&mut self, mbufs: *mut *mut dpdk_sys::rte_mbuf, len: u16) -> TxResult {
+        // SAFETY: the port runs while `_running` does, this thread alone uses the queue; the rest as the caller
+        // promises.
+        let sent = unsafe { dpdk_sys::shim_tx_burst(self.port.get(), self.queue, mbufs, len) };
+        TxResult { sent, refused: len - sent }
+    }
+}

@@ -1,0 +1,137 @@
+//! The fields of an mbuf, at the offsets that the C compiler gave.
+
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU16, Ordering};
+
+use dpdk_sys::rte_mbuf;
+
+/// Whether this DPDK counts references atomically. Without, every reference to an mbuf must be held by one thread:
+/// one worker only.
+pub const REFCNT_IS_ATOMIC: bool = dpdk_sys::SHIM_REFCNT_ATOMIC != 0;
+
+/// A pointer to a valid mbuf: what each method's safety rests on. Whoever makes one holds a reference.
+pub(crate) type Raw = NonNull<rte_mbuf>;
+
+/// Pointer to a field, for reads or writes of a `T`.
+///
+/// # Safety
+/// `mbuf` is valid and has a `T` at `offset`.
+#[inline(always)]
+unsafe fn field<T>(mbuf: Raw, offset: u32) -> *mut T {
+    // SAFETY: the field is inside the mbuf, as the caller promises.
+    unsafe { mbuf.as_ptr().byte_add(offset as usize).cast() }
+}
+
+macro_rules! getters {
+    ($($(#[$doc:meta])* $name:ident: $type:ty = $offset:ident,)*) => {$(
+        $(#[$doc])*
+        ///
+        /// # Safety
+        /// `mbuf` is valid, and no other thread writes the field.
+        #[inline(always)]
+        pub(crate) unsafe fn $name(mbuf: Raw) -> $type {
+            // SAFETY: the offset is C's for a field that C asserts to be this wide; valid as the caller promises.
+            unsafe { field::<$type>(mbuf, dpdk_sys::$offset).read() }
+        }
+    )*};
+}
+
+getters! {
+    /// Bytes in the first segment.
+    data_len: u16 = SHIM_MBUF_DATA_LEN,
+    /// Bytes in all segments.
+    pkt_len: u32 = SHIM_MBUF_PKT_LEN,
+    /// Segments of the frame.
+    nb_segs: u16 = SHIM_MBUF_NB_SEGS,
+    /// The port that received it.
+    port: u16 = SHIM_MBUF_PORT,
+    /// What the driver found out, and what the buffer is.
+    ol_flags: u64 = SHIM_MBUF_OL_FLAGS,
+    /// Bytes of the buffer, headroom included.
+    buf_len: u16 = SHIM_MBUF_BUF_LEN,
+    /// Where in the buffer the data begins.
+    data_off: u16 = SHIM_MBUF_DATA_OFF,
+    /// The buffer.
+    buf_addr: *mut u8 = SHIM_MBUF_BUF_ADDR,
+}
+
+/// The first byte of the frame.
+///
+/// # Safety
+/// `mbuf` is valid, and no other thread writes its fields.
+#[inline(always)]
+pub(crate) unsafe fn data(mbuf: Raw) -> *mut u8 {
+    // SAFETY: DPDK keeps `data_off` within the buffer.
+    unsafe { buf_addr(mbuf).add(data_off(mbuf) as usize) }
+}
+
+/// Sets the length of a frame of one segment.
+///
+/// # Safety
+/// The caller holds the only reference, and `len` bytes from [`data`] on are in the buffer.
+#[inline(always)]
+pub(crate) unsafe fn set_len(mbuf: Raw, len: u16) {
+    // SAFETY: both fields are as wide as C asserts, and nobody else looks at them.
+    unsafe {
+        field::<u16>(mbuf, dpdk_sys::SHIM_MBUF_DATA_LEN).write(len);
+        field::<u32>(mbuf, dpdk_sys::SHIM_MBUF_PKT_LEN).write(u32::from(len));
+    }
+}
+
+/// The reference count.
+///
+/// # Safety
+/// `mbuf` is valid for `'a`.
+#[inline(always)]
+pub(crate) unsafe fn refcnt<'a>(mbuf: Raw) -> &'a AtomicU16 {
+    // SAFETY: the field is an aligned u16, and all who write it while several hold references do so atomically.
+    // Without REFCNT_IS_ATOMIC they do not, and are one thread.
+    unsafe { AtomicU16::from_ptr(field(mbuf, dpdk_sys::SHIM_MBUF_REFCNT)) }
+}
+
+/// Turns the only reference into `n` of them. No atomic read-modify-write: nobody else can see the count.
+///
+/// # Safety
+/// The caller holds the only reference, and takes responsibility for `n`, at least 1.
+#[inline(always)]
+pub(crate) unsafe fn share(mbuf: Raw, n: u16) {
+    // SAFETY: the mbuf is valid while the caller holds it.
+    unsafe { refcnt(mbuf) }.store(n, Ordering::Relaxed);
+}
+
+/// Whether the caller's reference is the only one and the buffer is the mbuf's own, as for all that drivers receive
+/// except those that hand sent buffers back.
+///
+/// # Safety
+/// `mbuf` is valid, and no other thread writes its fields.
+#[inline(always)]
+pub(crate) unsafe fn is_unique(mbuf: Raw) -> bool {
+    // SAFETY: as the caller promises. Acquire: what former holders read was read before we write.
+    unsafe { refcnt(mbuf).load(Ordering::Acquire) == 1 && ol_flags(mbuf) & dpdk_sys::SHIM_MBUF_INDIRECT == 0 }
+}
+
+/// Gives one reference back.
+///
+/// # Safety
+/// The caller holds a reference and forgets it.
+#[inline(always)]
+pub(crate) unsafe fn free(mbuf: Raw) {
+    // SAFETY: as the caller promises.
+    unsafe { dpdk_sys::shim_mbuf_free(mbuf.as_ptr()) };
+}
+
+/// Brings the first bytes of the frame towards the cache.
+///
+/// # Safety
+/// `mbuf` is valid.
+#[inline(always)]
+pub(crate) unsafe fn prefetch_data(mbuf: Raw) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch has no effect but on the cache, whatever the address.
+    unsafe {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(data(mbuf).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = mbuf;
+}

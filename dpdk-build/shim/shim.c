@@ -1,0 +1,168 @@
+/* DPDK's static inlines as functions, one call per burst, so that Rust can reach them. */
+#include "shim.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/types.h>
+
+#include <rte_cycles.h>
+#include <rte_ether.h>
+
+/* What Rust reads and writes by offset has the width it assumes. */
+#define FIELD_IS(type, field) \
+	_Static_assert(sizeof(((struct rte_mbuf *)0)->field) == sizeof(type), "width of rte_mbuf." #field)
+FIELD_IS(void *, buf_addr);
+FIELD_IS(uint16_t, data_off);
+FIELD_IS(uint16_t, refcnt);
+FIELD_IS(uint16_t, nb_segs);
+FIELD_IS(uint16_t, port);
+FIELD_IS(uint64_t, ol_flags);
+FIELD_IS(uint32_t, pkt_len);
+FIELD_IS(uint16_t, data_len);
+FIELD_IS(uint16_t, buf_len);
+
+static ssize_t
+log_write(void *cookie, const char *text, size_t len)
+{
+	shim_log_sink sink;
+
+	memcpy(&sink, &cookie, sizeof(sink));
+	sink((uint32_t)rte_log_cur_msg_loglevel(), text, len);
+	return (ssize_t)len;
+}
+
+int
+shim_log_to(shim_log_sink sink)
+{
+	cookie_io_functions_t functions = { .write = log_write };
+	void *cookie;
+	FILE *stream;
+
+	_Static_assert(sizeof(cookie) == sizeof(sink), "a function pointer fits the cookie");
+	memcpy(&cookie, &sink, sizeof(cookie));
+	stream = fopencookie(cookie, "w", functions);
+	if (stream == NULL)
+		return -1;
+	/* DPDK flushes after every message, so one write is one message. */
+	return rte_openlog_stream(stream);
+}
+
+int
+shim_errno(void)
+{
+	return rte_errno;
+}
+
+unsigned int
+shim_lcore_id(void)
+{
+	return rte_lcore_id();
+}
+
+uint64_t
+shim_cycles(void)
+{
+	return rte_get_tsc_cycles();
+}
+
+uint16_t
+shim_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	return rte_eth_rx_burst(port, queue, mbufs, n);
+}
+
+uint16_t
+shim_tx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n)
+{
+	uint16_t sent = rte_eth_tx_burst(port, queue, mbufs, n);
+
+	if (unlikely(sent < n))
+		rte_pktmbuf_free_bulk(mbufs + sent, (unsigned int)(n - sent));
+	return sent;
+}
+
+struct rte_mbuf *
+shim_mbuf_alloc(struct rte_mempool *pool)
+{
+	return rte_pktmbuf_alloc(pool);
+}
+
+int
+shim_mbuf_alloc_bulk(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned int n)
+{
+	return rte_pktmbuf_alloc_bulk(pool, mbufs, n);
+}
+
+void
+shim_mbuf_free(struct rte_mbuf *mbuf)
+{
+	rte_pktmbuf_free(mbuf);
+}
+
+void
+shim_mbuf_view(const struct rte_mbuf *mbuf, struct shim_mbuf_view *view)
+{
+	view->data = rte_pktmbuf_mtod(mbuf, void *);
+	view->ol_flags = mbuf->ol_flags;
+	view->pkt_len = rte_pktmbuf_pkt_len(mbuf);
+	view->data_len = rte_pktmbuf_data_len(mbuf);
+	view->refcnt = rte_mbuf_refcnt_read(mbuf);
+	view->nb_segs = mbuf->nb_segs;
+	view->port = mbuf->port;
+	view->tailroom = rte_pktmbuf_tailroom(mbuf);
+	view->headroom = rte_pktmbuf_headroom(mbuf);
+}
+
+uint32_t
+shim_mempool_size(const struct rte_mempool *pool)
+{
+	return pool->size;
+}
+
+int
+shim_link_get(uint16_t port, struct shim_link *out)
+{
+	struct rte_eth_link link;
+	int ret;
+
+	memset(&link, 0, sizeof(link));
+	ret = rte_eth_link_get_nowait(port, &link);
+	if (ret < 0)
+		return ret;
+	out->speed_mbps = link.link_speed;
+	out->up = link.link_status == RTE_ETH_LINK_UP;
+	out->full_duplex = link.link_duplex == RTE_ETH_LINK_FULL_DUPLEX;
+	out->autoneg = link.link_autoneg == RTE_ETH_LINK_AUTONEG;
+	return 0;
+}
+
+struct rte_device *
+shim_port_device(uint16_t port)
+{
+	struct rte_eth_dev_info info;
+
+	if (rte_eth_dev_info_get(port, &info) != 0)
+		return NULL;
+	return info.device;
+}
+
+int
+shim_ports_of(const char *devargs, uint16_t *ports, unsigned int max)
+{
+	struct rte_dev_iterator iterator;
+	unsigned int found = 0;
+	uint16_t port;
+	int ret;
+
+	ret = rte_eth_iterator_init(&iterator, devargs);
+	if (ret != 0)
+		return ret;
+	for (port = rte_eth_iterator_next(&iterator); port != RTE_MAX_ETHPORTS;
+	     port = rte_eth_iterator_next(&iterator)) {
+		if (found < max)
+			ports[found] = port;
+		found++;
+	}
+	/* The iterator has cleaned up after itself, having reached its end. */
+	return (int)found;
+}

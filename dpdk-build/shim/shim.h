@@ -1,0 +1,136 @@
+/* What bindgen reads: DPDK's headers, and the shim's own functions and constants. */
+#ifndef MANIFOLD_DPDK_SHIM_H
+#define MANIFOLD_DPDK_SHIM_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* fopencookie */
+#endif
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <rte_dev.h>
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+#include <rte_log.h>
+#include <rte_mbuf.h>
+#include <rte_mempool.h>
+#include <rte_version.h>
+
+/*
+ * Where the fields of an mbuf are. They sit in other unions from one release to the next, so the
+ * compiler is asked, not bindgen's paths.
+ */
+enum shim_mbuf_offset {
+	SHIM_MBUF_BUF_ADDR = offsetof(struct rte_mbuf, buf_addr),
+	SHIM_MBUF_DATA_OFF = offsetof(struct rte_mbuf, data_off),
+	SHIM_MBUF_REFCNT = offsetof(struct rte_mbuf, refcnt),
+	SHIM_MBUF_NB_SEGS = offsetof(struct rte_mbuf, nb_segs),
+	SHIM_MBUF_PORT = offsetof(struct rte_mbuf, port),
+	SHIM_MBUF_OL_FLAGS = offsetof(struct rte_mbuf, ol_flags),
+	SHIM_MBUF_PKT_LEN = offsetof(struct rte_mbuf, pkt_len),
+	SHIM_MBUF_DATA_LEN = offsetof(struct rte_mbuf, data_len),
+	SHIM_MBUF_BUF_LEN = offsetof(struct rte_mbuf, buf_len),
+};
+
+enum shim_limit {
+	SHIM_MAX_ETHPORTS = RTE_MAX_ETHPORTS,
+	SHIM_MAX_LCORE = RTE_MAX_LCORE,
+	SHIM_LCORE_ID_ANY = LCORE_ID_ANY,
+	SHIM_PKTMBUF_HEADROOM = RTE_PKTMBUF_HEADROOM,
+	SHIM_MEMPOOL_CACHE_MAX_SIZE = RTE_MEMPOOL_CACHE_MAX_SIZE,
+	SHIM_ETH_NAME_MAX_LEN = RTE_ETH_NAME_MAX_LEN,
+};
+
+static const int SHIM_SOCKET_ID_ANY = SOCKET_ID_ANY;
+
+/* Whether this DPDK counts an mbuf's references atomically: without, one thread must hold them all. */
+#ifdef RTE_MBUF_REFCNT_ATOMIC
+enum shim_refcnt { SHIM_REFCNT_ATOMIC = 1 };
+#else
+enum shim_refcnt { SHIM_REFCNT_ATOMIC = 0 };
+#endif
+
+static const uint64_t SHIM_RX_IP_CKSUM_MASK = RTE_MBUF_F_RX_IP_CKSUM_MASK;
+static const uint64_t SHIM_RX_IP_CKSUM_UNKNOWN = RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN;
+static const uint64_t SHIM_RX_IP_CKSUM_BAD = RTE_MBUF_F_RX_IP_CKSUM_BAD;
+static const uint64_t SHIM_RX_IP_CKSUM_GOOD = RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+static const uint64_t SHIM_RX_IP_CKSUM_NONE = RTE_MBUF_F_RX_IP_CKSUM_NONE;
+static const uint64_t SHIM_RX_VLAN_STRIPPED = RTE_MBUF_F_RX_VLAN_STRIPPED;
+static const uint64_t SHIM_MBUF_INDIRECT = RTE_MBUF_F_INDIRECT;
+
+static const uint64_t SHIM_RX_OFFLOAD_IPV4_CKSUM = RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
+static const uint64_t SHIM_RSS_IPV4 = RTE_ETH_RSS_IPV4;
+static const uint64_t SHIM_RSS_FRAG_IPV4 = RTE_ETH_RSS_FRAG_IPV4;
+static const uint64_t SHIM_RSS_NONFRAG_IPV4_OTHER = RTE_ETH_RSS_NONFRAG_IPV4_OTHER;
+static const uint64_t SHIM_RSS_L3_DST_ONLY = RTE_ETH_RSS_L3_DST_ONLY;
+static const uint32_t SHIM_MQ_RX_NONE = RTE_ETH_MQ_RX_NONE;
+static const uint32_t SHIM_MQ_RX_RSS = RTE_ETH_MQ_RX_RSS;
+
+/* Sizes of the structures that bindgen lays out itself, for the layout test. */
+static const size_t SHIM_SIZEOF_ETH_CONF = sizeof(struct rte_eth_conf);
+static const size_t SHIM_SIZEOF_ETH_DEV_INFO = sizeof(struct rte_eth_dev_info);
+static const size_t SHIM_SIZEOF_ETH_STATS = sizeof(struct rte_eth_stats);
+static const size_t SHIM_SIZEOF_ETHER_ADDR = sizeof(struct rte_ether_addr);
+
+/* The state of a link, without the bit fields of struct rte_eth_link. */
+struct shim_link {
+	uint32_t speed_mbps; /* UINT32_MAX: unknown */
+	uint8_t up;
+	uint8_t full_duplex;
+	uint8_t autoneg;
+};
+
+/* An mbuf as C sees it: the oracle for reads by offset. */
+struct shim_mbuf_view {
+	void *data;
+	uint64_t ol_flags;
+	uint32_t pkt_len;
+	uint16_t data_len;
+	uint16_t refcnt;
+	uint16_t nb_segs;
+	uint16_t port;
+	uint16_t tailroom;
+	uint16_t headroom;
+};
+
+/* One message of DPDK's log. `text` is not terminated and may end in a newline. */
+typedef void (*shim_log_sink)(uint32_t level, const char *text, size_t len);
+
+/* Sends DPDK's log to `sink` from now on, from any thread. 0, or -1 when no stream could be made. */
+int shim_log_to(shim_log_sink sink);
+
+/* rte_errno of the calling thread. */
+int shim_errno(void);
+/* The calling thread's lcore, or SHIM_LCORE_ID_ANY. */
+unsigned int shim_lcore_id(void);
+/* The time stamp counter. */
+uint64_t shim_cycles(void);
+
+/* Frames received into `mbufs`, at most `n`. */
+uint16_t shim_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
+/* Gives `n` mbufs away: the driver gets what it takes, the rest is freed. Returns how many it took. */
+uint16_t shim_tx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
+
+/* An empty mbuf with one reference, or NULL. */
+struct rte_mbuf *shim_mbuf_alloc(struct rte_mempool *pool);
+/* Fills `mbufs` with `n` empty mbufs, or with none and returns below 0. */
+int shim_mbuf_alloc_bulk(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned int n);
+/* Gives one reference back. */
+void shim_mbuf_free(struct rte_mbuf *mbuf);
+/* The fields of `mbuf` through DPDK's own accessors. */
+void shim_mbuf_view(const struct rte_mbuf *mbuf, struct shim_mbuf_view *view);
+
+/* Mbufs of the pool, free or not. */
+uint32_t shim_mempool_size(const struct rte_mempool *pool);
+
+/* The link's state now, without waiting. 0 or -errno. */
+int shim_link_get(uint16_t port, struct shim_link *link);
+/* The device behind a port, or NULL. */
+struct rte_device *shim_port_device(uint16_t port);
+/* The ports of the device that `devargs` names, into `ports`; how many there are, or -errno. */
+int shim_ports_of(const char *devargs, uint16_t *ports, unsigned int max);
+
+#endif
