@@ -1,1 +1,21 @@
-//! Placeholder
+//! The control side: one thread owns all protocol state and the group table's writing end.
+//!
+//! [`Agent`] is that state without a thread or a clock: frames, link changes, requests and time go in;
+//! table changes, masks and frames to send come out. `manifold replay` calls it in line;
+//! [`spawn`] runs it on the control thread, fed by the punt rings, the socket and the main thread.
+//! No DPDK and no mbuf here: frames are bytes.
+
+mod agent;
+mod clock;
+mod log;
+mod server;
+mod show;
+mod thread;
+mod waker;
+
+pub use agent::{Agent, AgentParts, Outlet, PortInfo, PortRole, ProcessInfo};
+pub use clock::Clock;
+pub use log::start_log;
+pub use server::{Server, ServerError};
+pub use thread::{ControlHandle, ControlParts, spawn};
+pub use waker::{Sleeper, Waker, waker};

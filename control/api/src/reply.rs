@@ -256,6 +256,9 @@ pub struct CountersReply {
 pub struct PortCounters {
     /// The port's name.
     pub port: String,
+    /// What workers received, forwarded, handed to the control thread and sent: frames and bytes.
+    #[serde(default)]
+    pub frames: BTreeMap<String, u64>,
     /// Frames that workers dropped, by reason.
     pub drops: BTreeMap<String, u64>,
     /// IGMP received, by type.

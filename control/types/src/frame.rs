@@ -21,6 +21,8 @@ pub trait Frame {
     fn truncate(&mut self, len: usize);
     /// Whether the frame spans several buffers.
     fn is_chained(&self) -> bool;
+    /// The tag control information of an 802.1Q tag that the receiver took out of the frame.
+    fn stripped_tag(&self) -> Option<u16>;
     /// The receiver's verdict on the IPv4 header checksum.
     fn ip_checksum(&self) -> Checksum;
 }

@@ -198,14 +198,19 @@ fn refuse_source_mac(source: u64, ingress: &Ingress) -> DropReason {
 fn refuse_ethertype(frame: &[u8]) -> DropReason {
     match u16::from_be_bytes([frame[12], frame[13]]) {
         ETHERTYPE_VLAN | ETHERTYPE_QINQ => match frame.get(14..16) {
-            Some(tci) if u16::from_be_bytes([tci[0], tci[1]]) & 0x0fff == 0 => DropReason::PriorityTagged,
-            _ => DropReason::VlanTagged,
+            Some(tci) => tag_reason(u16::from_be_bytes([tci[0], tci[1]])),
+            None => DropReason::VlanTagged,
         },
         ETHERTYPE_PPPOE_DISCOVERY | ETHERTYPE_PPPOE_SESSION => DropReason::Pppoe,
         ETHERTYPE_IPV6 => DropReason::Ipv6,
         ETHERTYPE_ARP => DropReason::Arp,
         _ => DropReason::OtherEtherType,
     }
+}
+
+/// The reason for dropping a frame with this tag control information (IEEE 802.1Q, 9.6; r86).
+pub(crate) fn tag_reason(tci: u16) -> DropReason {
+    if tci & 0x0fff == 0 { DropReason::PriorityTagged } else { DropReason::VlanTagged }
 }
 
 /// Header length in bytes of anything but version 4 with 20 bytes.

@@ -153,6 +153,20 @@ impl PortCountersSnapshot {
         DropReason::ALL.iter().copied().zip(self.drops)
     }
 
+    /// The counters that are no drops, by their stable names.
+    pub fn frames(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        [
+            ("rx-frames", self.rx_frames),
+            ("rx-bytes", self.rx_bytes),
+            ("tx-frames", self.tx_frames),
+            ("tx-bytes", self.tx_bytes),
+            ("forwarded", self.forwarded),
+            ("punted", self.punted),
+            ("injected", self.injected),
+        ]
+        .into_iter()
+    }
+
     /// Adds another worker's share.
     pub fn add(&mut self, other: &Self) {
         self.rx_frames += other.rx_frames;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use group_table::{GroupTableReader, Hit, PortMasks};
 use types::{DropReason, Frame, FrameBurst, MAX_PORTS, MacAddr, PortIndex, PortSet, Time};
 
-use crate::classify::{Ingress, Verdict, classify};
+use crate::classify::{Ingress, Verdict, classify, tag_reason};
 use crate::counters::WorkerCounters;
 use crate::frame::Egress;
 use crate::policer::Policer;
@@ -93,9 +93,16 @@ impl Forwarder {
         &mut self.table
     }
 
-    /// Handles every frame of `burst`, received on `port`, and leaves it empty.
+    /// Handles every frame of `burst`, received on `port`, and leaves it empty. `now` is asked only for
+    /// frames that go to the control thread, whose rate is limited.
     #[inline]
-    pub fn forward<B, E>(&mut self, now: Time, port: PortIndex, burst: &mut B, egress: &mut E) -> PassReport
+    pub fn forward<B, E>(
+        &mut self,
+        now: impl Fn() -> Time,
+        port: PortIndex,
+        burst: &mut B,
+        egress: &mut E,
+    ) -> PassReport
     where
         B: FrameBurst,
         E: Egress<B::Frame>,
@@ -113,6 +120,8 @@ impl Forwarder {
             rx_bytes += bytes.len() as u64;
             let verdict = if frame.is_chained() {
                 Verdict::Drop(DropReason::Chained)
+            } else if let Some(tci) = frame.stripped_tag() {
+                Verdict::Drop(tag_reason(tci))
             } else {
                 classify(bytes, frame.ip_checksum(), &entry.ingress)
             };
@@ -123,12 +132,18 @@ impl Forwarder {
         }
         self.table.lookup_burst(&groups[..count], &mut hits[..count]);
 
+        // Where data goes without a member having asked, groups that stay on their link are tested one by
+        // one (r69); elsewhere they have no members, and that is test enough.
+        let screened = !self.masks.always(port).is_empty();
         let mut report = PassReport::default();
         let mut forwarded = 0;
         for (i, mut frame) in burst.drain().take(BURST).enumerate() {
             match verdicts[i] {
                 Verdict::Data { group, len } => {
                     let mut ports = self.masks.egress(port, hits[i].members);
+                    if screened && self.policy.is_local(group) {
+                        ports = PortSet::EMPTY;
+                    }
                     if len > self.smallest_max_frame {
                         ports = self.within_mtu(ports, len);
                     }
@@ -144,7 +159,7 @@ impl Forwarder {
                     rewrite(frame.bytes_mut(), self.router_mac);
                     egress.replicate(frame, ports);
                 }
-                Verdict::Igmp => report.punted += self.punt(now, port, frame.bytes()),
+                Verdict::Igmp => report.punted += self.punt(now(), port, frame.bytes()),
                 Verdict::Drop(reason) => self.counters.port(port).dropped(reason).add(1),
             }
         }

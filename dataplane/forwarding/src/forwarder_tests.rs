@@ -63,7 +63,7 @@ impl Bench {
 
     fn pass(&mut self, ingress: usize, frames: impl IntoIterator<Item = Vec<u8>>) -> PassReport {
         let mut burst = OwnedBurst(frames.into_iter().map(OwnedFrame).collect());
-        let report = self.forwarder.forward(NOW, port(ingress), &mut burst, &mut self.sent);
+        let report = self.forwarder.forward(|| NOW, port(ingress), &mut burst, &mut self.sent);
         assert!(burst.0.is_empty());
         self.forwarder.table().quiesce();
         report
@@ -201,6 +201,20 @@ fn r69_local_groups_are_named_as_such() {
     let mut b = Bench::new();
     b.pass(0, [data(group("239.255.255.250"))]);
     assert_eq!(b.dropped(0, DropReason::LocalGroup), 1);
+}
+
+#[test]
+fn r69_local_groups_do_not_go_where_data_always_goes() {
+    let mut b = Bench::new();
+    b.policy.set_source(port(1), true);
+    b.masks.set_always(port(1), PortSet::only(port(0)));
+    b.masks.set_forward(port(1), [0, 2].map(port).into_iter().collect());
+    b.table.set(group("239.2.2.2"), port(2)).unwrap();
+    b.pass(1, [data(group("239.255.255.250")), data(group("239.9.9.9")), data(group("239.2.2.2"))]);
+    let ports: Vec<_> = b.sent.0.iter().map(|(_, p)| *p).collect();
+    assert_eq!(ports, [PortSet::only(port(0)), [0, 2].map(port).into_iter().collect()]);
+    assert_eq!(b.dropped(1, DropReason::LocalGroup), 1);
+    b.assert_balanced();
 }
 
 #[test]

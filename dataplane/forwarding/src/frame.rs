@@ -31,6 +31,10 @@ impl Frame for OwnedFrame {
         false
     }
 
+    fn stripped_tag(&self) -> Option<u16> {
+        None
+    }
+
     fn ip_checksum(&self) -> Checksum {
         Checksum::Unknown
     }

@@ -77,6 +77,8 @@ struct GroupEntry {
     ports: PortSet,
     host: Host,
     timer: Option<TimerId>,
+    /// When we last reported it.
+    reported: Option<Time>,
 }
 
 /// Lets one through, then none for [`EVENT_PAUSE`].

@@ -64,7 +64,7 @@ impl Proxy {
                 entry.ports = entry.ports.with(port);
             }
             Entry::Vacant(entry) => {
-                entry.insert(GroupEntry { ports: PortSet::only(port), host: Host::NonMember, timer: None });
+                entry.insert(GroupEntry { ports: PortSet::only(port), host: Host::NonMember, timer: None, reported: None });
                 let online = self.upstream.as_ref().is_some_and(|upstream| upstream.link_up);
                 self.step_host(now, group, if online { HostEvent::Join } else { HostEvent::JoinOffline });
                 self.tell(Event::UpstreamJoined { group });
@@ -136,6 +136,9 @@ impl Proxy {
     fn send_report(&mut self, now: Time, group: GroupAddr) {
         let Some(upstream) = self.upstream.as_ref().filter(|upstream| upstream.link_up) else { return };
         let report = if now < upstream.v1_until { Outgoing::ReportV1 } else { Outgoing::ReportV2 };
+        if let Some(entry) = self.groups.get_mut(&group) {
+            entry.reported = Some(now);
+        }
         self.send(upstream.port, upstream.settings.report_source(), report(group));
     }
 

@@ -63,6 +63,8 @@ pub struct UpstreamGroupView {
     pub ports: PortSet,
     /// When we send the next report, if one is pending.
     pub next_report: Option<Time>,
+    /// When we last sent a report of it; another host's may have sufficed since.
+    pub last_report: Option<Time>,
     /// Whether the last report heard on the provider's link was ours.
     pub last_reporter: bool,
 }
@@ -155,6 +157,7 @@ impl Proxy {
             group,
             ports: entry.ports,
             next_report: entry.host.deadline(),
+            last_report: entry.reported,
             last_reporter: match entry.host {
                 Host::NonMember => false,
                 Host::Idle { last_reporter } | Host::Delaying { last_reporter, .. } => last_reporter,

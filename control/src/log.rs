@@ -1,0 +1,29 @@
+//! Structured logs on standard error, written by a thread of their own.
+//!
+//! Whoever logs never waits: what does not fit the queue is dropped, so a blocked journal cannot hold
+//! the control thread.
+
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::EnvFilter;
+
+/// Lines that wait at the most while the reader of the log is blocked.
+const QUEUED_LINES: usize = 16_384;
+
+/// Starts logging at `level` ("error" to "trace", or a filter as of `tracing_subscriber::EnvFilter`);
+/// the environment's `MANIFOLD_LOG` wins. Lines still queued are written when the guard is dropped.
+///
+/// # Errors
+/// The filter does not parse.
+pub fn start_log(level: &str) -> Result<WorkerGuard, String> {
+    let directives = std::env::var("MANIFOLD_LOG").unwrap_or_else(|_| level.to_owned());
+    let filter = EnvFilter::try_new(&directives)
+        .map_err(|e| format!("log filter `{directives}` does not parse ({e}); use error, warn, info, debug or trace"))?;
+    let (writer, guard) =
+        NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUED_LINES).finish(std::io::stderr());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(writer)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .init();
+    Ok(guard)
+}

@@ -1,0 +1,156 @@
+//! What the socket's `show-...` requests are answered with.
+
+use std::collections::BTreeMap;
+
+use api::{
+    CountersReply, ErrorReply, GroupView, GroupsReply, LinkState, MemberState, MemberView, PortCounters, PortView,
+    PortsReply, QuerierRole, QuerierView, Reply, Request, StatusReply, UpstreamView, seconds,
+};
+use forwarding::PortCountersSnapshot;
+use igmp::{PortRole, ReceivedType, SentType, Verdict, Version};
+use types::{GroupAddr, PortIndex, Time};
+
+use crate::agent::{Agent, PortInfo};
+
+/// Answers `request` from the agent's state and the workers' counters.
+pub(crate) fn answer(agent: &Agent, now: Time, request: Request) -> Reply {
+    match request {
+        Request::ShowGroups => Reply::Groups(groups(agent, now)),
+        Request::ShowPorts => Reply::Ports(ports(agent, now)),
+        Request::ShowCounters => Reply::Counters(counters(agent)),
+        Request::ShowStatus => Reply::Status(status(agent, now)),
+    }
+}
+
+/// An error reply.
+pub(crate) fn error(message: impl Into<String>, cure: impl Into<String>) -> Reply {
+    Reply::Error(ErrorReply { message: message.into(), cure: cure.into() })
+}
+
+fn groups(agent: &Agent, now: Time) -> GroupsReply {
+    let mut groups: BTreeMap<GroupAddr, GroupView> = BTreeMap::new();
+    let mut entry = |group: GroupAddr, change: &mut dyn FnMut(&mut GroupView)| {
+        change(groups.entry(group).or_insert_with(|| {
+            let counters = agent.table.counters(group);
+            GroupView {
+                group,
+                members: Vec::new(),
+                upstream: UpstreamView::default(),
+                frames: counters.frames,
+                bytes: counters.bytes,
+            }
+        }));
+    };
+    for member in agent.proxy.groups() {
+        entry(member.group, &mut |view| {
+            view.members.push(MemberView {
+                port: agent.name(member.port).to_owned(),
+                version: version(member.version),
+                last_reporter: Some(member.last_reporter),
+                age_s: seconds(now.saturating_since(member.since)),
+                expires_s: Some(seconds(member.expires.saturating_since(now))),
+                state: match member.state {
+                    igmp::MemberState::Present => MemberState::MembersPresent,
+                    igmp::MemberState::V1Present => MemberState::V1MembersPresent,
+                    igmp::MemberState::Checking => MemberState::CheckingMembership,
+                },
+            });
+        });
+    }
+    for upstream in agent.proxy.upstream_groups() {
+        entry(upstream.group, &mut |view| {
+            view.upstream.joined = true;
+            view.upstream.last_report_s = upstream.last_report.map(|at| seconds(now.saturating_since(at)));
+        });
+    }
+    GroupsReply { groups: groups.into_values().collect() }
+}
+
+fn version(version: Version) -> u8 {
+    match version {
+        Version::V1 => 1,
+        Version::V2 => 2,
+        Version::V3 => 3,
+    }
+}
+
+fn ports(agent: &Agent, now: Time) -> PortsReply {
+    PortsReply { ports: agent.ports.iter().map(|port| port_view(agent, now, port)).collect() }
+}
+
+fn port_view(agent: &Agent, now: Time, port: &PortInfo) -> PortView {
+    let counters = total(agent, port.index);
+    let igmp = agent.proxy.port_view(now, port.index);
+    let querier = igmp.and_then(|view| match view.role {
+        PortRole::Querier { next_query } => Some(QuerierView {
+            role: QuerierRole::Querier,
+            address: view.querier.filter(|a| !a.is_unspecified()),
+            next_query_s: Some(seconds(next_query.saturating_since(now))),
+        }),
+        PortRole::Silent => Some(QuerierView { role: QuerierRole::Querier, address: None, next_query_s: None }),
+        PortRole::Upstream { .. } => None,
+    });
+    PortView {
+        name: port.name.clone(),
+        device: port.device.clone(),
+        driver: port.driver.clone(),
+        role: if port.is_upstream() { api::PortRole::Upstream } else { api::PortRole::Client },
+        link: if port.link_up { LinkState::Up } else { LinkState::Down },
+        mac: port.mac,
+        address: port.address,
+        querier,
+        groups: igmp.map_or(0, |view| view.groups as u64),
+        rx_frames: counters.rx_frames,
+        rx_bytes: counters.rx_bytes,
+        tx_frames: counters.tx_frames,
+        tx_bytes: counters.tx_bytes,
+        drops: counters.drops().map(|(_, n)| n).sum(),
+    }
+}
+
+/// A port's counters, all workers together.
+pub(crate) fn total(agent: &Agent, port: PortIndex) -> PortCountersSnapshot {
+    let mut sum = PortCountersSnapshot::ZERO;
+    for worker in &agent.counters {
+        sum.add(&worker.snapshot(port));
+    }
+    sum
+}
+
+fn counters(agent: &Agent) -> CountersReply {
+    let ports = agent.ports.iter().map(|port| {
+        let worker = total(agent, port.index);
+        let igmp = agent.proxy.counters(port.index);
+        let named = |pairs: &mut dyn Iterator<Item = (&'static str, u64)>| -> BTreeMap<String, u64> {
+            pairs.map(|(name, n)| (name.to_owned(), n)).collect()
+        };
+        PortCounters {
+            port: port.name.clone(),
+            frames: named(&mut worker.frames()),
+            drops: named(&mut worker.drops().map(|(reason, n)| (reason.name(), n))),
+            igmp_received: named(&mut ReceivedType::ALL.iter().map(|t| (t.name(), igmp.received(*t)))),
+            igmp_sent: named(&mut SentType::ALL.iter().map(|t| (t.name(), igmp.sent(*t)))),
+            verdicts: named(&mut Verdict::ALL.iter().map(|v| (v.name(), igmp.verdict(*v)))),
+        }
+    });
+    CountersReply { ports: ports.collect() }
+}
+
+fn status(agent: &Agent, now: Time) -> StatusReply {
+    let process = &agent.process;
+    StatusReply {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        instance: process.instance.clone(),
+        pid: std::process::id(),
+        uptime_s: seconds(now.saturating_since(agent.started)),
+        enabled: agent.enabled,
+        upstream: agent.ports.iter().find(|p| p.is_upstream()).map(|p| p.name.clone()),
+        ports: agent.ports.len() as u64,
+        groups: agent.table.len() as u64,
+        max_groups: agent.table.capacity() as u64,
+        workers: agent.counters.len() as u64,
+        hugepages: process.hugepages,
+        mbufs: (process.mbufs)(),
+        warnings: process.warnings.clone(),
+    }
+}

@@ -1,0 +1,191 @@
+//! The control thread: one turn after another, asleep between them.
+
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use api::{Reply, Request};
+use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
+use forwarding::{FrameReceiver, FrameSender};
+use types::{PortIndex, Time};
+
+use crate::agent::{Agent, Outlet};
+use crate::clock::Clock;
+use crate::waker::{Sleeper, Waker};
+
+/// Punted frames taken from one port before the next port has its turn.
+const FRAMES_A_TURN: usize = 64;
+/// Requests and link changes taken in one turn.
+const INPUTS_A_TURN: usize = 16;
+/// Inputs that may wait; whoever brings more waits itself.
+const INPUTS_QUEUED: usize = 256;
+/// How long the frames of a clean end may take to leave.
+const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+/// Pause while the worker catches up with what it has to send.
+const OUTLET_PAUSE: Duration = Duration::from_micros(100);
+
+enum Input {
+    Request(Request, Sender<Reply>),
+    Link(PortIndex, bool),
+    Shutdown,
+}
+
+/// For the main thread and the socket: what reaches the control thread besides frames.
+#[derive(Clone)]
+pub struct ControlHandle {
+    inputs: Sender<Input>,
+    waker: Waker,
+}
+
+/// The control thread is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the control thread has ended")]
+pub struct Ended;
+
+impl ControlHandle {
+    /// Hands over a request and waits for its reply, at most `patience`.
+    ///
+    /// # Errors
+    /// The control thread has ended, or did not answer in time.
+    pub fn request(&self, request: Request, patience: Duration) -> Result<Reply, Ended> {
+        let (reply, answer) = bounded(1);
+        self.give(Input::Request(request, reply))?;
+        answer.recv_timeout(patience).map_err(|_| Ended)
+    }
+
+    /// The carrier of `port` is there or gone.
+    ///
+    /// # Errors
+    /// The control thread has ended.
+    pub fn link(&self, port: PortIndex, up: bool) -> Result<(), Ended> {
+        self.give(Input::Link(port, up))
+    }
+
+    /// Leaves every group upstream and ends the thread.
+    ///
+    /// # Errors
+    /// The control thread has ended already.
+    pub fn shutdown(&self) -> Result<(), Ended> {
+        self.give(Input::Shutdown)
+    }
+
+    fn give(&self, input: Input) -> Result<(), Ended> {
+        self.inputs.send(input).map_err(|_| Ended)?;
+        self.waker.wake();
+        Ok(())
+    }
+}
+
+/// What the control thread is made of.
+pub struct ControlParts {
+    /// The state it owns.
+    pub agent: Agent,
+    /// Frames from the workers, one ring for each worker and port.
+    pub punted: Vec<FrameReceiver>,
+    /// Frames to a worker.
+    pub inject: FrameSender,
+    /// Wakes it.
+    pub waker: Waker,
+    /// Lets it sleep.
+    pub sleeper: Sleeper,
+    /// Its time.
+    pub clock: Clock,
+}
+
+/// Starts the control thread. After a shutdown it ends and hands the agent back.
+///
+/// # Errors
+/// The system has no thread for it.
+pub fn spawn(parts: ControlParts) -> std::io::Result<(ControlHandle, JoinHandle<Agent>)> {
+    let (inputs, received) = bounded(INPUTS_QUEUED);
+    let handle = ControlHandle { inputs, waker: parts.waker.clone() };
+    let control = Control {
+        agent: parts.agent,
+        punted: parts.punted,
+        outlet: Injector(parts.inject),
+        inputs: received,
+        sleeper: parts.sleeper,
+        clock: parts.clock,
+    };
+    let thread = std::thread::Builder::new().name("control".to_owned()).spawn(move || control.run())?;
+    Ok((handle, thread))
+}
+
+/// Sends by handing bytes to a worker.
+struct Injector(FrameSender);
+
+impl Outlet for Injector {
+    fn has_room(&self) -> bool {
+        self.0.has_room()
+    }
+
+    fn send(&mut self, _now: Time, port: PortIndex, frame: &[u8]) {
+        // Cannot be refused: has_room was asked, and nobody else puts frames in.
+        let _ = self.0.send(port, frame);
+    }
+}
+
+struct Control {
+    agent: Agent,
+    punted: Vec<FrameReceiver>,
+    outlet: Injector,
+    inputs: Receiver<Input>,
+    sleeper: Sleeper,
+    clock: Clock,
+}
+
+impl Control {
+    fn run(mut self) -> Agent {
+        while self.turn() {}
+        self.leave();
+        self.agent
+    }
+
+    /// One turn: frames, inputs, timers, then sleep if nothing is left. False when it is time to end.
+    fn turn(&mut self) -> bool {
+        let now = self.clock.now();
+        for ring in &mut self.punted {
+            for _ in 0..FRAMES_A_TURN {
+                if ring.recv(|port, frame| self.agent.handle_frame(now, port, frame)).is_none() {
+                    break;
+                }
+            }
+        }
+        for _ in 0..INPUTS_A_TURN {
+            match self.inputs.try_recv() {
+                Ok(Input::Request(request, reply)) => {
+                    // Whoever asked may have given up; that is no concern of ours.
+                    let _ = reply.try_send(self.agent.handle_request(now, request));
+                }
+                Ok(Input::Link(port, up)) => self.agent.handle_link(now, port, up),
+                Ok(Input::Shutdown) | Err(TryRecvError::Disconnected) => return false,
+                Err(TryRecvError::Empty) => break,
+            }
+        }
+        let deadline = self.agent.poll(self.clock.now(), &mut self.outlet);
+        self.sleep_until(deadline);
+        true
+    }
+
+    fn sleep_until(&self, deadline: Option<Time>) {
+        let timeout = if self.agent.has_output() {
+            Some(OUTLET_PAUSE)
+        } else {
+            deadline.map(|at| at.saturating_since(self.clock.now()))
+        };
+        self.sleeper.sleep(timeout, || {
+            !self.inputs.is_empty() || self.punted.iter().any(|ring| !ring.is_empty())
+        });
+    }
+
+    fn leave(&mut self) {
+        let give_up = self.clock.now() + SHUTDOWN_PATIENCE;
+        self.agent.shutdown(self.clock.now());
+        loop {
+            self.agent.poll(self.clock.now(), &mut self.outlet);
+            if !self.agent.has_output() || self.clock.now() >= give_up {
+                break;
+            }
+            std::thread::sleep(OUTLET_PAUSE);
+        }
+    }
+}
