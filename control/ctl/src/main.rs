@@ -1,2 +1,81 @@
-//! Placeholder
-fn main() {}
+//! `manifoldctl`: what Manifold is doing, as tables for people and as JSON for programs.
+//!
+//! Knows only the socket's language. Exit codes: 0, 1 when there is no answer, 2 when the command line is wrong.
+
+mod args;
+mod show;
+mod table;
+mod units;
+
+use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::process::ExitCode;
+
+use api::{Client, ClientError};
+use clap::Parser;
+use serde::Serialize;
+
+use crate::args::{Args, Color, Command, What};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let text = match run(&args) {
+        Ok(text) => text,
+        Err(error) => {
+            // Standard error may be closed; there is nobody left to tell then.
+            let _ = writeln!(io::stderr(), "manifoldctl: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader, like `head`, has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "manifoldctl: cannot write: {error}; is the disk full?");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Asks, and puts the answer into the text to print.
+fn run(args: &Args) -> Result<String, ClientError> {
+    let mut client = Client::connect(&args.socket)?;
+    let color = use_color(args.color);
+    let Command::Show { what } = &args.command;
+    Ok(match what {
+        What::Groups => {
+            let reply = client.groups()?;
+            if args.json { json(&reply)? } else { show::groups(&reply, color) }
+        }
+        What::Ports => {
+            let reply = client.ports()?;
+            if args.json { json(&reply)? } else { show::ports(&reply, color) }
+        }
+        What::Counters { all } => {
+            let reply = client.counters()?;
+            if args.json { json(&reply)? } else { show::counters(&reply, *all, color) }
+        }
+        What::Status => {
+            let reply = client.status()?;
+            if args.json { json(&reply)? } else { show::status(&reply, color) }
+        }
+    })
+}
+
+fn json(reply: &impl Serialize) -> Result<String, ClientError> {
+    let line = serde_json::to_string(reply).map_err(|error| ClientError::BadReply(error.to_string()))?;
+    Ok(line + "\n")
+}
+
+/// Colour when somebody looks, unless they asked for none (no-color.org).
+fn use_color(color: Color) -> bool {
+    let refused = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => {
+            let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+            io::stdout().is_terminal() && !refused("NO_COLOR") && !dumb
+        }
+    }
+}

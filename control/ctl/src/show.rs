@@ -1,0 +1,200 @@
+//! Replies as tables.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use api::{
+    CountersReply, GroupView, GroupsReply, LinkState, MemberState, MemberView, PortView, PortsReply,
+    QuerierRole, QuerierView, StatusReply,
+};
+
+use crate::table::Align::{Left, Right};
+use crate::table::{Cell, Table, Tone};
+use crate::units::{bytes, count, time};
+
+/// A line for each port with a member; what is the group's alone stands on its first.
+pub(crate) fn groups(reply: &GroupsReply, color: bool) -> String {
+    if reply.groups.is_empty() {
+        return "no group has a member\n".to_owned();
+    }
+    let mut groups: Vec<&GroupView> = reply.groups.iter().collect();
+    groups.sort_by_key(|group| group.group);
+    let mut table = Table::new([
+        ("GROUP", Left),
+        ("FRAMES", Right),
+        ("BYTES", Right),
+        ("UPSTREAM", Left),
+        ("PORT", Left),
+        ("STATE", Left),
+        ("IGMP", Left),
+        ("LAST REPORTER", Left),
+        ("AGE", Right),
+        ("EXPIRES", Right),
+    ]);
+    let mut members = 0;
+    for group in groups {
+        let upstream = match group.upstream.joined {
+            true => Cell::toned("joined", Tone::Good),
+            false => "-".into(),
+        };
+        let mut heads = Some([count(group.frames).into(), bytes(group.bytes).into(), upstream]);
+        let mut ports: Vec<&MemberView> = group.members.iter().collect();
+        ports.sort_by(|a, b| a.port.cmp(&b.port));
+        members += ports.len();
+        // A group that is counted only has one line as well.
+        let rows = ports.into_iter().map(member_cells).collect::<Vec<_>>();
+        let rows = if rows.is_empty() { vec![std::array::from_fn(|_| "-".into())] } else { rows };
+        for [port, state, version, reporter, age, expires] in rows {
+            let [frames, size, upstream] = heads.take().unwrap_or_else(|| std::array::from_fn(|_| "".into()));
+            let name = group.group.to_string().into();
+            table.push([name, frames, size, upstream, port, state, version, reporter, age, expires]);
+        }
+    }
+    let mut out = table.render(color);
+    let total = reply.groups.len();
+    let _ = writeln!(out, "{}, {}", plural(total, "group"), plural(members, "member port"));
+    out
+}
+
+fn member_cells(member: &MemberView) -> [Cell; 6] {
+    let state = match member.state {
+        MemberState::MembersPresent => Cell::toned("member", Tone::Good),
+        MemberState::V1MembersPresent => Cell::toned("v1 member", Tone::Good),
+        MemberState::CheckingMembership => Cell::toned("checking", Tone::Attention),
+    };
+    [
+        member.port.as_str().into(),
+        state,
+        format!("v{}", member.version).into(),
+        Cell::optional(member.last_reporter.map(|a| a.to_string())),
+        time(member.age_s).into(),
+        member.expires_s.map_or_else(|| "never".to_owned(), time).into(),
+    ]
+}
+
+/// A line for each port, in the order of the settings.
+pub(crate) fn ports(reply: &PortsReply, color: bool) -> String {
+    if reply.ports.is_empty() {
+        return "there is no port\n".to_owned();
+    }
+    let mut table = Table::new([
+        ("PORT", Left),
+        ("ROLE", Left),
+        ("LINK", Left),
+        ("DEVICE", Left),
+        ("DRIVER", Left),
+        ("MAC", Left),
+        ("ADDRESS", Left),
+        ("QUERIER", Left),
+        ("NEXT QUERY", Right),
+        ("GROUPS", Right),
+        ("RX FRAMES", Right),
+        ("RX BYTES", Right),
+        ("TX FRAMES", Right),
+        ("TX BYTES", Right),
+        ("DROPS", Right),
+    ]);
+    for port in &reply.ports {
+        table.push(port_cells(port));
+    }
+    table.render(color)
+}
+
+fn port_cells(port: &PortView) -> [Cell; 15] {
+    let link = match port.link {
+        LinkState::Up => Tone::Good,
+        LinkState::Down => Tone::Bad,
+    };
+    let next_query = port.querier.as_ref().and_then(|querier| querier.next_query_s).map(time);
+    let drops = if port.drops > 0 { Tone::Attention } else { Tone::Plain };
+    [
+        port.name.as_str().into(),
+        port.role.name().into(),
+        Cell::toned(port.link.name(), link),
+        port.device.as_str().into(),
+        port.driver.as_str().into(),
+        port.mac.to_string().into(),
+        Cell::optional(port.address.map(|address| address.to_string())),
+        port.querier.as_ref().map_or_else(|| "-".into(), querier_cell),
+        Cell::optional(next_query),
+        count(port.groups).into(),
+        count(port.rx_frames).into(),
+        bytes(port.rx_bytes).into(),
+        count(port.tx_frames).into(),
+        bytes(port.tx_bytes).into(),
+        Cell::toned(count(port.drops), drops),
+    ]
+}
+
+fn querier_cell(querier: &QuerierView) -> Cell {
+    let address = querier.address.map_or_else(|| "0.0.0.0".to_owned(), |address| address.to_string());
+    match querier.role {
+        QuerierRole::Querier => format!("self ({address})").into(),
+        QuerierRole::NonQuerier => Cell::toned(format!("other ({address})"), Tone::Attention),
+    }
+}
+
+/// A line for each counter that is not zero, or for each.
+pub(crate) fn counters(reply: &CountersReply, all: bool, color: bool) -> String {
+    let mut table = Table::new([("PORT", Left), ("KIND", Left), ("COUNTER", Left), ("VALUE", Right)]);
+    let mut lines = 0;
+    for port in &reply.ports {
+        let kinds = [
+            ("igmp received", &port.igmp_received, Tone::Plain),
+            ("igmp sent", &port.igmp_sent, Tone::Plain),
+            ("igmp verdict", &port.verdicts, Tone::Plain),
+            ("drop", &port.drops, Tone::Attention),
+        ];
+        for (kind, values, tone) in kinds {
+            for (name, value) in shown(values, all) {
+                let tone = if value > 0 { tone } else { Tone::Plain };
+                let value = Cell::toned(count(value), tone);
+                table.push([port.port.as_str().into(), kind.into(), name.into(), value]);
+                lines += 1;
+            }
+        }
+    }
+    if lines == 0 {
+        return "every counter is zero\n".to_owned();
+    }
+    table.render(color)
+}
+
+fn shown(values: &BTreeMap<String, u64>, all: bool) -> impl Iterator<Item = (&str, u64)> {
+    values.iter().map(|(name, value)| (name.as_str(), *value)).filter(move |(_, value)| all || *value > 0)
+}
+
+/// A line for each thing.
+pub(crate) fn status(reply: &StatusReply, color: bool) -> String {
+    let mut table = Table::new([("MANIFOLD", Left), ("", Left)]);
+    let switch = if reply.enabled { ("on", Tone::Good) } else { ("off", Tone::Attention) };
+    let upstream = match &reply.upstream {
+        Some(name) => Cell::toned(name, Tone::Plain),
+        None => Cell::toned("none: nothing is forwarded", Tone::Attention),
+    };
+    let memory = if reply.hugepages { "hugepages" } else { "ordinary pages" };
+    let rows: [(&str, Cell); 10] = [
+        ("version", reply.version.as_str().into()),
+        ("instance", reply.instance.as_str().into()),
+        ("process", format!("{}, up {}", reply.pid, time(reply.uptime_s)).into()),
+        ("proxy", Cell::toned(switch.0, switch.1)),
+        ("provider port", upstream),
+        ("ports", count(reply.ports).into()),
+        ("groups", format!("{} of at most {}", count(reply.groups), count(reply.max_groups)).into()),
+        ("workers", count(reply.workers).into()),
+        ("memory", memory.into()),
+        ("buffers in use", format!("{} of {}", count(reply.mbufs.in_use), count(reply.mbufs.size)).into()),
+    ];
+    for (name, value) in rows {
+        table.push([name.into(), value]);
+    }
+    for warning in &reply.warnings {
+        table.push([Cell::toned("warning", Tone::Attention), warning.as_str().into()]);
+    }
+    table.render(color)
+}
+
+fn plural(n: usize, what: &str) -> String {
+    let s = if n == 1 { "" } else { "s" };
+    format!("{} {what}{s}", count(n as u64))
+}
