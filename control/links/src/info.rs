@@ -87,6 +87,19 @@ pub struct Master {
     pub kind: LinkKind,
 }
 
+/// A default route of the box.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DefaultRoute {
+    /// IPv6 rather than IPv4.
+    pub ipv6: bool,
+    /// The routing table; 254 is `main`.
+    pub table: u32,
+    /// The metric; 0 where it has none.
+    pub metric: u32,
+    /// It has several next hops, perhaps over other interfaces.
+    pub multipath: bool,
+}
+
 /// One interface as it stood when it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkInfo {
@@ -116,10 +129,8 @@ pub struct LinkInfo {
     pub pppoe_sessions: usize,
     /// The box's addresses on it, IPv6 link-local ones left off.
     pub addresses: Vec<IpNet>,
-    /// An IPv4 default route leads over it, in any routing table.
-    pub default_route_ipv4: bool,
-    /// An IPv6 default route leads over it, in any routing table.
-    pub default_route_ipv6: bool,
+    /// The box's default routes that lead over it, of all routing tables.
+    pub default_routes: Vec<DefaultRoute>,
 }
 
 /// Every interface of this network namespace, in the kernel's order.
@@ -230,8 +241,11 @@ fn assemble(
             .filter(|a| a.link == link.index && !is_link_local_v6(a.addr))
             .map(|a| IpNet { addr: a.addr, prefix_len: a.prefix_len })
             .collect(),
-        default_route_ipv4: routes.iter().any(|r| !r.ipv6 && r.links.contains(&link.index)),
-        default_route_ipv6: routes.iter().any(|r| r.ipv6 && r.links.contains(&link.index)),
+        default_routes: routes
+            .iter()
+            .filter(|r| r.links.contains(&link.index))
+            .map(|r| DefaultRoute { ipv6: r.ipv6, table: r.table, metric: r.metric, multipath: r.multipath })
+            .collect(),
     };
     links.iter().enumerate().map(info).collect()
 }

@@ -23,7 +23,7 @@ mod refusal;
 mod watch;
 
 pub use guard::{Guard, GuardError, Recovery};
-pub use info::{IpNet, LinkError, LinkInfo, Master, inspect, list, set_up};
+pub use info::{DefaultRoute, IpNet, LinkError, LinkInfo, Master, inspect, list, set_up};
 pub use kind::{KindAttributes, LinkKind, TunType};
 pub use lock::{InstanceLock, LockError};
 pub use refusal::{Refusal, RefusalReason, acceptable, refusals, usable};

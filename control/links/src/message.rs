@@ -33,7 +33,7 @@ pub(crate) struct LinkMessage {
     pub(crate) mac: Option<MacAddr>,
     pub(crate) mtu: u32,
     pub(crate) master: Option<u32>,
-    /// IFLA_LINK, when it names a link of this network namespace other than itself.
+    /// The link below (or a veth's peer), when it is another and of this network namespace.
     pub(crate) lower: Option<u32>,
     pub(crate) kind: KindAttributes,
 }
@@ -64,7 +64,7 @@ impl LinkMessage {
                 1 => link.mac = value.try_into().ok().map(MacAddr),
                 3 => link.name = text(value),
                 4 => link.mtu = u32_at(value, 0)?,
-                5 => link.lower = u32_at(value, 0).filter(|&lower| lower != 0 && lower != link.index),
+                5 => link.lower = u32_at(value, 0),
                 10 => link.master = u32_at(value, 0).filter(|&master| master != 0),
                 16 => link.operstate = *value.first()?,
                 18 => link.read_info(value),
@@ -73,27 +73,28 @@ impl LinkMessage {
                 _ => {}
             }
         }
-        if other_namespace {
-            link.lower = None;
-        }
+        link.lower = link.lower.filter(|&lower| lower != 0 && lower != link.index && !other_namespace);
         (!link.name.is_empty()).then_some(link)
     }
 
-    /// IFLA_LINKINFO: the kind's name, and for tun devices which sort.
+    /// IFLA_LINKINFO: the kind's name; for tun devices which sort; for VXLAN, which has no IFLA_LINK, the link below.
     fn read_info(&mut self, info: &[u8]) {
         for (kind, value) in attributes(info) {
             match kind {
                 1 => self.kind.info_kind = Some(text(value)),
-                2 if self.kind.info_kind.as_deref() == Some("tun") => {
-                    self.kind.tun_type =
-                        attributes(value).find(|a| a.0 == 3).and_then(|a| match a.1.first() {
-                            Some(1) => Some(TunType::Tun),
-                            Some(2) => Some(TunType::Tap),
-                            _ => None,
-                        });
-                }
+                2 => self.read_driver(value),
                 _ => {}
             }
+        }
+    }
+
+    fn read_driver(&mut self, data: &[u8]) {
+        let third = attributes(data).find(|&(kind, _)| kind == 3).map(|(_, value)| value);
+        match (self.kind.info_kind.as_deref(), third) {
+            (Some("tun"), Some([1, ..])) => self.kind.tun_type = Some(TunType::Tun),
+            (Some("tun"), Some([2, ..])) => self.kind.tun_type = Some(TunType::Tap),
+            (Some("vxlan"), Some(below)) => self.lower = u32_at(below, 0),
+            _ => {}
         }
     }
 
@@ -134,10 +135,13 @@ impl AddressMessage {
     }
 }
 
-/// One default route: its family and the links it leads over.
+/// One default route and the links it leads over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DefaultRouteMessage {
     pub(crate) ipv6: bool,
+    pub(crate) table: u32,
+    pub(crate) metric: u32,
+    pub(crate) multipath: bool,
     pub(crate) links: Vec<u32>,
 }
 
@@ -149,15 +153,21 @@ impl DefaultRouteMessage {
         if dst_len != 0 || kind != RTN_UNICAST || !matches!(family, 2 | 10) {
             return None;
         }
-        let mut links = Vec::new();
+        let (ipv6, table) = (family == 10, u32::from(header[4]));
+        let mut route = Self { ipv6, table, metric: 0, multipath: false, links: Vec::new() };
         for (kind, value) in attributes(rest) {
             match kind {
-                4 => links.extend(u32_at(value, 0)),
-                9 => links.extend(next_hops(value)),
+                4 => route.links.extend(u32_at(value, 0)),
+                6 => route.metric = u32_at(value, 0)?,
+                9 => {
+                    route.multipath = true;
+                    route.links.extend(next_hops(value));
+                }
+                15 => route.table = u32_at(value, 0)?,
                 _ => {}
             }
         }
-        Some(Self { ipv6: family == 10, links })
+        Some(route)
     }
 }
 
@@ -280,17 +290,24 @@ mod tests {
 
     #[test]
     fn default_routes_are_found_over_one_link_and_over_many() {
-        let over = |links: &[u32]| DefaultRouteMessage { ipv6: false, links: links.to_vec() };
-        assert_eq!(route(2, 0, 1, &attribute(4, &7_u32.to_ne_bytes())), Some(over(&[7])));
+        let over = |multipath, links: &[u32]| {
+            let links = links.to_vec();
+            Some(DefaultRouteMessage { ipv6: false, table: 254, metric: 0, multipath, links })
+        };
+        let oif = attribute(4, &7_u32.to_ne_bytes());
+        assert_eq!(route(2, 0, 1, &oif), over(false, &[7]));
+        let high =
+            [oif, attribute(6, &100_u32.to_ne_bytes()), attribute(15, &1000_u32.to_ne_bytes())].concat();
+        assert!(route(2, 0, 1, &high).is_some_and(|route| (route.metric, route.table) == (100, 1000)));
         // Two next hops, the first with a gateway of its own.
         let mut hops = vec![16, 0, 0, 0, 7, 0, 0, 0];
         hops.extend(attribute(5, &[10, 0, 0, 1]));
         hops.extend([8, 0, 0, 0, 9, 0, 0, 0]);
-        assert_eq!(route(2, 0, 1, &attribute(9, &hops)), Some(over(&[7, 9])));
+        assert_eq!(route(2, 0, 1, &attribute(9, &hops)), over(true, &[7, 9]));
         assert!(route(10, 0, 1, &[]).is_some_and(|route| route.ipv6));
         assert_eq!(route(2, 24, 1, &[]), None, "not a default route");
         assert_eq!(route(2, 0, 7, &[]), None, "unreachable");
         // A next hop that claims no length must not be read for ever.
-        assert_eq!(route(2, 0, 1, &attribute(9, &[0; 8])), Some(over(&[0])));
+        assert_eq!(route(2, 0, 1, &attribute(9, &[0; 8])), over(true, &[0]));
     }
 }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::info::{IpNet, LinkInfo};
+use crate::info::{DefaultRoute, IpNet, LinkInfo};
 use crate::kind::LinkKind;
 
 /// Why an interface can't be a port.
@@ -37,13 +37,8 @@ pub enum RefusalReason {
     Pppoe(usize),
     /// The box has addresses on it. IPv6 link-local ones don't count: they go and return with IPv6.
     Addresses(Vec<IpNet>),
-    /// A default route of the box leads over it.
-    DefaultRoute {
-        /// An IPv4 one.
-        ipv4: bool,
-        /// An IPv6 one.
-        ipv6: bool,
-    },
+    /// Default routes of the box lead over it.
+    DefaultRoutes(Vec<DefaultRoute>),
 }
 
 /// Whether the kernel interface is of a kind that can be a port.
@@ -75,9 +70,9 @@ pub fn refusals(link: &LinkInfo) -> Vec<Refusal> {
     let uppers = (!link.uppers.is_empty()).then(|| RefusalReason::Uppers(link.uppers.clone()));
     let pppoe = (link.pppoe_sessions > 0).then_some(RefusalReason::Pppoe(link.pppoe_sessions));
     let addresses = (!link.addresses.is_empty()).then(|| RefusalReason::Addresses(link.addresses.clone()));
-    let (ipv4, ipv6) = (link.default_route_ipv4, link.default_route_ipv6);
-    let route = (ipv4 || ipv6).then_some(RefusalReason::DefaultRoute { ipv4, ipv6 });
-    [master, uppers, pppoe, addresses, route].into_iter().flatten().map(|r| refusal(link, r)).collect()
+    let routes =
+        (!link.default_routes.is_empty()).then(|| RefusalReason::DefaultRoutes(link.default_routes.clone()));
+    [master, uppers, pppoe, addresses, routes].into_iter().flatten().map(|r| refusal(link, r)).collect()
 }
 
 fn refusal(link: &LinkInfo, reason: RefusalReason) -> Refusal {
@@ -100,7 +95,7 @@ impl Refusal {
             RefusalReason::Addresses(addresses) => {
                 format!("has the box's own address {}, which would be cut off", list(addresses))
             }
-            RefusalReason::DefaultRoute { .. } => {
+            RefusalReason::DefaultRoutes(_) => {
                 "leads to the box's default route, which would be cut off".to_owned()
             }
         }
@@ -122,16 +117,29 @@ impl Refusal {
                 let v6 = addresses.iter().any(|a| a.addr.is_ipv6());
                 let v4 = v4.then(|| format!("ip -4 addr flush dev {link}"));
                 // A flush alone would last until the next router advertisement.
-                let v6 = v6.then(|| format!("sysctl -w net/ipv6/conf/{link}/disable_ipv6=1"));
+                let v6 = v6.then(|| ipv6_off(link));
                 commands([v4, v6].into_iter().flatten())
             }
-            RefusalReason::DefaultRoute { ipv4, ipv6 } => {
-                let v4 = ipv4.then(|| format!("ip -4 route del default dev {link}"));
-                let v6 = ipv6.then(|| format!("sysctl -w net/ipv6/conf/{link}/disable_ipv6=1"));
-                commands([v4, v6].into_iter().flatten())
-            }
+            RefusalReason::DefaultRoutes(routes) => route_cure(link, routes),
         }
     }
+}
+
+fn ipv6_off(link: &str) -> String {
+    format!("sysctl -w net/ipv6/conf/{link}/disable_ipv6=1")
+}
+
+/// One command a route, found by table and metric: a route with several next hops can't be found by interface.
+fn route_cure(link: &str, routes: &[DefaultRoute]) -> String {
+    let v4 = routes.iter().filter(|route| !route.ipv6);
+    let v4 = v4.map(|DefaultRoute { table, metric, multipath, .. }| {
+        let over = if *multipath { String::new() } else { format!(" dev {link}") };
+        format!("ip -4 route del default{over} table {table} metric {metric}")
+    });
+    let v6 = routes.iter().any(|route| route.ipv6).then(|| ipv6_off(link));
+    let cure = commands(v4.chain(v6));
+    let multipath = routes.iter().any(|route| !route.ipv6 && route.multipath);
+    if multipath { format!("{cure} # then add it again with its other next hops") } else { cure }
 }
 
 impl fmt::Display for Refusal {
@@ -241,8 +249,7 @@ mod tests {
             uppers: Vec::new(),
             pppoe_sessions: 0,
             addresses: Vec::new(),
-            default_route_ipv4: false,
-            default_route_ipv6: false,
+            default_routes: Vec::new(),
         }
     }
 
@@ -278,7 +285,10 @@ mod tests {
             uppers: vec!["eth1.5".to_owned(), "mv0".to_owned()],
             pppoe_sessions: 1,
             addresses: vec![net("10.0.0.1"), net("2001:db8::1")],
-            default_route_ipv4: true,
+            default_routes: vec![
+                DefaultRoute { ipv6: false, table: 254, metric: 100, multipath: false },
+                DefaultRoute { ipv6: false, table: 9, metric: 0, multipath: true },
+            ],
             ..link(LinkKind::Ethernet)
         };
         let cures: Vec<String> = refusals(&busy).iter().map(Refusal::cure).collect();
@@ -289,7 +299,8 @@ mod tests {
                 "ip link del dev eth1.5 && ip link del dev mv0",
                 "end the session (poff), or use another interface",
                 "ip -4 addr flush dev eth1 && sysctl -w net/ipv6/conf/eth1/disable_ipv6=1",
-                "ip -4 route del default dev eth1",
+                "ip -4 route del default dev eth1 table 254 metric 100 && \
+                 ip -4 route del default table 9 metric 0 # then add it again with its other next hops",
             ]
         );
         assert_eq!(usable(&busy).unwrap_err(), refusals(&busy)[0]);
