@@ -171,10 +171,11 @@ impl Capture {
     }
 
     /// Ends the capture, once what is on the wire now has come through, and tells what it took and missed.
+    /// What it took can still be looked at.
     ///
     /// # Errors
-    /// When tcpdump does not end, or does not say what it missed.
-    pub fn stop(mut self) -> Result<CaptureTotals, LabError> {
+    /// When it was stopped before, when tcpdump does not end, or does not say what it missed.
+    pub fn stop(&mut self) -> Result<CaptureTotals, LabError> {
         std::thread::sleep(PIPELINE);
         self.process.signal(Signal::TERM)?;
         self.process.wait(TCPDUMP_LIMIT)?;

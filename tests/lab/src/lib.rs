@@ -36,7 +36,7 @@ pub use host::Host;
 pub use manifold::Manifold;
 pub use namespace::Netns;
 pub use process::Process;
-pub use run::Lab;
+pub use run::{Lab, become_root};
 
 use std::time::SystemTime;
 use types::Time;

@@ -4,10 +4,13 @@ use crate::namespace::run;
 use crate::{LabError, Netns};
 use rustix::process::{Pid, Signal, geteuid, getpid, kill_process};
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+/// What survives the way through sudo: which binary to try, and whether to use colour.
+const KEPT_VARIABLES: &str = "--preserve-env=MANIFOLD_BIN,NO_COLOR";
 /// What every name of every lab begins with.
 const PREFIX: &str = "mflab";
 /// What the lab runs.
@@ -51,6 +54,23 @@ fn start_time(pid: i32) -> Option<u64> {
     // The second field, the program's name, is in parentheses and may hold anything.
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// Returns when this process is root's; else becomes itself once more through sudo.
+///
+/// # Errors
+/// [`LabError::NotRoot`] where there is no sudo.
+pub fn become_root() -> Result<(), LabError> {
+    if geteuid().is_root() {
+        return Ok(());
+    }
+    if !installed("sudo") {
+        return Err(LabError::NotRoot);
+    }
+    let exe = std::env::current_exe().map_err(LabError::io("own program"))?;
+    let why =
+        Command::new("sudo").arg(KEPT_VARIABLES).arg("--").arg(exe).args(std::env::args_os().skip(1)).exec();
+    Err(LabError::io("sudo")(why))
 }
 
 /// One run. Dropping it ends what still runs in its namespaces, and removes them and the scratch directory.

@@ -1,7 +1,7 @@
-//! Ending early: every wait of the lab looks at one flag that SIGINT and SIGTERM set.
+//! Ending early: every wait of the lab looks at one flag that SIGINT, SIGTERM and SIGHUP set.
 
 use crate::LabError;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -15,12 +15,12 @@ fn flag() -> &'static Arc<AtomicBool> {
     STOPPED.get_or_init(Arc::default)
 }
 
-/// From now on SIGINT and SIGTERM end the lab's waits instead of the process, so that destructors run.
+/// From now on SIGINT, SIGTERM and SIGHUP end the lab's waits instead of the process, so that destructors run.
 ///
 /// # Errors
 /// When the system refuses the handler.
 pub fn on_signals() -> Result<(), LabError> {
-    for signal in [SIGINT, SIGTERM] {
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::clone(flag())).map_err(LabError::io("signal handler"))?;
     }
     Ok(())

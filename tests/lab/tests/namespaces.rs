@@ -39,8 +39,8 @@ fn a_stream_is_sent_received_and_captured_whole() {
     let lab = lab();
     let (net, source) = source_behind_a_bridge(&lab);
     let viewer = net.host(&lab, "viewer", "10.1.0.4/24".parse().unwrap()).unwrap();
-    let near = Capture::start(source.netns(), source.interface(), 128).unwrap();
-    let far = Capture::start(viewer.netns(), viewer.interface(), 128).unwrap();
+    let mut near = Capture::start(source.netns(), source.interface(), 128).unwrap();
+    let mut far = Capture::start(viewer.netns(), viewer.interface(), 128).unwrap();
     let mut receiver = Receiver::join(&lab, &viewer, (group(), PORT)).unwrap();
     let start = lab::now();
     let sender = Sender::start(&lab, &source, (group(), PORT), 16, 1_000).unwrap();
