@@ -6,6 +6,7 @@
 use std::env;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const INSIDE: &str = "MANIFOLD_LINKS_INSIDE";
 const CLIENT: &str = "MANIFOLD_LINKS_CLIENT";
@@ -15,9 +16,10 @@ const ROLE: &str = "MANIFOLD_LINKS_ROLE";
 struct Namespace(String);
 
 impl Namespace {
-    fn new(test: &str, part: &str) -> Self {
-        let short: String = test.split(['_', ':']).filter_map(|word| word.chars().next()).collect();
-        let name = format!("mflinks-{}-{short}-{part}", std::process::id());
+    fn new(part: &str) -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        let name = format!("mflinks-{}-{number}-{part}", std::process::id());
         sh(&format!("ip netns add {name} && ip -n {name} link set dev lo up"));
         Self(name)
     }
@@ -38,7 +40,7 @@ pub(crate) fn inside(test: &str, body: impl FnOnce()) {
         eprintln!("{test}: skipped, network namespaces need root");
         return;
     }
-    let (here, client) = (Namespace::new(test, "box"), Namespace::new(test, "client"));
+    let (here, client) = (Namespace::new("box"), Namespace::new("client"));
     let mut command = Command::new("ip");
     command.args(["netns", "exec", &here.0]).arg(env::current_exe().unwrap());
     command.args([test, "--exact", "--nocapture"]).env(INSIDE, test).env(CLIENT, &client.0);
