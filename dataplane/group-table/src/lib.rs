@@ -39,7 +39,7 @@ mod reclaim;
 mod shadow;
 mod sync;
 mod table;
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;
 mod writer;
 

@@ -1,4 +1,5 @@
 //! Operation lists against a naive model, with readers that quiesce, sleep and count at random.
+#![cfg(not(loom))]
 
 use group_table::{GroupCounters, GroupTableReader, GroupTableWriter, Hit, TableSettings, group_table_sized};
 use proptest::prelude::*;
