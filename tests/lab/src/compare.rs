@@ -79,7 +79,7 @@ fn number_of(frame: &Frame) -> Result<u64, String> {
     frame
         .udp()
         .and_then(|udp| udp.number)
-        .ok_or_else(|| format!("a frame that is not of the stream: {:?}", frame.ip))
+        .ok_or_else(|| format!("a frame that is not of the stream: {frame}"))
 }
 
 fn in_turn(wanted: u64, got: u64) -> Result<(), String> {

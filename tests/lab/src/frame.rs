@@ -2,6 +2,7 @@
 //! whole of it, so that a minute of a stream fits in memory.
 
 use etherparse::{Ethernet2Slice, IgmpSlice, Ipv4HeaderSlice, UdpSlice};
+use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::net::Ipv4Addr;
 use types::{MacAddr, Time};
@@ -159,6 +160,35 @@ impl Frame {
     }
 }
 
+impl fmt::Display for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.ip {
+            Some(ip) => write!(f, "{} > {}  {}", ip.source, ip.destination, ip.body),
+            None => write!(f, "{} > {}  EtherType {:#06x}", self.source, self.destination, self.ether_type),
+        }
+    }
+}
+
+impl fmt::Display for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Igmp(Igmp { kind, group, .. }) => match kind {
+                0x11 if group.is_unspecified() => f.write_str("General Query"),
+                0x11 => write!(f, "Query {group}"),
+                0x12 => write!(f, "v1 Join {group}"),
+                0x16 => write!(f, "v2 Join {group}"),
+                0x17 => write!(f, "Leave {group}"),
+                other => write!(f, "IGMP type {other:#04x}"),
+            },
+            Self::Udp(Udp { number: Some(number), .. }) => write!(f, "datagram {number}"),
+            Self::Udp(Udp { destination_port, .. }) => write!(f, "UDP to port {destination_port}"),
+            Self::Fragment => f.write_str("a fragment"),
+            Self::Other => f.write_str("another protocol"),
+            Self::Broken(why) => write!(f, "broken: {why}"),
+        }
+    }
+}
+
 impl Ip {
     fn parse(bytes: &[u8]) -> Option<Self> {
         let header = Ipv4HeaderSlice::from_slice(bytes).ok()?;
@@ -297,6 +327,7 @@ pub(crate) mod tests {
         let igmp = frame.igmp().unwrap();
         assert_eq!((igmp.kind, igmp.code, igmp.len, igmp.checksum_good), (0x16, 0, 8, true));
         assert!(frame.is_igmp(0x16, GROUP.into()) && !frame.is_data_to(GROUP.into()));
+        assert_eq!(frame.to_string(), "10.0.0.1 > 239.2.2.2  v2 Join 239.2.2.2");
     }
 
     #[test]

@@ -111,15 +111,17 @@ impl Manifold {
     }
 }
 
-/// The binary: what `MANIFOLD_BIN` names, else the one built beside the running program.
+/// The binary: what `MANIFOLD_BIN` names, else the one built beside the running program, else the release one.
 fn binary() -> Result<PathBuf, LabError> {
     if let Some(path) = std::env::var_os(BINARY_VARIABLE).map(PathBuf::from) {
         let found = path.is_file();
         return if found { Ok(path) } else { Err(LabError::NoManifold(path.display().to_string())) };
     }
     let exe = std::env::current_exe().map_err(LabError::io("own program"))?;
-    // Test binaries are one level deeper, in `deps`.
-    let mut places = exe.ancestors().skip(1).take(2).map(|dir| dir.join("manifold"));
-    let beside = exe.parent().unwrap_or(Path::new("/")).display().to_string();
-    places.find(|path| path.is_file()).ok_or(LabError::NoManifold(beside))
+    // `target/<profile>/`, for a test binary `target/<profile>/deps/`.
+    let above: Vec<_> = exe.ancestors().skip(1).take(3).collect();
+    let beside = above.iter().take(2).map(|dir| dir.join("manifold"));
+    let release = above.iter().skip(1).map(|dir| dir.join("release/manifold"));
+    let shown = above.first().map(|dir| dir.display().to_string()).unwrap_or_default();
+    beside.chain(release).find(|path| path.is_file()).ok_or(LabError::NoManifold(shown))
 }

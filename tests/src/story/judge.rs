@@ -23,7 +23,7 @@ pub(super) type Verdict = Result<String, String>;
 pub(super) fn none(frames: &[Arc<Frame>]) -> Verdict {
     match frames.first() {
         None => Ok("0 frames".to_owned()),
-        Some(first) => Err(format!("{} frames, the first: {:?}", count(frames.len()), first.ip)),
+        Some(first) => Err(format!("{} seen, the first: {first}", count(frames.len()))),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Telling: to a terminal in colour, to a file without.
 
 use super::Failure;
-use lab::{Body, Frame, LabError, Udp};
+use lab::{Frame, LabError};
 use std::io::{IsTerminal, Write, stdout};
 use std::process::ExitCode;
 use types::Time;
@@ -10,6 +10,14 @@ const BOLD: &str = "1";
 const DIM: &str = "2";
 const GREEN: &str = "32";
 const RED: &str = "31";
+
+/// Who is where.
+const MAP: &str = "
+                                               ┌─ hall-a 10.1.0.1 ── bridge ─┬─ user 4  10.1.0.4
+   source ── provider's link ── wan  Manifold ─┤                             └─ user 5  10.1.0.5, IGMPv1
+   10.0.0.2                     10.0.0.1       └─ hall-b 10.2.0.1 ── bridge ─── user 3  10.2.0.3
+
+   Times are seconds since the beginning, stamped by the kernel on the wire.";
 
 /// Something that happened on a link.
 #[derive(Debug)]
@@ -23,7 +31,7 @@ pub(super) struct Sight<'a> {
 impl<'a> Sight<'a> {
     /// A frame, and what it means.
     pub(super) fn of(frame: &Frame, link: &'a str, meaning: &'a str) -> Self {
-        Self { at: frame.at, link, what: describe(frame), meaning }
+        Self { at: frame.at, link, what: frame.to_string(), meaning }
     }
 
     /// Something else.
@@ -57,14 +65,8 @@ impl Teller {
 
     /// Who is where.
     pub(super) fn title(&self) -> Result<(), Failure> {
-        self.line(&self.paint(BOLD, "\nManifold: one inlet, many outlets\n"))?;
-        self.line(
-            "   source ──── provider's link ──── wan  Manifold  hall-a ──── bridge ──── user 4, user 5 (IGMPv1)\n\
-             \x20  10.0.0.2                     10.0.0.1          10.1.0.1             10.1.0.4   10.1.0.5\n\
-             \x20                                                 hall-b ──── bridge ──── user 3\n\
-             \x20                                                10.2.0.1             10.2.0.3\n\n\
-             \x20  Times are seconds since the beginning, stamped by the kernel on the wire.",
-        )
+        self.line(&self.paint(BOLD, "\nManifold: one inlet, many outlets"))?;
+        self.line(MAP)
     }
 
     /// A new step begins.
@@ -85,7 +87,7 @@ impl Teller {
         for Sight { at, link, what, meaning } in sights {
             let seconds = at.saturating_since(self.began).as_secs_f64();
             let when = self.paint(DIM, &format!("{seconds:8.3}"));
-            self.line(&format!("  {when}  {link:<8}  {what:<51}  {}", self.paint(DIM, meaning)))?;
+            self.line(&format!("  {when}  {link:<8}  {what:<49}  {}", self.paint(DIM, meaning)))?;
         }
         Ok(())
     }
@@ -130,24 +132,6 @@ impl Teller {
         let interrupted = matches!(why, Failure::Lab(LabError::Interrupted));
         ExitCode::from(if interrupted { 130 } else { 1 })
     }
-}
-
-/// A frame in words.
-fn describe(frame: &Frame) -> String {
-    let Some(ip) = &frame.ip else { return format!("{} > {}", frame.source, frame.destination) };
-    let what = match &ip.body {
-        Body::Igmp(igmp) => match (igmp.kind, igmp.group.is_unspecified()) {
-            (0x11, true) => "General Query".to_owned(),
-            (0x11, false) => format!("Query {}", igmp.group),
-            (0x12, _) => format!("v1 Join {}", igmp.group),
-            (0x16, _) => format!("v2 Join {}", igmp.group),
-            (0x17, _) => format!("Leave {}", igmp.group),
-            (other, _) => format!("IGMP type {other:#04x}"),
-        },
-        Body::Udp(Udp { number: Some(number), .. }) => format!("datagram {number}"),
-        Body::Udp(_) | Body::Fragment | Body::Other | Body::Broken(_) => format!("protocol {}", ip.protocol),
-    };
-    format!("{} > {}  {what}", ip.source, ip.destination)
 }
 
 /// A count with thousands apart.
