@@ -19,6 +19,7 @@ FIELD_IS(uint16_t, port);
 FIELD_IS(uint64_t, ol_flags);
 FIELD_IS(uint32_t, pkt_len);
 FIELD_IS(uint16_t, data_len);
+FIELD_IS(uint16_t, vlan_tci);
 FIELD_IS(uint16_t, buf_len);
 
 static ssize_t
@@ -111,6 +112,7 @@ shim_mbuf_view(const struct rte_mbuf *mbuf, struct shim_mbuf_view *view)
 	view->port = mbuf->port;
 	view->tailroom = rte_pktmbuf_tailroom(mbuf);
 	view->headroom = rte_pktmbuf_headroom(mbuf);
+	view->vlan_tci = mbuf->vlan_tci;
 }
 
 uint32_t

@@ -33,6 +33,7 @@ enum shim_mbuf_offset {
 	SHIM_MBUF_PKT_LEN = offsetof(struct rte_mbuf, pkt_len),
 	SHIM_MBUF_DATA_LEN = offsetof(struct rte_mbuf, data_len),
 	SHIM_MBUF_BUF_LEN = offsetof(struct rte_mbuf, buf_len),
+	SHIM_MBUF_VLAN_TCI = offsetof(struct rte_mbuf, vlan_tci),
 };
 
 enum shim_limit {
@@ -94,6 +95,7 @@ struct shim_mbuf_view {
 	uint16_t port;
 	uint16_t tailroom;
 	uint16_t headroom;
+	uint16_t vlan_tci;
 };
 
 /* One message of DPDK's log. `text` is not terminated and may end in a newline. */

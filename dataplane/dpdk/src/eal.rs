@@ -17,6 +17,7 @@ pub struct Eal(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     line: String,
+    startup_log: Vec<String>,
     /// One bit a port that is in someone's hands.
     ports_in_use: Mutex<u64>,
     /// DPDK runs one hotplug at a time.
@@ -59,6 +60,7 @@ impl Eal {
         if CALLED.swap(true, Ordering::SeqCst) {
             return Err(EalError::AlreadyInitialised);
         }
+        log::route();
         log::start_recording();
         let affinity = rustix::thread::sched_getaffinity(None).ok();
         let ret = call_init(owned);
@@ -71,7 +73,14 @@ impl Eal {
         if ret < 0 {
             return Err(EalError::init(line, errno, log));
         }
-        Ok(Self(Arc::new(Inner { line, ports_in_use: Mutex::new(0), hotplug: Mutex::new(()) })))
+        let inner = Inner { line, startup_log: log, ports_in_use: Mutex::new(0), hotplug: Mutex::new(()) };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// What EAL logged as errors and warnings when it started. Look here when a device of the line has no port: EAL
+    /// starts without a device that it cannot probe.
+    pub fn startup_log(&self) -> &[String] {
+        &self.0.startup_log
     }
 
     /// The argument line that EAL was initialised with.
@@ -136,18 +145,28 @@ impl Eal {
     /// stopped; whoever may name a device here may load code and write files as this process.
     ///
     /// # Errors
-    /// [`PortError::Dpdk`] when the device cannot be probed, [`PortError::NoPorts`] when it is no Ethernet device.
+    /// [`PortError::Attach`] when the device cannot be probed, with what was logged meanwhile;
+    /// [`PortError::AlreadyAttached`]; [`PortError::NoPorts`] when it is no Ethernet device.
     pub fn attach(&self, devargs: &str) -> Result<Vec<PortId>, PortError> {
         let text = CString::new(devargs).map_err(|_| DpdkError::invalid("rte_dev_probe"))?;
         let _one_at_a_time = self.0.hotplug.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.ports();
+        log::start_recording();
         // SAFETY: `text` is terminated; DPDK copies what it keeps.
-        check("rte_dev_probe", unsafe { dpdk_sys::rte_dev_probe(text.as_ptr()) })?;
+        let probed = check("rte_dev_probe", unsafe { dpdk_sys::rte_dev_probe(text.as_ptr()) });
+        let log = log::finish_recording();
+        probed.map_err(|reason| PortError::Attach { devargs: devargs.to_owned(), reason, log })?;
         let mut ids = [0; MAX_ETH_PORTS];
         // SAFETY: `text` is terminated, `ids` has room for the number passed.
         let found = unsafe { dpdk_sys::shim_ports_of(text.as_ptr(), ids.as_mut_ptr(), MAX_ETH_PORTS as u32) };
         let found = check("rte_eth_iterator_init", found)? as usize;
         let ports: Vec<_> = ids.iter().take(found).filter_map(|&id| PortId::new(id)).collect();
-        if ports.is_empty() { Err(PortError::NoPorts(devargs.to_owned())) } else { Ok(ports) }
+        // Probing what is there already is no error to DPDK.
+        match ports.first() {
+            None => Err(PortError::NoPorts(devargs.to_owned())),
+            Some(first) if before.contains(first) => Err(PortError::AlreadyAttached(devargs.to_owned())),
+            Some(_) => Ok(ports),
+        }
     }
 
     /// Takes a device off its bus.

@@ -11,6 +11,11 @@ fn errno_text(errno: i32) -> String {
     unsafe { CStr::from_ptr(dpdk_sys::rte_strerror(errno)) }.to_string_lossy().into_owned()
 }
 
+/// Log lines below a message, one a line.
+fn indented(log: &[String]) -> String {
+    log.iter().flat_map(|line| ["\n  ", line]).collect()
+}
+
 /// A call into DPDK that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{call}: {} (errno {errno})", errno_text(*.errno))]
@@ -49,7 +54,7 @@ pub enum EalError {
     #[error("EAL argument {0:?} holds a NUL byte")]
     Argument(String),
     /// EAL refused its arguments or the machine.
-    #[error("EAL did not start with `{line}`: {reason}{}", log.iter().map(|l| format!("\n  {l}")).collect::<String>())]
+    #[error("EAL did not start with `{line}`: {reason}{}", indented(log))]
     Init {
         /// The whole argument line.
         line: String,
@@ -96,6 +101,19 @@ pub enum PortError {
     /// The device has further ports and stays attached.
     #[error("port {0} is closed, but its device has further ports and stays attached")]
     SharedDevice(u16),
+    /// The device could not be attached.
+    #[error("`{devargs}` cannot be attached: {reason}{}", indented(log))]
+    Attach {
+        /// The device and its arguments.
+        devargs: String,
+        /// What probing returned.
+        reason: DpdkError,
+        /// What was logged as errors and warnings meanwhile, in order.
+        log: Vec<String>,
+    },
+    /// The device was there before.
+    #[error("`{0}` is attached already")]
+    AlreadyAttached(String),
     /// A device was attached and has no port.
     #[error("`{0}` was attached and has no Ethernet port")]
     NoPorts(String),

@@ -25,6 +25,7 @@
 mod batch;
 mod eal;
 mod error;
+mod frame;
 mod log;
 mod mbuf;
 mod mempool;

@@ -37,7 +37,7 @@ fn to_stderr(_: LogLevel, text: &str) {
 
 static SINK: RwLock<Sink> = RwLock::new(to_stderr);
 
-/// Messages of the initialisation, for the error's text.
+/// Messages of an initialisation or a probe, for the error's text.
 static RECORDING: AtomicBool = AtomicBool::new(false);
 static RECORD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 const RECORD_MAX: usize = 64;
@@ -67,15 +67,18 @@ extern "C" fn take_message(level: u32, text: *const c_char, len: usize) {
     sink(level, text);
 }
 
-/// Routes DPDK's log here and keeps its errors and warnings until [`finish_recording`]. Without memory for a
-/// stream, DPDK keeps its own way of logging.
-pub(crate) fn start_recording() {
-    RECORDING.store(true, Ordering::Relaxed);
+/// Routes DPDK's log here. Without memory for a stream, DPDK keeps its own way of logging.
+pub(crate) fn route() {
     // SAFETY: `take_message` has the signature of `shim_log_sink` and lives as long as the program.
     let _ = unsafe { dpdk_sys::shim_log_to(Some(take_message)) };
 }
 
-/// What was logged as errors and warnings since [`start_recording`].
+/// Keeps errors and warnings until [`finish_recording`].
+pub(crate) fn start_recording() {
+    RECORDING.store(true, Ordering::Relaxed);
+}
+
+/// What was logged as errors and warnings since [`start_recording`], by whatever thread.
 pub(crate) fn finish_recording() -> Vec<String> {
     RECORDING.store(false, Ordering::Relaxed);
     core::mem::take(&mut RECORD.lock().unwrap_or_else(PoisonError::into_inner))

@@ -96,11 +96,15 @@ impl Mbuf {
         }
     }
 
-    /// Whether the driver took a VLAN tag out of the frame's data: the frame was tagged on the wire.
+    /// The tag control information of the VLAN tag that the driver took out of the frame's data, if it did: the
+    /// frame was tagged on the wire.
     #[inline(always)]
-    pub fn is_vlan_stripped(&self) -> bool {
+    pub fn stripped_vlan(&self) -> Option<u16> {
         // SAFETY: valid while held.
-        unsafe { raw::ol_flags(self.0) & dpdk_sys::SHIM_RX_VLAN_STRIPPED != 0 }
+        unsafe {
+            let stripped = raw::ol_flags(self.0) & dpdk_sys::SHIM_RX_VLAN_STRIPPED != 0;
+            stripped.then(|| raw::vlan_tci(self.0))
+        }
     }
 
     /// The port that received the frame; `None` for one made here.
@@ -135,6 +139,20 @@ impl Mbuf {
             raw::set_len(self.0, len + bytes.len() as u16);
         }
         true
+    }
+
+    /// Cuts the frame to its first `len` bytes; nothing happens to a shorter or a chained one.
+    #[inline]
+    pub fn truncate(&mut self, len: u16) {
+        if self.is_chained() {
+            return;
+        }
+        // SAFETY: ours alone, and no more bytes than before.
+        unsafe {
+            if len < raw::data_len(self.0) {
+                raw::set_len(self.0, len);
+            }
+        }
     }
 
     /// Brings the frame's first bytes towards the cache.

@@ -38,7 +38,8 @@ impl Mempool {
     /// NUMA node, any if `None`. `count` = 2^n - 1 uses memory best.
     ///
     /// # Errors
-    /// By errno: no memory (ENOMEM), the name taken (EEXIST) or too long, a parameter out of range.
+    /// By errno: no memory (ENOMEM, ENOBUFS), the name taken (EEXIST) or too long (ENAMETOOLONG), a parameter out of
+    /// range (EINVAL).
     pub fn new(
         eal: &Eal,
         name: &str,

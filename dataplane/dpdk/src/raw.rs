@@ -51,6 +51,8 @@ getters! {
     buf_len: u16 = SHIM_MBUF_BUF_LEN,
     /// Where in the buffer the data begins.
     data_off: u16 = SHIM_MBUF_DATA_OFF,
+    /// The tag that the driver took out of the frame, if [`ol_flags`] says that it did.
+    vlan_tci: u16 = SHIM_MBUF_VLAN_TCI,
     /// The buffer.
     buf_addr: *mut u8 = SHIM_MBUF_BUF_ADDR,
 }

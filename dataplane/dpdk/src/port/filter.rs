@@ -158,6 +158,17 @@ impl Port {
         let len = u32::try_from(list.len()).unwrap_or(u32::MAX);
         // SAFETY: takes any port number; `list` has `len` addresses, which the driver copies.
         let listed = unsafe { dpdk_sys::rte_eth_dev_set_mc_addr_list(id.get(), list.as_mut_ptr(), len) } == 0;
+        self.open_for_multicast(listed)
+    }
+
+    /// Makes the port accept all multicast frames, else all frames. The port must have been started.
+    pub fn accept_all_multicast(&mut self) -> MulticastFilter {
+        self.open_for_multicast(false)
+    }
+
+    /// What a list in the port does not do, all multicast or promiscuous mode does.
+    fn open_for_multicast(&mut self, listed: bool) -> MulticastFilter {
+        let id = self.id();
         let state = &mut *self.filters();
         let all = !listed && set_all_multicast(id, true);
         if state.all_multicast && !all {

@@ -1,0 +1,58 @@
+//! Mbufs and bursts as code sees them that knows no DPDK.
+
+use types::{Checksum, Frame, FrameBurst};
+
+use crate::batch::Burst;
+use crate::mbuf::{IpChecksum, Mbuf};
+
+impl Frame for Mbuf {
+    #[inline(always)]
+    fn bytes(&self) -> &[u8] {
+        self.data()
+    }
+
+    #[inline(always)]
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        self.data_mut()
+    }
+
+    #[inline]
+    fn truncate(&mut self, len: usize) {
+        // A length that does not fit u16 is no cut: no buffer is that long.
+        Mbuf::truncate(self, u16::try_from(len).unwrap_or(u16::MAX));
+    }
+
+    #[inline(always)]
+    fn is_chained(&self) -> bool {
+        Mbuf::is_chained(self)
+    }
+
+    #[inline(always)]
+    fn stripped_tag(&self) -> Option<u16> {
+        self.stripped_vlan()
+    }
+
+    #[inline(always)]
+    fn ip_checksum(&self) -> Checksum {
+        match Mbuf::ip_checksum(self) {
+            IpChecksum::Good => Checksum::Good,
+            IpChecksum::Bad => Checksum::Bad,
+            // Not in the data means not filled in: nothing that came over a wire is like that.
+            IpChecksum::Unknown | IpChecksum::NotPresent => Checksum::Unknown,
+        }
+    }
+}
+
+impl<const N: usize> FrameBurst for Burst<N> {
+    type Frame = Mbuf;
+
+    #[inline(always)]
+    fn frames(&self) -> &[Mbuf] {
+        self
+    }
+
+    #[inline(always)]
+    fn drain(&mut self) -> impl Iterator<Item = Mbuf> {
+        Burst::drain(self)
+    }
+}
