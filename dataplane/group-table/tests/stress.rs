@@ -41,7 +41,8 @@ fn work(mut reader: GroupTableReader, seed: u64) -> (GroupTableReader, [u64; STE
     let mut hits = [Hit::MISS; BURST];
     for burst in 0..BURSTS {
         for (number, asked) in numbers.iter_mut().zip(&mut asked) {
-            *number = random.below(if random.below(4) == 0 { STEADY } else { STEADY + CHURNING });
+            let limit = if random.below(4) == 0 { STEADY } else { STEADY + CHURNING };
+            *number = random.below(limit);
             *asked = group(*number).to_bits();
         }
         reader.lookup_burst(&asked, &mut hits);
