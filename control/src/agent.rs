@@ -263,7 +263,9 @@ impl Agent {
             let (always, forward) = match (&port.role, port.sources) {
                 (PortRole::Upstream(_), _) => (PortSet::EMPTY, clients),
                 // We are querier on every client port.
-                (PortRole::Client(_), Sources::Yes | Sources::WhileQuerier) => (upstream, upstream.union(clients)),
+                (PortRole::Client(_), Sources::Yes | Sources::WhileQuerier) => {
+                    (upstream, upstream.union(clients))
+                }
                 (PortRole::Client(_), Sources::No) => (PortSet::EMPTY, PortSet::EMPTY),
             };
             let forward = if self.enabled { forward.without(port.index) } else { PortSet::EMPTY };

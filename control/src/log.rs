@@ -16,10 +16,13 @@ const QUEUED_LINES: usize = 16_384;
 /// The filter does not parse.
 pub fn start_log(level: &str) -> Result<WorkerGuard, String> {
     let directives = std::env::var("MANIFOLD_LOG").unwrap_or_else(|_| level.to_owned());
-    let filter = EnvFilter::try_new(&directives)
-        .map_err(|e| format!("log filter `{directives}` does not parse ({e}); use error, warn, info, debug or trace"))?;
-    let (writer, guard) =
-        NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUED_LINES).finish(std::io::stderr());
+    let filter = EnvFilter::try_new(&directives).map_err(|e| {
+        format!("log filter `{directives}` does not parse ({e}); use error, warn, info, debug or trace")
+    })?;
+    let (writer, guard) = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(QUEUED_LINES)
+        .finish(std::io::stderr());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)

@@ -39,12 +39,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens at `path`, replacing what a crashed instance left there: the instance lock is held, so
+    /// Listens at `path` for root and the users of `group`, replacing what a crashed instance left there: the instance lock is held, so
     /// nobody else serves it. Makes the folder when it is missing.
     ///
     /// # Errors
-    /// The folder or the socket cannot be made.
-    pub fn start(path: &Path, control: ControlHandle) -> Result<Self, ServerError> {
+    /// The folder or the socket cannot be made, or there is no such group.
+    pub fn start(path: &Path, group: Option<&str>, control: ControlHandle) -> Result<Self, ServerError> {
         let failed = |cure| move |source| ServerError { path: path.to_owned(), source, cure };
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder)
@@ -55,6 +55,11 @@ impl Server {
         let _ = std::fs::remove_file(&staged);
         let listener = UnixListener::bind(&staged)
             .map_err(failed("set [socket] path to a place that can be written, at most 90 bytes long"))?;
+        if let Some(group) = group {
+            let id = group_id(group).map_err(failed("name a group of /etc/group in [socket] group"))?;
+            std::os::unix::fs::chown(&staged, None, Some(id))
+                .map_err(failed("run as root, or leave [socket] group out"))?;
+        }
         std::fs::set_permissions(&staged, std::fs::Permissions::from_mode(MODE))
             .and_then(|()| std::fs::rename(&staged, path))
             .map_err(failed("check the permissions of its folder"))?;
@@ -70,6 +75,19 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
     }
+}
+
+/// The id of a group of users, by /etc/group or as a number.
+fn group_id(name: &str) -> io::Result<u32> {
+    if let Ok(id) = name.parse() {
+        return Ok(id);
+    }
+    let groups = std::fs::read_to_string("/etc/group")?;
+    let id = groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
+    });
+    id.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("there is no group `{name}`")))
 }
 
 fn accept(listener: &UnixListener, control: &ControlHandle) {

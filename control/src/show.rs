@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use api::{
-    CountersReply, ErrorReply, GroupView, GroupsReply, LinkState, MemberState, MemberView, PortCounters, PortView,
-    PortsReply, QuerierRole, QuerierView, Reply, Request, StatusReply, UpstreamView, seconds,
+    CountersReply, ErrorReply, GroupView, GroupsReply, LinkState, MemberState, MemberView, PortCounters,
+    PortView, PortsReply, QuerierRole, QuerierView, Reply, Request, StatusReply, UpstreamView, seconds,
 };
 use forwarding::PortCountersSnapshot;
 use igmp::{PortRole, ReceivedType, SentType, Verdict, Version};
@@ -87,7 +87,9 @@ fn port_view(agent: &Agent, now: Time, port: &PortInfo) -> PortView {
             address: view.querier.filter(|a| !a.is_unspecified()),
             next_query_s: Some(seconds(next_query.saturating_since(now))),
         }),
-        PortRole::Silent => Some(QuerierView { role: QuerierRole::Querier, address: None, next_query_s: None }),
+        PortRole::Silent => {
+            Some(QuerierView { role: QuerierRole::Querier, address: None, next_query_s: None })
+        }
         PortRole::Upstream { .. } => None,
     });
     PortView {

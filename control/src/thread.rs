@@ -172,9 +172,8 @@ impl Control {
         } else {
             deadline.map(|at| at.saturating_since(self.clock.now()))
         };
-        self.sleeper.sleep(timeout, || {
-            !self.inputs.is_empty() || self.punted.iter().any(|ring| !ring.is_empty())
-        });
+        self.sleeper
+            .sleep(timeout, || !self.inputs.is_empty() || self.punted.iter().any(|ring| !ring.is_empty()));
     }
 
     fn leave(&mut self) {

@@ -1,1 +1,34 @@
-//! Placeholder
+//! The proxy's process: workers on DPDK, the control thread beside them, and what starts and ends both.
+//!
+//! [`run`] is `manifold run`, [`check`] is `manifold check`, [`replay`] is `manifold replay`. What a
+//! worker does with a frame is the `forwarding` crate's, what follows from IGMP is `control`'s.
+
+mod assembly;
+mod egress;
+mod failure;
+mod machine;
+mod replay;
+mod report;
+mod runtime;
+mod worker;
+
+use std::path::Path;
+
+pub use failure::Failure;
+pub use replay::ReplayRequest;
+pub use runtime::{check, run};
+
+/// Runs captures through the proxy that the settings in `config` describe, and prints each port's
+/// counters.
+///
+/// # Errors
+/// The settings do not pass, or a capture cannot be read or written.
+pub fn replay(config: &Path, request: &ReplayRequest) -> Result<(), Failure> {
+    let settings = settings::load(config).map_err(Failure::settings)?;
+    let report = replay::replay(&settings, request).map_err(|error| match error {
+        replay::ReplayError::UnknownPort { .. } => Failure::settings(error),
+        _ => Failure::machine(error),
+    })?;
+    print!("{report}");
+    Ok(())
+}

@@ -1,0 +1,151 @@
+//! From settings and what the devices turned out to be, to the parts that run: the same for live and replay.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use control::{AgentParts, PortInfo, PortRole, ProcessInfo};
+use forwarding::{
+    Forwarder, ForwarderParts, ForwardingPolicy, FrameReceiver, Ingress, Policer, WorkerCounters, frame_ring,
+    worker_counters,
+};
+use group_table::{PortMasks, TableSettings, group_table};
+use igmp::{ClientPortSettings, HostTimers, IntervalError, Proxy, RouterTimers, UpstreamPortSettings};
+use settings::{PortSettings, Role, Settings};
+use types::{Ipv4Net, MacAddr, PortIndex};
+
+/// IGMP frames a second that one port may send to the control thread; a group's whole membership of a
+/// large access network answers within one response interval below this.
+const PUNTS_PER_SECOND: u32 = 100_000;
+/// And at once, after a pause.
+const PUNT_BURST: u32 = 4096;
+/// Frames of one port and worker that may wait for the control thread.
+const PUNT_RING: usize = 1024;
+
+/// What only the device can tell of a port.
+#[derive(Debug, Clone)]
+pub(crate) struct PortFacts {
+    /// The driver that serves it.
+    pub driver: String,
+    /// Longest IP packet it carries, in bytes.
+    pub mtu: u16,
+    /// The kernel's own MAC on it, when it is a kernel interface.
+    pub kernel_mac: Option<MacAddr>,
+    /// Whether it has carrier.
+    pub link_up: bool,
+}
+
+/// One worker's share of the parts.
+pub(crate) struct WorkerParts {
+    /// Its forwarder, every port added.
+    pub forwarder: Forwarder,
+    /// Its counters' writing end, for the transmit side.
+    pub counters: WorkerCounters,
+}
+
+/// The parts of a proxy.
+pub(crate) struct Assembly {
+    /// For the control thread.
+    pub agent: AgentParts,
+    /// For the workers.
+    pub workers: Vec<WorkerParts>,
+    /// What the workers send to the control thread, one ring for each worker and port.
+    pub punted: Vec<FrameReceiver>,
+}
+
+/// Builds the parts. `facts` are in the order of the settings' ports.
+///
+/// # Errors
+/// Timers that the protocol does not allow; settings that were loaded have none.
+pub(crate) fn assemble(
+    settings: &Settings,
+    facts: &[PortFacts],
+    router_mac: MacAddr,
+    workers: usize,
+    seed: u64,
+    process: ProcessInfo,
+) -> Result<Assembly, IntervalError> {
+    let enabled = settings.proxy.enabled;
+    let local_groups = settings.proxy.local_groups.clone();
+    let (table, readers) =
+        group_table(TableSettings { max_groups: settings.table.max_groups as usize, readers: workers, seed });
+    let masks = Arc::new(PortMasks::new());
+    let policy = Arc::new(ForwardingPolicy::new(local_groups.clone()));
+    let own: Vec<Ipv4Addr> = settings.ports.iter().filter_map(|p| p.address).map(Ipv4Net::addr).collect();
+
+    let mut punted = Vec::new();
+    let mut counters = Vec::new();
+    let mut worker_parts = Vec::new();
+    for table in readers {
+        let (writer, reader) = worker_counters();
+        counters.push(reader);
+        let mut forwarder = Forwarder::new(ForwarderParts {
+            table,
+            masks: Arc::clone(&masks),
+            policy: Arc::clone(&policy),
+            counters: writer.clone(),
+            router_mac,
+        });
+        for ((index, _), facts) in settings.indexed_ports().zip(facts) {
+            let (sender, receiver) = frame_ring(PUNT_RING);
+            punted.push(receiver);
+            let ingress = Ingress::new(router_mac, facts.kernel_mac, &own);
+            forwarder.add_port(index, ingress, sender, Policer::new(PUNTS_PER_SECOND, PUNT_BURST), facts.mtu);
+        }
+        worker_parts.push(WorkerParts { forwarder, counters: writer });
+    }
+
+    let ports = settings
+        .indexed_ports()
+        .zip(facts)
+        .map(|((index, port), facts)| port_info(settings, index, port, facts, router_mac))
+        .collect::<Result<_, _>>()?;
+    let proxy = Proxy::new(igmp::ProxySettings { router_mac, local_groups, enabled }, seed);
+    let agent = AgentParts { process, proxy, enabled, table, masks, policy, counters, ports };
+    Ok(Assembly { agent, workers: worker_parts, punted })
+}
+
+fn port_info(
+    settings: &Settings,
+    index: PortIndex,
+    port: &PortSettings,
+    facts: &PortFacts,
+    mac: MacAddr,
+) -> Result<PortInfo, IntervalError> {
+    let t = &port.timers;
+    let role = match settings.role(index) {
+        Role::Upstream => PortRole::Upstream(UpstreamPortSettings {
+            address: port.address,
+            timers: HostTimers::new(t.robustness, t.unsolicited_report_interval)?,
+            require_router_alert: port.require_router_alert,
+            any_ttl: port.any_ttl,
+            ..UpstreamPortSettings::default()
+        }),
+        Role::Client => PortRole::Client(ClientPortSettings {
+            address: port.address,
+            querier_address: port.querier_address,
+            timers: RouterTimers::new(
+                t.robustness,
+                t.query_interval,
+                t.query_response_interval,
+                t.last_member_query_interval,
+                t.last_member_query_count,
+            )?,
+            require_router_alert: port.require_router_alert,
+            any_ttl: port.any_ttl,
+            require_on_link_source: port.require_on_link_source,
+            ..ClientPortSettings::default()
+        }),
+    };
+    Ok(PortInfo {
+        index,
+        name: port.name.clone(),
+        device: port.device.to_string(),
+        driver: facts.driver.clone(),
+        mac,
+        address: port.address,
+        mtu: facts.mtu,
+        role,
+        sources: port.sources,
+        link_up: facts.link_up,
+    })
+}

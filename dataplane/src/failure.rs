@@ -1,0 +1,24 @@
+//! Why the process could not do what it was asked.
+
+use std::fmt::Display;
+
+/// One message for whoever started it: what is wrong, and what would cure it.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The settings or the command line: exit status 2.
+    #[error("{0}")]
+    Settings(String),
+    /// The machine: a device, memory, a privilege. Exit status 1.
+    #[error("{0}")]
+    Machine(String),
+}
+
+impl Failure {
+    pub(crate) fn settings(message: impl Display) -> Self {
+        Self::Settings(message.to_string())
+    }
+
+    pub(crate) fn machine(message: impl Display) -> Self {
+        Self::Machine(message.to_string())
+    }
+}

@@ -1,0 +1,39 @@
+//! What the process tells a person: the ports before it starts, the counters at its end.
+
+use std::fmt::Write;
+
+use settings::{Role, Settings};
+
+/// A line for each port: what `manifold check` prints.
+pub(crate) fn ports(settings: &Settings) -> String {
+    let mut text = String::new();
+    for (index, port) in settings.indexed_ports() {
+        let role = match settings.role(index) {
+            Role::Upstream => "upstream",
+            Role::Client => "client",
+        };
+        let address = port.address.map_or_else(|| "no address".to_owned(), |a| a.to_string());
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{} ({role}): {}, {address}", port.name, port.device);
+    }
+    text
+}
+
+/// A line in the log for each port with all that is not zero.
+pub(crate) fn log_counters(counters: &api::CountersReply) {
+    for port in &counters.ports {
+        let mut text = String::new();
+        let all = [
+            ("", &port.frames),
+            ("drop ", &port.drops),
+            ("igmp in ", &port.igmp_received),
+            ("igmp out ", &port.igmp_sent),
+        ];
+        for (prefix, group) in all {
+            for (name, count) in group.iter().filter(|(_, n)| **n > 0) {
+                let _ = write!(text, "{}{prefix}{name}={count}", if text.is_empty() { "" } else { ", " });
+            }
+        }
+        tracing::info!(port = port.port, "counted: {text}");
+    }
+}

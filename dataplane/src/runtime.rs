@@ -1,0 +1,389 @@
+//! The proxy's life: start, watch, end.
+//!
+//! The main thread makes everything and hands it out: queues to the worker, state to the control thread.
+//! Then it watches: signals, the carrier of the ports, and that the threads still run.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use api::MbufView;
+use control::{Agent, Clock, ControlHandle, ControlParts, ProcessInfo, Server, start_log, waker};
+use dpdk::{Eal, Mempool, Port, PortConfig, Queues};
+use forwarding::frame_ring;
+use links::{LinkChange, LinkWatch};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use settings::{MemoryPlan, Placement, Poll, Settings, eal_args, mbuf_data_room, pool_size};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use types::{MacAddr, PortIndex};
+
+use crate::assembly::{PortFacts, assemble};
+use crate::failure::Failure;
+use crate::machine::{self, KernelPorts};
+use crate::report;
+use crate::worker::WorkerSeed;
+
+/// Frames that the control thread may have waiting for the worker.
+const INJECT_RING: usize = 1024;
+/// Mbufs that a worker keeps at hand.
+const POOL_CACHE: u32 = 256;
+/// How often links that tell nothing by themselves are looked at.
+const WATCH_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
+const STATUS_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Runs the proxy until SIGTERM or SIGINT.
+///
+/// # Errors
+/// The settings do not pass, the machine lacks something, or a thread died.
+pub fn run(config: &Path, trailing: &[String]) -> Result<(), Failure> {
+    let settings = settings::load(config).map_err(Failure::settings)?;
+    let _log = start_log(settings.log.level.as_str()).map_err(Failure::settings)?;
+    for warning in &settings.warnings {
+        tracing::warn!("{warning}");
+    }
+    let signals = Signals::install().map_err(Failure::machine)?;
+    let kernel_ports = KernelPorts::take(&settings)?;
+    let (memory, placement) = machine::plan(&settings)?;
+    let running = Running::start(&settings, &kernel_ports, &memory, &placement, trailing)?;
+    tracing::info!(socket = %settings.socket.path.display(), "running");
+    let watched = running.watch(&settings, &kernel_ports, &signals);
+    tracing::info!("ending");
+    running.end();
+    watched
+}
+
+/// Checks what [`run`] would check before it starts, and prints what it would do. Changes nothing.
+///
+/// # Errors
+/// As [`run`].
+pub fn check(config: &Path, look_at_machine: bool) -> Result<(), Failure> {
+    let settings = settings::load(config).map_err(Failure::settings)?;
+    for warning in &settings.warnings {
+        println!("warning: {warning}");
+    }
+    if look_at_machine {
+        machine::inspect(&settings)?;
+        let (memory, placement) = machine::plan(&settings)?;
+        if let Some(warning) = &memory.warning {
+            println!("warning: {warning}");
+        }
+        let args =
+            eal_args(&settings, &memory, &main_core_only(&placement), &[]).map_err(Failure::settings)?;
+        println!("EAL: {}", args[1..].join(" "));
+        println!("control on core {}, workers on {:?}", placement.control, placement.workers);
+    }
+    print!("{}", report::ports(&settings));
+    println!("{} is good", config.display());
+    Ok(())
+}
+
+/// SIGTERM and SIGINT end; SIGHUP is noted.
+struct Signals {
+    wake: UnixStream,
+    end: Arc<AtomicBool>,
+    hang_up: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn install() -> io::Result<Self> {
+        let (wake, write) = UnixStream::pair()?;
+        wake.set_nonblocking(true)?;
+        let (end, hang_up) = (Arc::default(), Arc::default());
+        for (signal, flag) in [(SIGTERM, &end), (SIGINT, &end), (SIGHUP, &hang_up)] {
+            signal_hook::flag::register(signal, Arc::clone(flag))?;
+            signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
+        }
+        Ok(Self { wake, end, hang_up })
+    }
+
+    fn clear(&self) {
+        let _ = io::Read::read(&mut &self.wake, &mut [0; 64]);
+    }
+}
+
+/// DPDK names one core: workers are threads of our own beside it.
+fn main_core_only(placement: &Placement) -> Placement {
+    Placement { control: placement.control, workers: Vec::new() }
+}
+
+/// A started port of the settings.
+struct StartedPort {
+    index: PortIndex,
+    port: Port,
+}
+
+struct Running {
+    eal: Eal,
+    pool: Mempool,
+    ports: Vec<StartedPort>,
+    worker: dpdk::Worker<()>,
+    stop: Arc<AtomicBool>,
+    control: ControlHandle,
+    control_thread: JoinHandle<Agent>,
+    server: Server,
+}
+
+impl Running {
+    fn start(
+        settings: &Settings,
+        kernel_ports: &KernelPorts,
+        memory: &MemoryPlan,
+        placement: &Placement,
+        trailing: &[String],
+    ) -> Result<Self, Failure> {
+        let core = match placement.workers[..] {
+            [core] => core,
+            _ => {
+                return Err(Failure::settings(format!(
+                    "`cores` names {} cores; this version has one worker: name one, or write \"auto\"",
+                    placement.workers.len()
+                )));
+            }
+        };
+        let eal = start_eal(settings, memory, placement, trailing)?;
+        let pool =
+            Mempool::new(&eal, "frames", pool_size(settings), POOL_CACHE, mbuf_data_room(settings), None)
+                .map_err(|e| {
+                    Failure::machine(format!(
+                        "no memory for {} buffers: {e}; raise `memory-mb` in [eal]",
+                        pool_size(settings)
+                    ))
+                })?;
+        let mut ports = open_ports(&eal, settings)?;
+        let router_mac = router_mac(settings, &ports);
+        let (queues, facts) = start_ports(settings, kernel_ports, &pool, router_mac, &mut ports)?;
+
+        let watched_pool = pool.clone();
+        let process = ProcessInfo {
+            instance: settings.proxy.instance.clone(),
+            hugepages: eal.has_hugepages(),
+            warnings: settings
+                .warnings
+                .iter()
+                .map(ToString::to_string)
+                .chain(memory.warning.clone())
+                .collect(),
+            mbufs: Box::new(move || MbufView {
+                size: watched_pool.size().into(),
+                in_use: watched_pool.in_use().into(),
+            }),
+        };
+        let assembly =
+            assemble(settings, &facts, router_mac, 1, seed(), process).map_err(Failure::settings)?;
+        let clock = Clock::start();
+        let (waker, sleeper) = waker().map_err(Failure::machine)?;
+        let (inject, injected) = frame_ring(INJECT_RING);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (control, control_thread) = control::spawn(ControlParts {
+            agent: Agent::new(clock.now(), assembly.agent),
+            punted: assembly.punted,
+            inject,
+            waker: waker.clone(),
+            sleeper,
+            clock,
+        })
+        .map_err(Failure::machine)?;
+        let parts = assembly.workers.into_iter().next().ok_or_else(|| Failure::machine("no worker"))?;
+        let seed = WorkerSeed {
+            forwarder: parts.forwarder,
+            counters: parts.counters,
+            queues,
+            inject: injected,
+            pool: pool.clone(),
+            waker,
+            clock,
+            adaptive: settings.worker.poll == Poll::Adaptive,
+            stop: Arc::clone(&stop),
+        };
+        let worker = eal
+            .spawn_worker("worker-0", Some(usize::from(core)), move |_| seed.run())
+            .map_err(Failure::machine)?;
+        // Last: whoever can connect finds everything running.
+        let server = Server::start(&settings.socket.path, settings.socket.group.as_deref(), control.clone())
+            .map_err(Failure::machine)?;
+        Ok(Self { eal, pool, ports, worker, stop, control, control_thread, server })
+    }
+
+    /// Until a signal ends it, or a thread ended by itself, which is an error.
+    fn watch(
+        &self,
+        settings: &Settings,
+        kernel_ports: &KernelPorts,
+        signals: &Signals,
+    ) -> Result<(), Failure> {
+        let mut links = LinkWatch::new().map_err(Failure::machine)?;
+        let by_interface: HashMap<u32, PortIndex> = settings
+            .indexed_ports()
+            .zip(&kernel_ports.links)
+            .filter_map(|((index, _), link)| Some((link.as_ref()?.index, index)))
+            .collect();
+        // What changed between looking at the interfaces and watching them.
+        for (interface, port) in &by_interface {
+            let _ = self.control.link(*port, links.is_up(*interface).unwrap_or(false));
+        }
+        while !signals.end.load(Ordering::Relaxed) {
+            let mut ready = [
+                PollFd::new(&signals.wake, PollFlags::IN),
+                PollFd::from_borrowed_fd(links.fd(), PollFlags::IN),
+            ];
+            let _ = poll(&mut ready, Some(&WATCH_INTERVAL));
+            signals.clear();
+            if signals.hang_up.swap(false, Ordering::Relaxed) {
+                tracing::warn!("SIGHUP: settings are read at the start only; restart to apply them");
+            }
+            for event in links.poll().map_err(Failure::machine)? {
+                let Some(port) = by_interface.get(&event.index) else { continue };
+                match event.change {
+                    LinkChange::Up => drop(self.control.link(*port, true)),
+                    LinkChange::Down | LinkChange::Vanished => drop(self.control.link(*port, false)),
+                    LinkChange::MtuChanged(mtu) => {
+                        tracing::warn!(interface = event.name, mtu, "the MTU changed; restart to apply it");
+                    }
+                    LinkChange::Appeared | LinkChange::Renamed(_) => {}
+                }
+            }
+            self.watch_driver_links(&by_interface);
+            if self.worker.is_finished() || self.control_thread.is_finished() {
+                return Err(Failure::machine(
+                    "a thread ended by itself; the log above tells why; please report it",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Links that no kernel interface tells of, from their drivers.
+    fn watch_driver_links(&self, by_interface: &HashMap<u32, PortIndex>) {
+        for StartedPort { index, port } in &self.ports {
+            if !by_interface.values().any(|kernel| kernel == index)
+                && let Ok(link) = port.link()
+            {
+                let _ = self.control.link(*index, link.up);
+            }
+        }
+    }
+
+    /// Leaves upstream, stops the threads, closes the ports, and tells what was counted.
+    fn end(self) {
+        drop(self.server);
+        let status = self.control.request(api::Request::ShowCounters, STATUS_PATIENCE);
+        let _ = self.control.shutdown();
+        let control = self.control_thread.join();
+        // After the control thread: what it had to send goes out first.
+        self.stop.store(true, Ordering::Relaxed);
+        let worker = self.worker.join();
+        if control.is_err() || worker.is_err() {
+            tracing::error!("a thread panicked");
+        }
+        for StartedPort { port, .. } in self.ports {
+            let id = port.id();
+            if let Err(error) = port.close(Queues { rx: Vec::new(), tx: Vec::new() }) {
+                tracing::warn!(%error, port = %id, "not closed cleanly");
+            }
+        }
+        let lost = self.pool.in_use();
+        if lost > 0 {
+            tracing::error!(lost, "buffers that did not come back");
+        }
+        if let Ok(api::Reply::Counters(counters)) = status {
+            report::log_counters(&counters);
+        }
+        drop(self.pool);
+        drop(self.eal);
+    }
+}
+
+fn start_eal(
+    settings: &Settings,
+    memory: &MemoryPlan,
+    placement: &Placement,
+    trailing: &[String],
+) -> Result<Eal, Failure> {
+    if let Some(warning) = &memory.warning {
+        tracing::warn!("{warning}");
+    }
+    dpdk::set_log_sink(|level, text| match level {
+        dpdk::LogLevel::Error => tracing::error!(target: "dpdk", "{text}"),
+        dpdk::LogLevel::Warning => tracing::warn!(target: "dpdk", "{text}"),
+        dpdk::LogLevel::Info => tracing::info!(target: "dpdk", "{text}"),
+        dpdk::LogLevel::Debug => tracing::debug!(target: "dpdk", "{text}"),
+    });
+    let args = eal_args(settings, memory, &main_core_only(placement), trailing).map_err(Failure::settings)?;
+    let eal = Eal::init(&args[1..]).map_err(Failure::machine)?;
+    tracing::info!(version = eal.version(), line = eal.line(), "EAL");
+    Ok(eal)
+}
+
+fn open_ports(eal: &Eal, settings: &Settings) -> Result<Vec<StartedPort>, Failure> {
+    let open = |(index, port): (PortIndex, &settings::PortSettings)| {
+        let missing = || {
+            Failure::machine(format!(
+                "port \"{}\": DPDK found no device {}; look with `dpdk-devbind.py --status`, and bind a NIC to vfio-pci",
+                port.name, port.device
+            ))
+        };
+        let id = eal.port_by_name(&port.dpdk_name()).ok_or_else(missing)?;
+        let opened =
+            Port::open(eal, id).map_err(|e| Failure::machine(format!("port \"{}\": {e}", port.name)))?;
+        Ok(StartedPort { index, port: opened })
+    };
+    settings.indexed_ports().map(open).collect()
+}
+
+/// One source MAC for all ports: the settings', else the provider port's, else the first port's.
+fn router_mac(settings: &Settings, ports: &[StartedPort]) -> MacAddr {
+    let upstream = settings.proxy.upstream;
+    let port = ports.iter().find(|p| Some(p.index) == upstream).or_else(|| ports.first());
+    settings.proxy.router_mac.unwrap_or_else(|| port.map_or(MacAddr::ZERO, |p| p.port.info().mac))
+}
+
+type PortQueues = Vec<(PortIndex, Queues)>;
+
+fn start_ports(
+    settings: &Settings,
+    kernel_ports: &KernelPorts,
+    pool: &Mempool,
+    router_mac: MacAddr,
+    ports: &mut [StartedPort],
+) -> Result<(PortQueues, Vec<PortFacts>), Failure> {
+    let (mut queues, mut facts) = (Vec::new(), Vec::new());
+    for ((StartedPort { index, port }, wanted), link) in
+        ports.iter_mut().zip(&settings.ports).zip(&kernel_ports.links)
+    {
+        let failed = |e: &dyn std::fmt::Display| Failure::machine(format!("port \"{}\": {e}", wanted.name));
+        let config = PortConfig {
+            rx_descriptors: wanted.rx_descriptors,
+            tx_descriptors: wanted.tx_descriptors,
+            // A kernel interface's MTU is its owner's affair.
+            mtu: if link.is_none() { wanted.mtu } else { None },
+            ..PortConfig::new(pool.clone())
+        };
+        queues.push((*index, port.start(&config).map_err(|e| failed(&e))?));
+        let unicast = port.set_router_mac(router_mac).map_err(|e| failed(&e))?;
+        let multicast = port.accept_all_multicast();
+        let mtu = match (link, wanted.mtu) {
+            (_, Some(mtu)) => mtu,
+            (Some(link), None) => u16::try_from(link.mtu).unwrap_or(u16::MAX),
+            (None, None) => port.mtu().map_err(|e| failed(&e))?,
+        };
+        let driver = port.info().driver.clone();
+        tracing::info!(port = wanted.name, driver, mac = %port.info().mac, ?unicast, ?multicast, mtu, "started");
+        let link_up = match link {
+            Some(link) => link.up,
+            None => port.link().is_ok_and(|link| link.up),
+        };
+        facts.push(PortFacts { driver, mtu, kernel_mac: link.as_ref().and_then(|l| l.mac), link_up });
+    }
+    Ok((queues, facts))
+}
+
+/// Chance for the protocol's random delays and for hashing.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}

@@ -1,0 +1,146 @@
+//! The poll loop of one worker.
+//!
+//! A pass: receive a burst from each port, forward it, put in what the control thread wants sent, hand
+//! the batches to the drivers. No lock, no heap, no log; the one system call is the wake-up of a sleeping
+//! control thread after a burst that punted, and, when idle and told so, a short sleep.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use control::{Clock, Waker};
+use dpdk::{Burst, Mempool, Queues, RxQueue};
+use forwarding::{BURST, Forwarder, FrameReceiver, WorkerCounters};
+use types::PortIndex;
+
+use crate::egress::PortsEgress;
+
+/// Passes between looks at the stop flag and announcements of quiescence.
+const HOUSEKEEPING: u32 = 32;
+/// Frames of the control thread sent in one pass.
+const INJECTED_A_PASS: usize = 32;
+/// Idle passes after which an adaptive worker begins to sleep.
+const IDLE_PASSES: u32 = 2_000;
+/// The sleep grows with idleness up to this: what comes in meanwhile waits in the driver's ring, which
+/// holds 512 frames, half a million frames a second.
+const LONGEST_SLEEP: Duration = Duration::from_micros(250);
+const SHORTEST_SLEEP: Duration = Duration::from_micros(20);
+
+/// What a worker is made of, on its way to the worker's thread: mbufs do not leave their thread, so the
+/// arrays that hold them are made there.
+pub(crate) struct WorkerSeed {
+    /// Classifies and replicates.
+    pub(crate) forwarder: Forwarder,
+    /// Counts what is sent.
+    pub(crate) counters: WorkerCounters,
+    /// One queue each way of every port.
+    pub(crate) queues: Vec<(PortIndex, Queues)>,
+    /// What the control thread wants sent.
+    pub(crate) inject: FrameReceiver,
+    /// Where frames to inject get their mbufs.
+    pub(crate) pool: Mempool,
+    /// Wakes the control thread.
+    pub(crate) waker: Waker,
+    /// Tells the time for the punt policers.
+    pub(crate) clock: Clock,
+    /// Sleeps when idle.
+    pub(crate) adaptive: bool,
+    /// Ends the loop.
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+impl WorkerSeed {
+    /// Polls until told to stop, and sends what the control thread still had for it. Its queues end with
+    /// it, and so its ports stop.
+    pub(crate) fn run(self) {
+        let Self { forwarder, counters, queues, inject, pool, waker, clock, adaptive, stop } = self;
+        let mut egress = PortsEgress::new(counters);
+        let mut receive = Vec::new();
+        for (port, queues) in queues {
+            receive.extend(queues.rx.into_iter().map(|queue| (port, queue)));
+            for queue in queues.tx {
+                egress.add_port(port, queue);
+            }
+        }
+        Worker { forwarder, egress, receive, inject, pool, waker, clock, adaptive, stop }.run();
+    }
+}
+
+struct Worker {
+    forwarder: Forwarder,
+    egress: PortsEgress,
+    receive: Vec<(PortIndex, RxQueue)>,
+    inject: FrameReceiver,
+    pool: Mempool,
+    waker: Waker,
+    clock: Clock,
+    adaptive: bool,
+    stop: Arc<AtomicBool>,
+}
+
+impl Worker {
+    fn run(mut self) {
+        let mut burst = Burst::<BURST>::new();
+        let mut passes = 0u32;
+        let mut idle = 0u32;
+        loop {
+            let busy = self.pass(&mut burst);
+            passes = passes.wrapping_add(1);
+            idle = if busy { 0 } else { idle.saturating_add(1) };
+            let sleeps = self.adaptive && idle > IDLE_PASSES;
+            if sleeps {
+                self.sleep(idle - IDLE_PASSES);
+            }
+            if sleeps || passes.is_multiple_of(HOUSEKEEPING) {
+                self.forwarder.table().quiesce();
+                if self.stop.load(Ordering::Relaxed) {
+                    break;
+                }
+            }
+        }
+        while self.inject() {
+            self.egress.flush();
+        }
+    }
+
+    /// One pass. Whether there was anything to do.
+    #[inline]
+    fn pass(&mut self, burst: &mut Burst<BURST>) -> bool {
+        let mut busy = false;
+        for (port, queue) in &mut self.receive {
+            if queue.rx_burst(burst) == 0 {
+                continue;
+            }
+            busy = true;
+            let report = self.forwarder.forward(|| self.clock.now(), *port, burst, &mut self.egress);
+            if report.punted > 0 {
+                self.waker.wake();
+            }
+        }
+        busy |= self.inject();
+        self.egress.flush();
+        busy
+    }
+
+    /// Takes frames from the control thread. Whether there were any.
+    #[inline]
+    fn inject(&mut self) -> bool {
+        let mut any = false;
+        for _ in 0..INJECTED_A_PASS {
+            let taken = self.inject.recv(|port, frame| self.egress.inject(&self.pool, port, frame));
+            if taken.is_none() {
+                break;
+            }
+            any = true;
+        }
+        any
+    }
+
+    /// Asleep it holds nothing of the table, and so holds nobody up.
+    #[cold]
+    fn sleep(&mut self, idle: u32) {
+        self.forwarder.table().sleep();
+        std::thread::sleep((SHORTEST_SLEEP * idle).min(LONGEST_SLEEP));
+        self.forwarder.table().wake();
+    }
+}
