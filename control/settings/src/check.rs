@@ -50,7 +50,7 @@ fn check_unique(ports: &[RawPort], problems: &mut Problems) {
     for port in ports {
         if let Some(first) = names.get(port.name.value.as_str()) {
             let what = format!("a second port is named \"{}\"", port.name.value);
-            let cure = format!("rename one; the first is at {}", first.place);
+            let cure = format!("rename one; the first is at {}", first.name.place);
             problems.error(&port.name.place, what, cure);
         } else {
             names.insert(&port.name.value, port);
@@ -76,18 +76,17 @@ fn check_unique(ports: &[RawPort], problems: &mut Problems) {
 
 /// What a port has for itself alone.
 fn claims(port: &RawPort, device: &Device) -> Vec<String> {
-    let mut claims = match device {
-        Device::Pci(address) => vec![format!("the PCI device {address}")],
-        Device::Kernel(_) => vec![format!("DPDK's name net_af_packet_{}", port.name.value)],
-        Device::Vdev(vdev) => vec![format!("DPDK's name {}", vdev.name())],
-    };
+    let mut claims = Vec::new();
     if let Some(interface) = device.kernel_interface() {
         claims.push(format!("the interface {interface}"));
     }
-    if let Device::Vdev(vdev) = device
-        && let Some(file) = vdev.argument("tx_pcap")
-    {
-        claims.push(format!("the capture file {file}"));
+    match device {
+        Device::Pci(address) => claims.push(format!("the PCI device {address}")),
+        Device::Kernel(_) => claims.push(format!("DPDK's name net_af_packet_{}", port.name.value)),
+        Device::Vdev(vdev) => {
+            claims.push(format!("DPDK's name {}", vdev.name()));
+            claims.extend(vdev.argument("tx_pcap").map(|file| format!("the capture file {file}")));
+        }
     }
     claims
 }

@@ -7,9 +7,11 @@ use crate::model::{Hugepages, PortSettings, Settings};
 
 /// Bytes before the data of each mbuf that DPDK keeps free (RTE_PKTMBUF_HEADROOM).
 const HEADROOM: u32 = 128;
-/// An mbuf's own bytes and its place in the pool: 128 of struct, 64 of header, and up to 192 of padding that
-/// spreads objects over memory channels.
-const MBUF_OVERHEAD: u32 = 384;
+/// Bytes of an mbuf's struct, and of the header that its pool puts before it.
+const MBUF_STRUCT: u32 = 128;
+const POOL_HEADER: u32 = 64;
+/// Bytes of an ordinary page.
+const PAGE: u32 = 4096;
 /// Mbufs a worker's pool cache may hold back: DPDK flushes at one and a half of the cache's 512.
 const CACHED_MBUFS: u32 = 768;
 /// Mbufs for frames that the control thread has a worker send.
@@ -18,10 +20,12 @@ const INJECT_MBUFS: u32 = 512;
 const AF_XDP_FILL: u32 = 2048;
 /// The least pool: a burst on every port while the smallest rings are full.
 const LEAST_MBUFS: u32 = 8192;
-/// MiB for DPDK's own tables.
-const BASE_MB: u32 = 14;
-/// MiB of driver tables for each port.
-const PORT_MB: u32 = 1;
+/// MiB for DPDK's own tables, of which the pool's cache for every possible core is the largest.
+const BASE_MB: u32 = 8;
+/// MiB for the tables of a driver of virtual devices.
+const VDEV_MB: u32 = 1;
+/// MiB for the rings and tables of a NIC's driver.
+const PCI_MB: u32 = 4;
 
 /// What this machine lacks for settings that are right in themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,14 +69,15 @@ pub struct MemoryPlan {
 /// # Errors
 /// Hugepages are required, by the settings or by a PCI port, and the machine has too few.
 pub fn plan_memory(settings: &Settings, free_hugepages_mb: u32) -> Result<MemoryPlan, MachineError> {
-    let megabytes = settings.eal.memory_mb.unwrap_or_else(|| memory_mb(settings));
-    let plan = |mode, warning| Ok(MemoryPlan { mode, megabytes, warning });
+    let megabytes = |mode| settings.eal.memory_mb.unwrap_or_else(|| memory_mb(settings, mode));
+    let needed = megabytes(MemoryMode::Hugepages);
+    let plan = |mode, warning| Ok(MemoryPlan { mode, megabytes: megabytes(mode), warning });
     let pci = settings.ports.iter().find(|port| matches!(port.device, Device::Pci(_)));
     let found = match free_hugepages_mb {
         0 => "no hugepages are free".to_owned(),
-        free => format!("{free} MiB of hugepages are free, {megabytes} MiB are needed"),
+        free => format!("{free} MiB of hugepages are free, {needed} MiB are needed"),
     };
-    let reserve = format!("reserve them, as with `sysctl vm.nr_hugepages={}`", megabytes.div_ceil(2) + 8);
+    let reserve = format!("reserve them, as with `sysctl vm.nr_hugepages={}`", needed.div_ceil(2) + 8);
     match (settings.eal.hugepages, pci) {
         (Hugepages::No, Some(port)) => Err(MachineError {
             what: format!(
@@ -82,7 +87,7 @@ pub fn plan_memory(settings: &Settings, free_hugepages_mb: u32) -> Result<Memory
             cure: "set `hugepages` in [eal] to \"auto\" or \"require\"".to_owned(),
         }),
         (Hugepages::No, None) => plan(MemoryMode::NoHugepages, None),
-        _ if free_hugepages_mb >= megabytes => plan(MemoryMode::Hugepages, None),
+        _ if free_hugepages_mb >= needed => plan(MemoryMode::Hugepages, None),
         (Hugepages::Require, _) => Err(MachineError {
             what: format!("{found}, and `hugepages` is \"require\""),
             cure: format!("{reserve}, or set `hugepages` in [eal] to \"auto\""),
@@ -92,14 +97,16 @@ pub fn plan_memory(settings: &Settings, free_hugepages_mb: u32) -> Result<Memory
             cure: reserve,
         }),
         (Hugepages::Auto, None) => {
-            let warning = format!("{found}: runs without, slower, on {megabytes} MiB of ordinary memory");
-            plan(MemoryMode::NoHugepages, Some(warning))
+            let mode = MemoryMode::NoHugepages;
+            let warning =
+                format!("{found}: runs without, slower, on {} MiB of ordinary memory", megabytes(mode));
+            plan(mode, Some(warning))
         }
     }
 }
 
-/// Mbufs in the pool: what the rings of all ports and the caches of all workers can hold at a time, with a burst in
-/// every worker's hands, rounded up to 1,024 and less one, for the pool's ring is a power of two less one.
+/// Mbufs in the pool: what the rings of all ports and the caches of all workers can hold at a time, with two bursts
+/// in every worker's hands. A multiple of 1,024 less one, as a pool's own ring holds one less than its size.
 ///
 /// Counts [`EalSettings::max_ports`](crate::EalSettings::max_ports) ports, those that may come as large as the
 /// largest that is there.
@@ -141,10 +148,21 @@ pub(crate) fn frame_size(port: &PortSettings) -> u32 {
     (u32::from(port.mtu.unwrap_or(1500)) + 66 + 14).next_power_of_two().max(2048)
 }
 
-/// MiB of memory for DPDK: the pool of [`pool_size`] mbufs, driver tables for each port, and DPDK's own. Two ports
-/// with 8,191 mbufs of 2,176 bytes come to 36.
-pub fn memory_mb(settings: &Settings) -> u32 {
-    let mbuf = u64::from(mbuf_data_room(settings)) + u64::from(MBUF_OVERHEAD);
-    let pool = (u64::from(pool_size(settings)) * mbuf).div_ceil(1 << 20) as u32;
-    BASE_MB + PORT_MB * u32::from(settings.eal.max_ports) + pool
+/// MiB of memory for DPDK: the pool of [`pool_size`] mbufs, driver tables for each port, and DPDK's own.
+///
+/// Without hugepages the pool takes more: DPDK lets no mbuf cross a page, so one of 2,176 bytes has a page of 4 KiB to
+/// itself. Two kernel interfaces with 8,191 mbufs then come to 42 MiB, of which a run takes 34.
+pub fn memory_mb(settings: &Settings, mode: MemoryMode) -> u32 {
+    let object = POOL_HEADER + (MBUF_STRUCT + u32::from(mbuf_data_room(settings))).next_multiple_of(64);
+    let each = match mode {
+        MemoryMode::Hugepages => object,
+        MemoryMode::NoHugepages if object <= PAGE => PAGE / (PAGE / object),
+        MemoryMode::NoHugepages => object.next_multiple_of(PAGE),
+    };
+    // 64 ports and 64 workers with the largest rings come to a million MiB.
+    let pool = (u64::from(pool_size(settings)) * u64::from(each)).div_ceil(1 << 20) as u32;
+    let tables = |port: &PortSettings| if matches!(port.device, Device::Pci(_)) { PCI_MB } else { VDEV_MB };
+    let present: u32 = settings.ports.iter().map(tables).sum();
+    let coming = u32::from(settings.eal.max_ports).saturating_sub(settings.ports.len() as u32);
+    BASE_MB + present + coming * PCI_MB + pool
 }

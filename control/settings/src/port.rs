@@ -137,10 +137,12 @@ fn read_sources(value: &Value<'_, '_>, problems: &mut Problems) -> Option<At<Sou
         let at = value.boolean(problems)?;
         return Some(At { value: if at.value { Sources::Yes } else { Sources::No }, place: at.place });
     }
-    if value.is_string() {
-        return value.choice(&[("querier", Sources::WhileQuerier)], problems);
+    let wanted = "true, false or \"querier\"";
+    let at = value.string(wanted, problems)?;
+    if at.value == "querier" {
+        return Some(At { value: Sources::WhileQuerier, place: at.place });
     }
-    value.wrong_type("true, false or \"querier\"", problems);
+    value.error(&format!("is \"{}\"", at.value.escape_debug()), format!("it takes {wanted}"), problems);
     None
 }
 

@@ -39,17 +39,15 @@ impl<'t> Document<'t> {
         Place { file: self.file.clone(), position: Some((line, before[line_start..].chars().count() + 1)) }
     }
 
-    /// Parses the whole text; every syntax error goes to `problems`.
+    /// Parses the whole text. Only the first syntax error goes to `problems`: the others mostly follow from it.
     pub(crate) fn parse(&self, problems: &mut Problems) -> Option<Spanned<DeTable<'t>>> {
-        let (table, errors) = DeTable::parse_recoverable(self.text);
-        if errors.is_empty() {
-            return Some(table);
-        }
-        for error in errors {
-            let place = error.span().map_or_else(|| self.whole(), |span| self.place(span));
-            let message = error.message().replace('\n', ", ");
-            problems.error(&place, format!("not TOML: {message}"), "see https://toml.io for how to write it");
-        }
+        let error = match DeTable::parse(self.text) {
+            Ok(table) => return Some(table),
+            Err(error) => error,
+        };
+        let place = error.span().map_or_else(|| self.whole(), |span| self.place(span));
+        let what = format!("not TOML: {}", error.message().replace('\n', ", "));
+        problems.error(&place, what, "mend the line; https://toml.io shows how TOML is written");
         None
     }
 }
@@ -342,9 +340,10 @@ impl<'a, 't> Value<'a, 't> {
 
 /// The known word nearest to `word`, when near enough to be what was meant.
 pub(crate) fn nearest<'k>(word: &str, known: &[&'k str]) -> Option<&'k str> {
-    let normal = word.to_lowercase().replace('_', "-");
-    let (distance, best) = known.iter().map(|k| (edits(&normal, k), *k)).min()?;
-    (distance <= (normal.chars().count() / 3).clamp(1, 4)).then_some(best)
+    let normal = |word: &str| word.to_lowercase().replace('_', "-");
+    let word = normal(word);
+    let (distance, best) = known.iter().map(|k| (edits(&word, &normal(k)), *k)).min()?;
+    (distance <= word.chars().count().div_ceil(3).min(4)).then_some(best)
 }
 
 /// Levenshtein's distance: how many characters to insert, delete or replace.

@@ -181,6 +181,10 @@ fn read_cores(value: &Value<'_, '_>, problems: &mut Problems) -> Option<Cores> {
         value.error("is empty", format!("it takes {wanted}"), problems);
         return None;
     }
+    if items.len() > 64 {
+        value.error("has more than 64 cores", "Manifold has at most 64 workers", problems);
+        return None;
+    }
     let mut cores = Vec::with_capacity(items.len());
     for item in items {
         let core = item.integer::<u16>(0..1024, "", problems)?.value;

@@ -1,0 +1,256 @@
+//! What settings mean for the machine: memory, cores, DPDK's command line; and what a reload changes.
+
+use settings::{
+    Difference, MemoryMode, MemoryPlan, Placement, PortChange, Settings, difference, eal_args,
+    mbuf_data_room, memory_mb, parse, place_threads, plan_memory, pool_size,
+};
+
+fn settings(text: &str) -> Settings {
+    parse(text, "m.toml").unwrap()
+}
+
+/// Ports on these devices, named a, b, c ..., after `before`.
+fn with_devices(before: &str, devices: &[&str]) -> Settings {
+    let port = |(i, device): (usize, &&str)| {
+        format!("[[port]]\nname = \"{}\"\ndevice = \"{device}\"\n", (b'a' + i as u8) as char)
+    };
+    settings(&(before.to_owned() + &devices.iter().enumerate().map(port).collect::<String>()))
+}
+
+fn line(settings: &Settings, mode: MemoryMode, trailing: &[&str]) -> String {
+    let plan = MemoryPlan { mode, megabytes: 50, warning: None };
+    let placement = Placement { control: 1, workers: vec![3, 2] };
+    let trailing: Vec<String> = trailing.iter().map(ToString::to_string).collect();
+    eal_args(settings, &plan, &placement, &trailing).unwrap().join(" ")
+}
+
+#[test]
+fn the_line_for_kernel_interfaces_without_hugepages() {
+    assert_eq!(
+        line(&with_devices("", &["eth0", "net_pcap0,rx_pcap=in.pcap"]), MemoryMode::NoHugepages, &[]),
+        "manifold --file-prefix=manifold-main --no-huge -m 50 -l 1,2,3 --main-lcore=1 --log-level=warning --no-pci \
+         --vdev=net_af_packet_a,iface=eth0,qdisc_bypass=1,framesz=2048,framecnt=512 \
+         --vdev=net_pcap0,rx_pcap=in.pcap"
+    );
+}
+
+#[test]
+fn the_line_for_nics_on_hugepages() {
+    let settings =
+        with_devices("[proxy]\ninstance = \"two\"\n[log]\nlevel = \"debug\"\n", &["3b:00.0", "3b:00.1"]);
+    assert_eq!(
+        line(&settings, MemoryMode::Hugepages, &[]),
+        "manifold --file-prefix=manifold-two --in-memory -m 50 -l 1,2,3 --main-lcore=1 --log-level=info \
+         -a 0000:3b:00.0 -a 0000:3b:00.1"
+    );
+}
+
+#[test]
+fn jumbo_frames_get_rings_and_buffers_that_hold_them() {
+    let settings = with_devices("[defaults]\nmtu = 9000\n", &["eth0"]);
+    let line = line(&settings, MemoryMode::NoHugepages, &[]);
+    assert!(line.ends_with("qdisc_bypass=1,blocksz=65536,framesz=16384,framecnt=512"), "{line}");
+    assert_eq!(mbuf_data_room(&settings), 128 + 16384);
+    // The driver refuses a ring whose frames, less 32 bytes, are larger than a buffer's data.
+    assert_eq!(
+        mbuf_data_room(&with_devices("", &["net_af_packet0,iface=e,framesz=4096,blocksz=4096"])),
+        128 + 4096
+    );
+    // 66 bytes of the ring's own before a frame, 14 of header: 1,968 is the most in 2,048.
+    assert_eq!(mbuf_data_room(&with_devices("[defaults]\nmtu = 1968\n", &["e"])), 128 + 2048);
+    assert_eq!(mbuf_data_room(&with_devices("[defaults]\nmtu = 1969\n", &["e"])), 128 + 4096);
+}
+
+#[test]
+fn what_the_user_gives_replaces_ours_and_stands_last() {
+    let settings = with_devices("[eal]\nargs = [\"-m\", \"99\"]\n", &["eth0"]);
+    let text = line(&settings, MemoryMode::NoHugepages, &["-l0-1", "--log-level=*:8"]);
+    assert_eq!(
+        text,
+        "manifold --file-prefix=manifold-main --no-huge --no-pci \
+         --vdev=net_af_packet_a,iface=eth0,qdisc_bypass=1,framesz=2048,framecnt=512 -m 99 -l0-1 --log-level=*:8"
+    );
+    let text = line(&settings, MemoryMode::NoHugepages, &["--main-lcore=2"]);
+    assert!(text.contains("-l 1,2,3 --log-level") && text.ends_with("-m 99 --main-lcore=2"), "{text}");
+}
+
+#[test]
+fn what_is_refused_in_the_file_is_refused_on_the_command_line() {
+    let plan = MemoryPlan { mode: MemoryMode::NoHugepages, megabytes: 50, warning: None };
+    let placement = Placement { control: 0, workers: vec![1] };
+    let trailing = ["--vdev=net_null0".to_owned(), "--in-memory".to_owned()];
+    let error = eal_args(&with_devices("", &["eth0"]), &plan, &placement, &trailing).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "command line: DPDK's argument `--in-memory` is refused: the kind of memory is a setting; set `hugepages` in \
+         [eal] to \"auto\", \"require\" or \"no\"\n\
+         command line: DPDK's argument `--vdev=net_null0` is refused: which devices DPDK sees follows from the ports; \
+         add a [[port]] with that `device`"
+    );
+}
+
+#[test]
+fn two_kernel_interfaces_fit_into_48_mb_without_hugepages() {
+    let settings = with_devices("", &["eth0", "eth1"]);
+    assert_eq!(pool_size(&settings), 8191);
+    assert_eq!(memory_mb(&settings, MemoryMode::NoHugepages), 42);
+    assert_eq!(memory_mb(&settings, MemoryMode::Hugepages), 29);
+}
+
+#[test]
+fn the_pool_holds_what_rings_and_caches_can() {
+    let pool = |before: &str, devices: &[&str]| pool_size(&with_devices(before, devices));
+    let four = ["3b:00.0", "3b:00.1", "3b:00.2", "3b:00.3"];
+    // 4 x 2048 in rings, 832 with the worker, 512 to send: 9,536.
+    assert_eq!(pool("", &four), 10 * 1024 - 1);
+    assert_eq!(pool("[eal]\nmax-ports = 8\n", &four), 18 * 1024 - 1);
+    // Every worker has a queue of its own on each port: 16,384 + 1,664 + 512.
+    assert_eq!(pool("[worker]\ncores = [1, 2]\n", &four), 19 * 1024 - 1);
+    // 4 x 4,096 with the fill rings.
+    assert_eq!(
+        pool(
+            "",
+            &["net_af_xdp0,iface=a", "net_af_xdp1,iface=b", "net_af_xdp2,iface=c", "net_af_xdp3,iface=d"]
+        ),
+        18 * 1024 - 1
+    );
+    // The largest there can be does not overflow.
+    let cores: Vec<_> = (0..64).map(|i| i.to_string()).collect();
+    let before = format!(
+        "[defaults]\nrx-descriptors = 32768\ntx-descriptors = 32768\nmtu = 9600\n[eal]\nmax-ports = 64\n[worker]\n\
+         cores = [{}]\nburst = 64\n",
+        cores.join(", ")
+    );
+    let largest = with_devices(&before, &["net_af_xdp0,iface=a"]);
+    assert!(pool_size(&largest) > 64 * 64 * 65536);
+    assert!(memory_mb(&largest, MemoryMode::NoHugepages) > 4_000_000);
+}
+
+#[test]
+fn hugepages_are_taken_required_or_done_without() {
+    let kernel =
+        |hugepages: &str| with_devices(&format!("[eal]\nhugepages = \"{hugepages}\"\n"), &["e0", "e1"]);
+    let pci = |hugepages: &str| with_devices(&format!("[eal]\nhugepages = \"{hugepages}\"\n"), &["3b:00.0"]);
+    let mode = |settings: &Settings, free| plan_memory(settings, free).map(|plan| (plan.mode, plan.warning));
+    let error = |settings: &Settings, free| plan_memory(settings, free).unwrap_err().to_string();
+
+    assert_eq!(mode(&kernel("auto"), 1024), Ok((MemoryMode::Hugepages, None)));
+    assert_eq!(mode(&kernel("no"), 1024), Ok((MemoryMode::NoHugepages, None)));
+    let warning = "no hugepages are free: runs without, slower, on 42 MiB of ordinary memory".to_owned();
+    assert_eq!(mode(&kernel("auto"), 0), Ok((MemoryMode::NoHugepages, Some(warning))));
+    let warning =
+        "28 MiB of hugepages are free, 29 MiB are needed: runs without, slower, on 42 MiB of ordinary memory";
+    assert_eq!(mode(&kernel("auto"), 28), Ok((MemoryMode::NoHugepages, Some(warning.to_owned()))));
+    assert_eq!(
+        error(&kernel("require"), 0),
+        "no hugepages are free, and `hugepages` is \"require\"; reserve them, as with `sysctl vm.nr_hugepages=23`, or \
+         set `hugepages` in [eal] to \"auto\""
+    );
+
+    assert_eq!(mode(&pci("require"), 1024), Ok((MemoryMode::Hugepages, None)));
+    assert_eq!(
+        error(&pci("auto"), 0),
+        "no hugepages are free, and port \"a\" is a PCI device, which needs them; reserve them, as with `sysctl \
+         vm.nr_hugepages=24`"
+    );
+    assert_eq!(
+        error(&pci("no"), 1024),
+        "port \"a\" is a PCI device, which needs hugepages, and `hugepages` is \"no\"; set `hugepages` in [eal] to \
+         \"auto\" or \"require\""
+    );
+    let set = with_devices("[eal]\nmemory-mb = 77\n", &["e0"]);
+    assert_eq!(plan_memory(&set, 0).unwrap().megabytes, 77);
+}
+
+#[test]
+fn threads_are_placed_on_cores_there_are() {
+    let place = |worker: &str, available: &[u16]| {
+        place_threads(&with_devices(&format!("[worker]\n{worker}\n"), &["e0"]), available)
+            .map(|placement| (placement.control, placement.workers))
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(place("", &[0, 1, 2, 3]), Ok((0, vec![3])));
+    assert_eq!(place("", &[5]), Ok((5, vec![5])), "one core serves both");
+    assert_eq!(place("cores = [0, 2]", &[0, 1, 2]), Ok((1, vec![0, 2])));
+    assert_eq!(place("cores = [0, 1]", &[0, 1]), Ok((0, vec![0, 1])));
+    assert_eq!(place("cores = [1]\ncontrol-core = 1", &[0, 1]), Ok((1, vec![1])));
+    let error =
+        |key: &str| Err(format!("`{key}` names core 9, which this process may not use; it may use 0, 1"));
+    assert_eq!(place("cores = [1, 9]", &[0, 1]), error("cores"));
+    assert_eq!(place("control-core = 9", &[0, 1]), error("control-core"));
+    assert_eq!(
+        place("", &[]),
+        Err("this process may run on no core; look at its cpuset with `taskset -p`".to_owned())
+    );
+}
+
+const OLD: &str = "[proxy]\nupstream = \"wan\"\n[[port]]\nname = \"wan\"\ndevice = \"e0\"\naddress = \"10.0.0.2/24\"\n\
+    [[port]]\nname = \"a\"\ndevice = \"e1\"\naddress = \"10.1.0.1/24\"\n\
+    [[port]]\nname = \"b\"\ndevice = \"e2\"\naddress = \"10.2.0.1/24\"\n";
+
+/// The difference after replacing `from` by `to`.
+fn after(from: &str, to: &str) -> Difference {
+    assert!(OLD.contains(from), "{from}");
+    difference(&settings(OLD), &settings(&OLD.replace(from, to)))
+}
+
+#[test]
+fn equal_settings_do_not_differ() {
+    assert!(difference(&settings(OLD), &settings(OLD)).is_empty());
+    assert!(after("[proxy]", "# a comment\n[proxy]").is_empty());
+}
+
+#[test]
+fn ports_come_go_and_change() {
+    let b = "[[port]]\nname = \"b\"\ndevice = \"e2\"\naddress = \"10.2.0.1/24\"\n";
+    assert_eq!(after(b, ""), Difference { removed: vec!["b".to_owned()], ..Difference::default() });
+    let c = format!("{b}{}", b.replace("\"b\"", "\"c\"").replace("e2", "e3").replace("10.2", "10.3"));
+    assert_eq!(after(b, &c), Difference { added: vec!["c".to_owned()], ..Difference::default() });
+    let renamed =
+        Difference { removed: vec!["b".to_owned()], added: vec!["c".to_owned()], ..Difference::default() };
+    assert_eq!(after("\"b\"", "\"c\""), renamed);
+
+    let none =
+        PortChange { name: "b".to_owned(), device: false, address: false, timers: false, policy: false };
+    let change = |to: &str| after("address = \"10.2.0.1/24\"\n", to).changed;
+    let address = "address = \"10.2.0.1/24\"\n";
+    for (to, expected) in [
+        ("address = \"10.2.0.3/24\"\n".to_owned(), PortChange { address: true, ..none.clone() }),
+        (format!("{address}querier-address = \"10.2.0.1\"\n"), PortChange { address: true, ..none.clone() }),
+        (format!("{address}robustness = 3\n"), PortChange { timers: true, ..none.clone() }),
+        (format!("{address}sources = true\n"), PortChange { policy: true, ..none.clone() }),
+        (format!("{address}mtu = 1400\n"), PortChange { device: true, ..none.clone() }),
+    ] {
+        assert_eq!(change(&to), [expected]);
+    }
+    assert_eq!(after("e2", "e9").changed, [PortChange { device: true, ..none }]);
+}
+
+#[test]
+fn moving_a_port_in_the_file_is_no_change() {
+    let ports: Vec<_> = OLD.split_inclusive("/24\"\n").collect();
+    let (head, wan) = ports[0].split_at(ports[0].find("[[port]]").unwrap());
+    let moved = settings(&[head, ports[2], ports[1], wan].concat());
+    assert_eq!(moved.upstream_port().unwrap().name, "wan");
+    assert!(difference(&settings(OLD), &moved).is_empty());
+}
+
+#[test]
+fn the_proxy_changes_and_what_needs_a_restart_is_named() {
+    let only = Difference::default;
+    assert_eq!(after("[proxy]\n", "[proxy]\nenabled = false\n"), Difference { enabled: true, ..only() });
+    assert_eq!(after("\"wan\"\n[[", "\"a\"\n[["), Difference { upstream: true, ..only() });
+    assert_eq!(
+        after("[proxy]\n", "[proxy]\nlocal-groups = []\n"),
+        Difference { local_groups: true, ..only() }
+    );
+    assert_eq!(after("[proxy]", "[log]\nlevel = \"debug\"\n[proxy]"), Difference { log: true, ..only() });
+    let restart = after(
+        "[proxy]\n",
+        "[eal]\nmemory-mb = 99\n[worker]\npoll = \"busy\"\n[table]\nmax-groups = 5000\n[proxy]\ninstance = \"x\"\n\
+         router-mac = \"02:00:00:00:00:01\"\n",
+    );
+    let tables =
+        vec!["[proxy] instance", "[proxy] router-mac", "[eal]", "[worker]", "[table]", "[socket]", "[paths]"];
+    assert_eq!(restart, Difference { restart: tables, ..only() });
+}
