@@ -246,8 +246,9 @@ fn filters_fall_back_as_far_as_the_driver_makes_them() {
         let group = [MacAddr([1, 0, 0x5e, 2, 2, 2])];
         let expected = [
             ("net_ring0", MacFilter::Added, MulticastFilter::AllMulticast),
-            ("net_null0", MacFilter::Replaced, MulticastFilter::Unfiltered),
-            ("net_pcap0", MacFilter::Unfiltered, MulticastFilter::Unfiltered),
+            // The next two have no filters and say of themselves that they take everything.
+            ("net_null0", MacFilter::Replaced, MulticastFilter::AllMulticast),
+            ("net_pcap0", MacFilter::Promiscuous, MulticastFilter::AllMulticast),
         ];
         for (device, mac_filter, multicast) in expected {
             let (mut port, queues) = start(&eal, device, &pool);
