@@ -109,6 +109,8 @@ pub enum MemberState {
     V1MembersPresent,
     /// After a leave: the last member queries are under way.
     CheckingMembership,
+    /// By the settings: never ages, and no leave removes it.
+    Static,
 }
 
 impl MemberState {
@@ -118,6 +120,7 @@ impl MemberState {
             Self::MembersPresent => "members-present",
             Self::V1MembersPresent => "v1-members-present",
             Self::CheckingMembership => "checking-membership",
+            Self::Static => "static",
         }
     }
 }

@@ -1,0 +1,169 @@
+//! The replies' text, to the byte: programs rely on it.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use api::{
+    CountersReply, ErrorReply, GroupView, GroupsReply, LinkState, MbufView, MemberState, MemberView,
+    PortCounters, PortRole, PortView, PortsReply, QuerierRole, QuerierView, Reply, StatusReply, UpstreamView,
+    seconds,
+};
+
+/// Asserts the line, and that it reads back.
+#[track_caller]
+fn written(reply: Reply, lines: &[&str]) {
+    let line = reply.to_line();
+    assert_eq!(line, lines.concat() + "\n");
+    assert_eq!(Reply::parse(line.as_bytes()), Ok(reply));
+}
+
+#[test]
+fn groups() {
+    let group = GroupView {
+        group: "239.2.2.2".parse().unwrap(),
+        members: vec![MemberView {
+            port: "hall-a".to_owned(),
+            version: 2,
+            last_reporter: Some(Ipv4Addr::new(10, 1, 0, 4)),
+            age_s: seconds(Duration::from_millis(65_250)),
+            expires_s: Some(260.0),
+            state: MemberState::CheckingMembership,
+        }],
+        upstream: UpstreamView { joined: true, last_report_s: None },
+        frames: 12,
+        bytes: u64::MAX,
+    };
+    written(
+        Reply::Groups(GroupsReply { groups: vec![group] }),
+        &[
+            "{\"groups\":{\"groups\":[{\"group\":\"239.2.2.2\",\"members\":[{\"port\":\"hall-a\",\"version\":2,",
+            "\"last_reporter\":\"10.1.0.4\",\"age_s\":65.25,\"expires_s\":260.0,\"state\":\"checking-membership\"}],",
+            "\"upstream\":{\"joined\":true,\"last_report_s\":null},\"frames\":12,\"bytes\":18446744073709551615}]}}",
+        ],
+    );
+}
+
+#[test]
+fn ports() {
+    let port = PortView {
+        name: "hall-a".to_owned(),
+        device: "eth1".to_owned(),
+        driver: "net_af_packet".to_owned(),
+        role: PortRole::Client,
+        link: LinkState::Up,
+        mac: "02:00:00:00:00:01".parse().unwrap(),
+        address: Some("10.1.0.1/24".parse().unwrap()),
+        querier: Some(QuerierView {
+            role: QuerierRole::NonQuerier,
+            address: Some(Ipv4Addr::new(10, 1, 0, 9)),
+            next_query_s: None,
+        }),
+        groups: 1,
+        rx_frames: 2,
+        rx_bytes: 3,
+        tx_frames: 4,
+        tx_bytes: 5,
+        drops: 6,
+    };
+    let upstream = PortView {
+        role: PortRole::Upstream,
+        link: LinkState::Down,
+        address: None,
+        querier: None,
+        ..port.clone()
+    };
+    let head = "{\"name\":\"hall-a\",\"device\":\"eth1\",\"driver\":\"net_af_packet\",";
+    let tail = "\"groups\":1,\"rx_frames\":2,\"rx_bytes\":3,\"tx_frames\":4,\"tx_bytes\":5,\"drops\":6}";
+    written(
+        Reply::Ports(PortsReply { ports: vec![port, upstream] }),
+        &[
+            "{\"ports\":{\"ports\":[",
+            head,
+            "\"role\":\"client\",\"link\":\"up\",\"mac\":\"02:00:00:00:00:01\",\"address\":\"10.1.0.1/24\",",
+            "\"querier\":{\"role\":\"non-querier\",\"address\":\"10.1.0.9\",\"next_query_s\":null},",
+            tail,
+            ",",
+            head,
+            "\"role\":\"upstream\",\"link\":\"down\",\"mac\":\"02:00:00:00:00:01\",\"address\":null,\"querier\":null,",
+            tail,
+            "]}}",
+        ],
+    );
+}
+
+#[test]
+fn counters() {
+    let map = |name: &str, n| BTreeMap::from([(name.to_owned(), n)]);
+    let port = PortCounters {
+        port: "wan".to_owned(),
+        frames: map("rx-frames", 9),
+        drops: map("no-member", 1),
+        igmp_received: map("query", 2),
+        igmp_sent: map("v2-report", 3),
+        verdicts: map("taken", 4),
+    };
+    written(
+        Reply::Counters(CountersReply { ports: vec![port] }),
+        &[
+            "{\"counters\":{\"ports\":[{\"port\":\"wan\",\"frames\":{\"rx-frames\":9},\"drops\":{\"no-member\":1},\"igmp_received\":{\"query\":2},",
+            "\"igmp_sent\":{\"v2-report\":3},\"verdicts\":{\"taken\":4}}]}}",
+        ],
+    );
+}
+
+#[test]
+fn status() {
+    let status = StatusReply {
+        version: "0.1.0".to_owned(),
+        instance: "main".to_owned(),
+        pid: 7,
+        uptime_s: 1.5,
+        enabled: true,
+        upstream: Some("wan".to_owned()),
+        ports: 3,
+        groups: 2,
+        max_groups: 16_384,
+        workers: 1,
+        hugepages: false,
+        mbufs: MbufView { size: 8191, in_use: 96 },
+        warnings: vec!["w".to_owned()],
+    };
+    written(
+        Reply::Status(status),
+        &[
+            "{\"status\":{\"version\":\"0.1.0\",\"instance\":\"main\",\"pid\":7,\"uptime_s\":1.5,\"enabled\":true,",
+            "\"upstream\":\"wan\",\"ports\":3,\"groups\":2,\"max_groups\":16384,\"workers\":1,\"hugepages\":false,",
+            "\"mbufs\":{\"size\":8191,\"in_use\":96},\"warnings\":[\"w\"]}}",
+        ],
+    );
+}
+
+#[test]
+fn errors() {
+    let error = ErrorReply { message: "a \"b\"\n".to_owned(), cure: "c".to_owned() };
+    written(Reply::Error(error), &["{\"error\":{\"message\":\"a \\\"b\\\"\\n\",\"cure\":\"c\"}}"]);
+}
+
+#[test]
+fn a_reply_above_the_bound_becomes_an_error() {
+    let port = PortCounters { port: "x".repeat(api::MAX_REPLY_LINE), ..PortCounters::default() };
+    let line = Reply::Counters(CountersReply { ports: vec![port] }).to_line();
+    assert!(line.starts_with("{\"error\":{\"message\":\"the reply has 671"), "{}", &line[..80]);
+    assert!(line.len() < 300);
+}
+
+#[test]
+fn a_group_that_is_none_does_not_read() {
+    let line =
+        b"{\"groups\":{\"groups\":[{\"group\":\"10.0.0.1\",\"members\":[],\"upstream\":{\"joined\":false,\
+                 \"last_report_s\":null},\"frames\":0,\"bytes\":0}]}}";
+    assert!(Reply::parse(line).unwrap_err().starts_with("`10.0.0.1` is not a multicast group"));
+}
+
+#[test]
+fn seconds_are_whole_milliseconds() {
+    assert_eq!(seconds(Duration::from_nanos(1_234_567_890)).to_string(), "1.234");
+    assert_eq!(seconds(Duration::from_millis(100)).to_string(), "0.1");
+    assert_eq!(seconds(Duration::ZERO), 0.0);
+}
