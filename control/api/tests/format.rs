@@ -167,3 +167,23 @@ fn seconds_are_whole_milliseconds() {
     assert_eq!(seconds(Duration::from_millis(100)).to_string(), "0.1");
     assert_eq!(seconds(Duration::ZERO), 0.0);
 }
+
+#[test]
+fn words_are_what_the_fields_have() {
+    fn word(value: impl serde::Serialize) -> String {
+        serde_json::to_string(&value).unwrap().replace('"', "")
+    }
+    use MemberState::{CheckingMembership, MembersPresent, Static, V1MembersPresent};
+    for state in [MembersPresent, V1MembersPresent, CheckingMembership, Static] {
+        assert_eq!(word(state), state.name());
+    }
+    for role in [PortRole::Upstream, PortRole::Client] {
+        assert_eq!(word(role), role.name());
+    }
+    for link in [LinkState::Up, LinkState::Down] {
+        assert_eq!(word(link), link.name());
+    }
+    for role in [QuerierRole::Querier, QuerierRole::NonQuerier] {
+        assert_eq!(word(role), role.name());
+    }
+}

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "manifoldctl", version, arg_required_else_help = true)]
 pub(crate) struct Args {
-    /// Manifold's socket, `path` in [socket] of its settings
+    /// Manifold's socket, as its settings name it
     #[arg(long, global = true, value_name = "PATH", default_value = api::DEFAULT_SOCKET)]
     pub(crate) socket: PathBuf,
     /// One line of JSON instead of a table

@@ -21,8 +21,9 @@ fn main() -> ExitCode {
     let text = match run(&args) {
         Ok(text) => text,
         Err(error) => {
+            let text = table::printable(&error.to_string());
             // Standard error may be closed; there is nobody left to tell then.
-            let _ = writeln!(io::stderr(), "manifoldctl: {error}");
+            let _ = writeln!(io::stderr(), "manifoldctl: {text}");
             return ExitCode::FAILURE;
         }
     };

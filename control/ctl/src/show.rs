@@ -60,6 +60,7 @@ fn member_cells(member: &MemberView) -> [Cell; 6] {
     let state = match member.state {
         MemberState::MembersPresent => Cell::toned("member", Tone::Good),
         MemberState::V1MembersPresent => Cell::toned("v1 member", Tone::Good),
+        MemberState::Static => Cell::toned("static", Tone::Good),
         MemberState::CheckingMembership => Cell::toned("checking", Tone::Attention),
     };
     [
@@ -140,6 +141,7 @@ pub(crate) fn counters(reply: &CountersReply, all: bool, color: bool) -> String 
     let mut lines = 0;
     for port in &reply.ports {
         let kinds = [
+            ("traffic", &port.frames, Tone::Plain),
             ("igmp received", &port.igmp_received, Tone::Plain),
             ("igmp sent", &port.igmp_sent, Tone::Plain),
             ("igmp verdict", &port.verdicts, Tone::Plain),

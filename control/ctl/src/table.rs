@@ -20,7 +20,12 @@ impl Tone {
     }
 }
 
-/// One cell. What came over the socket is printed without its control characters, which a terminal would obey.
+/// The text without its control characters, which a terminal would obey: it came over a socket.
+pub(crate) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// One cell.
 #[derive(Debug, Clone)]
 pub(crate) struct Cell {
     text: String,
@@ -29,8 +34,7 @@ pub(crate) struct Cell {
 
 impl Cell {
     pub(crate) fn toned(text: impl AsRef<str>, tone: Tone) -> Self {
-        let plain = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-        Self { text: text.as_ref().chars().map(plain).collect(), tone }
+        Self { text: printable(text.as_ref()), tone }
     }
 
     /// The text, or a dash for nothing.

@@ -1,0 +1,321 @@
+//! `manifoldctl` as people and programs see it, against a server of fixed replies. The expected output lies in
+//! `golden/`; MANIFOLD_UPDATE_GOLDEN=1 writes what came instead, to be read in the difference.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::Ipv4Addr;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::thread;
+
+use api::{
+    CountersReply, ErrorReply, GroupView, GroupsReply, LinkState, MbufView, MemberState, MemberView,
+    PortCounters, PortRole, PortView, PortsReply, QuerierRole, QuerierView, Reply, Request, StatusReply,
+    UpstreamView,
+};
+use tempfile::TempDir;
+
+fn member(port: &str, version: u8, host: u8, age_s: f64, state: MemberState) -> MemberView {
+    let last_reporter = (host > 0).then(|| Ipv4Addr::new(10, 1, 0, host));
+    let expires_s = (host > 0).then_some(252.0 - age_s / 1e3);
+    MemberView { port: port.to_owned(), version, last_reporter, age_s, expires_s, state }
+}
+
+fn groups() -> GroupsReply {
+    let group = |group: &str, members, joined, frames| GroupView {
+        group: group.parse().unwrap(),
+        members,
+        upstream: UpstreamView { joined, last_report_s: joined.then_some(3.5) },
+        frames,
+        bytes: frames * 1358,
+    };
+    GroupsReply {
+        // Not in the order that is shown: 239.2.2.10 comes after 239.2.2.2.
+        groups: vec![
+            group(
+                "239.2.2.10",
+                vec![member("hall-a", 1, 3, 90_061.0, MemberState::V1MembersPresent)],
+                true,
+                7,
+            ),
+            group(
+                "239.2.2.2",
+                vec![
+                    member("hall-b", 2, 4, 4.25, MemberState::CheckingMembership),
+                    member("hall-a", 3, 0, 65.0, MemberState::Static),
+                ],
+                true,
+                1_234_567,
+            ),
+            group("239.9.9.9", vec![], false, 0),
+        ],
+    }
+}
+
+fn ports() -> PortsReply {
+    let wan = PortView {
+        name: "wan".to_owned(),
+        device: "0000:3b:00.0".to_owned(),
+        driver: "net_ice".to_owned(),
+        role: PortRole::Upstream,
+        link: LinkState::Up,
+        mac: "02:00:00:00:00:01".parse().unwrap(),
+        address: Some("10.0.0.2/24".parse().unwrap()),
+        querier: None,
+        groups: 2,
+        rx_frames: 1_234_567,
+        rx_bytes: 1_676_542_000,
+        tx_frames: 12,
+        tx_bytes: 720,
+        drops: 0,
+    };
+    let querier = |role, address, next_query_s| Some(QuerierView { role, address, next_query_s });
+    let hall_a = PortView {
+        name: "hall-a".to_owned(),
+        device: "eth1".to_owned(),
+        driver: "net_af_packet".to_owned(),
+        role: PortRole::Client,
+        querier: querier(QuerierRole::Querier, Some(Ipv4Addr::new(10, 1, 0, 1)), Some(31.25)),
+        address: Some("10.1.0.1/24".parse().unwrap()),
+        drops: 1_003,
+        ..wan.clone()
+    };
+    let hall_b = PortView {
+        name: "hall-b".to_owned(),
+        device: "eth2".to_owned(),
+        link: LinkState::Down,
+        querier: querier(QuerierRole::NonQuerier, Some(Ipv4Addr::new(10, 2, 0, 1)), None),
+        address: None,
+        ..hall_a.clone()
+    };
+    PortsReply { ports: vec![wan, hall_a, hall_b] }
+}
+
+fn counters() -> CountersReply {
+    let map = |pairs: &[(&str, u64)]| -> BTreeMap<String, u64> {
+        pairs.iter().map(|(name, n)| ((*name).to_owned(), *n)).collect()
+    };
+    let wan = PortCounters {
+        port: "wan".to_owned(),
+        frames: map(&[("rx-frames", 1_234_567), ("tx-frames", 0)]),
+        drops: map(&[("no-member", 1_003), ("runt", 0)]),
+        igmp_received: map(&[("query", 4)]),
+        igmp_sent: map(&[("leave", 0), ("v2-report", 3)]),
+        verdicts: map(&[("taken", 4)]),
+    };
+    let idle =
+        PortCounters { port: "hall-a".to_owned(), drops: map(&[("runt", 0)]), ..PortCounters::default() };
+    CountersReply { ports: vec![wan, idle] }
+}
+
+fn status() -> StatusReply {
+    StatusReply {
+        version: "0.1.0".to_owned(),
+        instance: "main".to_owned(),
+        pid: 4711,
+        uptime_s: 3_725.5,
+        enabled: true,
+        upstream: Some("wan".to_owned()),
+        ports: 3,
+        groups: 2,
+        max_groups: 16_384,
+        workers: 1,
+        hugepages: false,
+        mbufs: MbufView { size: 8191, in_use: 96 },
+        warnings: vec!["manifold.toml:9:1: client port \"hall-b\" has no address".to_owned()],
+    }
+}
+
+/// A socket that gives every connection the same replies.
+fn server(reply: impl Fn(Request) -> Reply + Send + 'static) -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let listener = UnixListener::bind(&path).unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let stream = stream.unwrap();
+            let mut line = String::new();
+            BufReader::new(&stream).read_line(&mut line).unwrap();
+            let request = Request::parse(line.as_bytes()).unwrap();
+            (&stream).write_all(reply(request).to_line().as_bytes()).unwrap();
+        }
+    });
+    (dir, path)
+}
+
+fn busy() -> (TempDir, PathBuf) {
+    server(|request| match request {
+        Request::ShowGroups => Reply::Groups(groups()),
+        Request::ShowPorts => Reply::Ports(ports()),
+        Request::ShowCounters => Reply::Counters(counters()),
+        Request::ShowStatus => Reply::Status(status()),
+    })
+}
+
+fn idle() -> (TempDir, PathBuf) {
+    server(|request| match request {
+        Request::ShowGroups => Reply::Groups(GroupsReply::default()),
+        Request::ShowPorts => Reply::Ports(PortsReply::default()),
+        Request::ShowCounters => Reply::Counters(CountersReply::default()),
+        Request::ShowStatus => {
+            Reply::Status(StatusReply { enabled: false, upstream: None, warnings: vec![], ..status() })
+        }
+    })
+}
+
+fn ctl(socket: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_manifoldctl"));
+    command.arg("--socket").arg(socket).args(args).env_remove("NO_COLOR").stdin(Stdio::null());
+    command
+}
+
+/// Output of a run that must succeed and say nothing on standard error.
+#[track_caller]
+fn shown(socket: &Path, args: &[&str]) -> String {
+    let Output { status, stdout, stderr } = ctl(socket, args).output().unwrap();
+    assert_eq!((status.code(), String::from_utf8(stderr).unwrap()), (Some(0), String::new()));
+    String::from_utf8(stdout).unwrap()
+}
+
+#[track_caller]
+fn golden(name: &str, found: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("MANIFOLD_UPDATE_GOLDEN").is_some() {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, found).unwrap();
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert!(found == expected, "{name} differs; expected:\n{expected}\nfound:\n{found}");
+}
+
+#[test]
+fn tables_for_people() {
+    let (_dir, socket) = busy();
+    for what in ["groups", "ports", "counters", "status"] {
+        golden(&format!("{what}.txt"), &shown(&socket, &["show", what]));
+    }
+    golden("counters-all.txt", &shown(&socket, &["show", "counters", "--all"]));
+}
+
+#[test]
+fn json_for_programs_is_one_line() {
+    let (_dir, socket) = busy();
+    for what in ["groups", "ports", "counters", "status"] {
+        let text = shown(&socket, &["show", what, "--json"]);
+        assert_eq!(text.find('\n'), Some(text.len() - 1));
+        golden(&format!("{what}.json"), &text);
+    }
+    let text = shown(&socket, &["--json", "--color", "always", "show", "groups"]);
+    assert_eq!(serde_json::from_str::<GroupsReply>(&text).unwrap(), groups(), "no colour in JSON");
+}
+
+#[test]
+fn nothing_to_show_is_said() {
+    let (_dir, socket) = idle();
+    assert_eq!(shown(&socket, &["show", "groups"]), "no group has a member\n");
+    assert_eq!(shown(&socket, &["show", "ports"]), "there is no port\n");
+    assert_eq!(shown(&socket, &["show", "counters"]), "every counter is zero\n");
+    let status = shown(&socket, &["show", "status"]);
+    assert!(status.contains("proxy           off\n"), "{status}");
+    assert!(status.contains("provider port   none: nothing is forwarded\n"), "{status}");
+    assert_eq!(shown(&socket, &["show", "groups", "--json"]), "{\"groups\":[]}\n");
+}
+
+#[test]
+fn colour_only_where_it_is_wanted() {
+    let (_dir, socket) = busy();
+    assert!(!shown(&socket, &["show", "ports"]).contains('\x1b'), "not into a pipe");
+    let colored = shown(&socket, &["show", "ports", "--color", "always"]);
+    assert!(colored.contains("\x1b[31mdown\x1b[0m") && colored.contains("\x1b[32mup\x1b[0m"), "{colored}");
+    let plain: String = colored.replace("\x1b[0m", "").split('\x1b').map(strip_code).collect();
+    assert_eq!(plain, shown(&socket, &["show", "ports"]), "the columns stand where they stood");
+}
+
+/// What follows an escape's `[31m`, or the text before the first escape.
+fn strip_code(text: &str) -> &str {
+    match text.strip_prefix('[') {
+        Some(rest) => rest.split_once('m').unwrap().1,
+        None => text,
+    }
+}
+
+/// Runs on a terminal of script(1), as nothing in the standard library makes one.
+fn on_a_terminal(socket: &Path, env: &[(&str, &str)]) -> String {
+    let command = format!("{} --socket {} show ports", env!("CARGO_BIN_EXE_manifoldctl"), socket.display());
+    let mut script = Command::new("script");
+    script
+        .args(["-qec", &command, "/dev/null"])
+        .stdin(Stdio::null())
+        .env_remove("NO_COLOR")
+        .env("TERM", "xterm");
+    let output = script.envs(env.iter().copied()).output().expect("script(1), of every Linux system");
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_terminal_gets_colour_unless_no_color_is_set() {
+    let (_dir, socket) = busy();
+    assert!(on_a_terminal(&socket, &[]).contains("\x1b[31mdown"));
+    assert!(!on_a_terminal(&socket, &[("NO_COLOR", "1")]).contains('\x1b'));
+    assert!(on_a_terminal(&socket, &[("NO_COLOR", "")]).contains('\x1b'), "empty is not set (no-color.org)");
+    assert!(!on_a_terminal(&socket, &[("TERM", "dumb")]).contains('\x1b'));
+}
+
+#[test]
+fn no_answer_is_exit_1_with_the_cure() {
+    let dir = tempfile::tempdir().unwrap();
+    let output = ctl(&dir.path().join("s"), &["show", "status"]).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout), (Some(1), vec![]));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        stderr.starts_with("manifoldctl: no socket at ") && stderr.contains("systemctl start"),
+        "{stderr}"
+    );
+
+    let (_dir, socket) = server(|_| {
+        Reply::Error(ErrorReply {
+            message: "it is\x1b[2J too early".to_owned(),
+            cure: "ask later".to_owned(),
+        })
+    });
+    let output = ctl(&socket, &["show", "status", "--json"]).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout), (Some(1), vec![]));
+    assert_eq!(
+        String::from_utf8(output.stderr).unwrap(),
+        "manifoldctl: it is\u{fffd}[2J too early; ask later\n"
+    );
+}
+
+#[test]
+fn a_wrong_command_line_is_exit_2() {
+    for args in [&[][..], &["show"], &["show", "everything"], &["show", "groups", "--all"], &["--no-such"]] {
+        let output = ctl(Path::new("/nowhere"), args).output().unwrap();
+        assert_eq!((output.status.code(), output.stdout), (Some(2), vec![]), "{args:?}");
+        assert!(!output.stderr.is_empty());
+    }
+    let help = ctl(Path::new("/nowhere"), &["--help"]).output().unwrap();
+    assert_eq!(help.status.code(), Some(0));
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_error() {
+    let (_dir, socket) = busy();
+    let mut child =
+        ctl(&socket, &["show", "ports"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
+}
+
+#[test]
+fn a_full_disk_is_an_error() {
+    let (_dir, socket) = busy();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = ctl(&socket, &["show", "ports"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.starts_with("manifoldctl: cannot write: No space left"), "{stderr}");
+}
