@@ -38,9 +38,14 @@ fn check_count(raw: &Raw, file: &Place, problems: &mut Problems) {
         problems.error(file, "there is no port", cure);
     }
     if let Some(port) = raw.ports.get(MAX_PORTS) {
-        let what = format!("there are {} ports", raw.ports.len());
-        problems.error(&port.place, what, format!("Manifold has at most {MAX_PORTS}: remove from here on"));
+        too_many_ports(raw.ports.len(), &port.place, problems);
     }
+}
+
+/// `place` is the first port's above the most that there can be.
+pub(crate) fn too_many_ports(count: usize, place: &Place, problems: &mut Problems) {
+    let cure = format!("Manifold has at most {MAX_PORTS}: remove from here on");
+    problems.error(place, format!("there are {count} ports"), cure);
 }
 
 /// Two ports with one name, one device, or one name in DPDK.

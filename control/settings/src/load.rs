@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
-use types::PortIndex;
+use types::{MAX_PORTS, PortIndex};
 
 use crate::check;
 use crate::model::{EalSettings, PathSettings, SocketSettings};
@@ -136,8 +136,7 @@ fn read_main(document: &Document<'_>, problems: &mut Problems) -> Option<Raw> {
         }
         section.finish(problems);
     }
-    let found = root.tables("port", problems);
-    let ports = found.into_iter().filter_map(|section| RawPort::read(section, problems)).collect();
+    let ports = read_ports(&mut root, RawPort::read, problems);
     let (eal, max_ports) = sections::read_eal(&mut root, problems);
     let worker = sections::read_worker(&mut root, problems);
     let table = sections::read_table(&mut root, problems);
@@ -147,6 +146,20 @@ fn read_main(document: &Document<'_>, problems: &mut Problems) -> Option<Raw> {
     Some(Raw { proxy, defaults, ports, eal, max_ports, worker, table, paths, socket, log })
 }
 
+/// The ports of one layer: what is above the most that there can be is counted, not read.
+fn read_ports<'a, 't>(
+    root: &mut Section<'a, 't>,
+    read: fn(Section<'a, 't>, &mut Problems) -> Option<RawPort>,
+    problems: &mut Problems,
+) -> Vec<RawPort> {
+    let mut sections = root.tables("port", problems);
+    if let Some(section) = sections.get(MAX_PORTS) {
+        check::too_many_ports(sections.len(), section.place(), problems);
+        sections.truncate(MAX_PORTS);
+    }
+    sections.into_iter().filter_map(|section| read(section, problems)).collect()
+}
+
 /// Reads the live layer and puts it over `raw`.
 fn overlay_live(raw: &mut Raw, document: &Document<'_>, problems: &mut Problems) {
     let Some(table) = document.parse(problems) else { return };
@@ -154,8 +167,7 @@ fn overlay_live(raw: &mut Raw, document: &Document<'_>, problems: &mut Problems)
     let proxy = RawProxy::read_live(&mut root, problems);
     raw.proxy.enabled = proxy.enabled.or(raw.proxy.enabled);
     raw.proxy.upstream = proxy.upstream.or(raw.proxy.upstream.take());
-    for section in root.tables("port", problems) {
-        let Some(live) = RawPort::read_live(section, problems) else { continue };
+    for live in read_ports(&mut root, RawPort::read_live, problems) {
         match raw.ports.iter_mut().find(|port| port.name.value == live.name.value) {
             // Two entries of the live layer with one name are for the check of the whole to refuse.
             Some(port) if port.place.file != live.place.file => port.overlay(live, problems),

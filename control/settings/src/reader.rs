@@ -17,11 +17,14 @@ use crate::problem::{At, Place, Problems};
 pub(crate) struct Document<'t> {
     file: Arc<str>,
     text: &'t str,
+    /// Where each line begins: a large file has many places to find.
+    lines: Vec<usize>,
 }
 
 impl<'t> Document<'t> {
     pub(crate) fn new(file: &str, text: &'t str) -> Self {
-        Self { file: file.into(), text }
+        let ends = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1);
+        Self { file: file.into(), text, lines: std::iter::once(0).chain(ends).collect() }
     }
 
     pub(crate) fn whole(&self) -> Place {
@@ -33,10 +36,10 @@ impl<'t> Document<'t> {
         while !self.text.is_char_boundary(start) {
             start -= 1;
         }
-        let before = &self.text[..start];
-        let line_start = before.rfind('\n').map_or(0, |i| i + 1);
-        let line = before.matches('\n').count() + 1;
-        Place { file: self.file.clone(), position: Some((line, before[line_start..].chars().count() + 1)) }
+        // The first line begins at 0, so one at least begins at or before `start`.
+        let line = self.lines.partition_point(|begin| *begin <= start);
+        let column = self.text[self.lines[line - 1]..start].chars().count() + 1;
+        Place { file: self.file.clone(), position: Some((line, column)) }
     }
 
     /// Parses the whole text. Only the first syntax error goes to `problems`: the others mostly follow from it.

@@ -114,6 +114,22 @@ fn a_port_that_the_administrator_took_away_does_not_stop_the_start() {
 }
 
 #[test]
+fn ports_of_both_layers_count_together() {
+    let live: String = (0..63).map(|i| format!("[[port]]\nname = \"n{i}\"\ndevice = \"n{i}\"\n")).collect();
+    refused(&live, &["live.toml:187:1: there are 65 ports; Manifold has at most 64: remove from here on"]);
+    let (fits, _) = live.rsplit_once("[[port]]").unwrap();
+    assert_eq!(both(fits).unwrap().ports.len(), 64);
+}
+
+#[test]
+fn the_largest_file_of_nothing_but_ports_is_refused_at_once() {
+    let text = "[[port]]\n".repeat(100_000);
+    let error = parse(&text, "m.toml").unwrap_err();
+    assert_eq!(error.problems().len(), 2 * 64 + 1);
+    assert!(error.to_string().contains("m.toml:65:1: there are 100000 ports; "));
+}
+
+#[test]
 fn files_are_read_and_their_faults_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = |name: &str| dir.path().join(name);
