@@ -192,11 +192,12 @@ impl<const N: usize> FanBatch<N> {
             return Err(mbuf);
         }
         let raw = mbuf.into_raw();
-        // SAFETY: it was the only reference; this holds all the new ones. There is room.
-        unsafe {
-            raw::share(raw, self.copies.get());
-            self.mbufs.push_unchecked(raw);
+        if self.copies.get() > 1 {
+            // SAFETY: it was the only reference; this holds all the new ones.
+            unsafe { raw::share(raw, self.copies.get()) };
         }
+        // SAFETY: there is room, as was just asked.
+        unsafe { self.mbufs.push_unchecked(raw) };
         Ok(())
     }
 

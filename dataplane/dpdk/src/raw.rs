@@ -101,15 +101,27 @@ pub(crate) unsafe fn share(mbuf: Raw, n: u16) {
     unsafe { refcnt(mbuf) }.store(n, Ordering::Relaxed);
 }
 
-/// Whether the caller's reference is the only one and the buffer is the mbuf's own, as for all that drivers receive
-/// except those that hand sent buffers back.
+/// Zero if the caller's reference is the only one and the buffer is the mbuf's own, as for all that drivers receive
+/// except those that hand sent buffers back. A number, so that a loop over a burst needs no branch.
 ///
 /// # Safety
 /// `mbuf` is valid, and no other thread writes its fields.
 #[inline(always)]
-pub(crate) unsafe fn is_unique(mbuf: Raw) -> bool {
+pub(crate) unsafe fn shared_bits(mbuf: Raw) -> u64 {
     // SAFETY: as the caller promises. Acquire: what former holders read was read before we write.
-    unsafe { refcnt(mbuf).load(Ordering::Acquire) == 1 && ol_flags(mbuf) & dpdk_sys::SHIM_MBUF_INDIRECT == 0 }
+    unsafe {
+        u64::from(refcnt(mbuf).load(Ordering::Acquire) ^ 1) | (ol_flags(mbuf) & dpdk_sys::SHIM_MBUF_INDIRECT)
+    }
+}
+
+/// Whether [`shared_bits`] are none.
+///
+/// # Safety
+/// As for [`shared_bits`].
+#[inline]
+pub(crate) unsafe fn is_unique(mbuf: Raw) -> bool {
+    // SAFETY: as the caller promises.
+    unsafe { shared_bits(mbuf) == 0 }
 }
 
 /// Gives one reference back.

@@ -51,13 +51,13 @@ impl RxQueue {
         let receive = |mbufs: *mut *mut dpdk_sys::rte_mbuf, room: u16| {
             // SAFETY: the port runs while `_running` does, this thread alone uses the queue, `mbufs` has the room.
             let got = unsafe { dpdk_sys::shim_rx_burst(port, queue, mbufs, room) };
-            let mut shared = false;
+            let mut shared = 0;
             for i in 0..got as usize {
                 // SAFETY: the driver wrote `got` valid mbufs and holds none of their references any more. The line
                 // was just written by the driver, so looking at it costs no miss.
-                shared |= unsafe { !raw::is_unique(NonNull::new_unchecked(*mbufs.add(i))) };
+                shared |= unsafe { raw::shared_bits(NonNull::new_unchecked(*mbufs.add(i))) };
             }
-            if shared { self.replace_shared(mbufs, got) } else { got }
+            if shared != 0 { self.replace_shared(mbufs, got) } else { got }
         };
         // SAFETY: what is left is unique: checked, or copied.
         unsafe { burst.fill(receive) }
