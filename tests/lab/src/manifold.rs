@@ -10,6 +10,8 @@ use std::time::Duration;
 
 /// Names the binary when it is not beside ours.
 const BINARY_VARIABLE: &str = "MANIFOLD_BIN";
+/// Where DPDK puts its files at run time, instead of `/var/run`.
+const DPDK_DIRECTORY_VARIABLE: &str = "RUNTIME_DIRECTORY";
 /// DPDK's start without hugepages takes a second or two; a busy CI machine is slower.
 const START_LIMIT: Duration = Duration::from_secs(30);
 /// How many lines of the log an error shows.
@@ -45,6 +47,8 @@ impl Manifold {
         let mut command = ns.command(binary);
         command.arg("run").arg("-c").arg(settings);
         command.stdin(Stdio::null()).stdout(out).stderr(err);
+        // DPDK makes a directory for every file prefix and leaves it there: let it be in ours.
+        command.env(DPDK_DIRECTORY_VARIABLE, lab.scratch());
         let mut manifold = Self { process: Process::spawn(&mut command, "manifold")?, log };
         manifold.wait_ready(socket)?;
         Ok(manifold)
