@@ -87,6 +87,11 @@ impl IgmpCounters {
         self.verdicts[what as usize]
     }
 
+    /// All verdicts, in the order of [`Verdict::ALL`].
+    pub const fn verdicts(&self) -> &[u64; Verdict::COUNT] {
+        &self.verdicts
+    }
+
     /// All frames handed in.
     pub fn frames(&self) -> u64 {
         self.verdicts.iter().sum()
