@@ -67,6 +67,16 @@ pub(super) fn due(start: Time, at: Time, after: Duration) -> Verdict {
     }
 }
 
+/// Two frames of Manifold's own, `gap` apart; a late first makes the gap look short.
+fn apart(first: Time, second: Time, gap: Duration) -> Result<(), String> {
+    let passed = second.saturating_since(first);
+    if passed.abs_diff(gap) <= LATE {
+        Ok(())
+    } else {
+        Err(format!("{} after the one before instead of {}", show(passed), show(gap)))
+    }
+}
+
 /// An unsolicited report and its one repetition within the Unsolicited Report Interval (RFC 2236, section 3;
 /// r57, r58).
 pub(super) fn unsolicited(reports: &[Arc<Frame>], expected: &ExpectedIgmp) -> Verdict {
@@ -80,7 +90,7 @@ pub(super) fn general_queries(queries: &[Arc<Frame>], expected: &ExpectedIgmp) -
     each(queries, expected)?;
     for (i, pair) in queries.windows(2).enumerate() {
         let gap = if i == 0 { QUERY_INTERVAL / 4 } else { QUERY_INTERVAL };
-        due(pair[0].at, pair[1].at, gap).map_err(|why| format!("number {}: {why}", i + 2))?;
+        apart(pair[0].at, pair[1].at, gap).map_err(|why| format!("number {}: {why}", i + 2))?;
     }
     Ok(format!("{}, every {}", queries.len(), show(QUERY_INTERVAL)))
 }
@@ -107,7 +117,7 @@ pub(super) fn last_member_queries(leave: Time, queries: &[Arc<Frame>], expected:
     exactly(queries, expected, LAST_MEMBER_QUERY_COUNT as usize)?;
     let first = soon(leave, queries[0].at, LATE)?;
     for pair in queries.windows(2) {
-        due(pair[0].at, pair[1].at, LAST_MEMBER_QUERY_INTERVAL)?;
+        apart(pair[0].at, pair[1].at, LAST_MEMBER_QUERY_INTERVAL)?;
     }
     Ok(format!("{}, the first {first}, {} apart", queries.len(), show(LAST_MEMBER_QUERY_INTERVAL)))
 }
@@ -160,7 +170,7 @@ mod tests {
 
     #[test]
     fn r17_startup_and_periodic_queries_have_their_times() {
-        assert!(general_queries(&queries(&[10.0, 11.0, 15.02, 19.0]), &query()).is_ok());
+        assert!(general_queries(&queries(&[10.03, 11.0, 15.02, 19.0]), &query()).is_ok());
         for wrong in [&[10.0, 14.0][..], &[10.0, 11.0, 14.0], &[10.0, 11.0, 15.0, 23.0], &[10.0, 10.5, 11.0]]
         {
             assert!(general_queries(&queries(wrong), &query()).is_err(), "{wrong:?}");
