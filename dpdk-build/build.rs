@@ -30,9 +30,28 @@ const VARIABLES: &str = "SHIM_.*";
 const OPAQUE: [&str; 4] = ["rte_mbuf(_.*)?", "rte_mempool(_.*)?", "rte_memzone(_.*)?", "rte_device"];
 
 fn fail(what: &str) -> ! {
+    // Cargo shows what is on one line.
+    let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
     println!("cargo::error={what}");
     println!("cargo::error=`dpdk-build/setup.sh` installs what the build needs");
     process::exit(1);
+}
+
+/// DPDK as pkg-config knows it.
+fn find_dpdk() -> pkg_config::Library {
+    // Also when it is found: another may be asked for later.
+    for name in ["PKG_CONFIG_PATH", "PKG_CONFIG_LIBDIR", "PKG_CONFIG_SYSROOT_DIR", "LIBCLANG_PATH"] {
+        println!("cargo::rerun-if-env-changed={name}");
+    }
+    match pkg_config::Config::new().atleast_version("22.11").cargo_metadata(false).probe("libdpdk") {
+        Ok(dpdk) => dpdk,
+        Err(e) => {
+            eprintln!("{e}");
+            fail(
+                "pkg-config finds no DPDK (libdpdk) of version 22.11 or later; PKG_CONFIG_PATH can name its folder",
+            );
+        }
+    }
 }
 
 /// What the headers are read with: the configuration first, and the baseline CPU that DPDK needs (its
@@ -83,15 +102,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
 
-    let dpdk = pkg_config::Config::new()
-        .atleast_version("22.11")
-        .cargo_metadata(false)
-        .probe("libdpdk")
-        .unwrap_or_else(|e| fail(&format!("DPDK 22.11 or later was not found: {e}")));
-    // Without its own output, a later change of the environment has to be asked for.
-    for name in ["PKG_CONFIG_PATH", "PKG_CONFIG_LIBDIR", "PKG_CONFIG_SYSROOT_DIR", "LIBCLANG_PATH"] {
-        println!("cargo::rerun-if-env-changed={name}");
-    }
+    let dpdk = find_dpdk();
     // Debian keeps rte_config.h in a folder of its own, which `pkg-config` puts second.
     let include: Vec<String> = dpdk.include_paths.iter().map(|p| format!("-I{}", p.display())).collect();
 
