@@ -46,13 +46,14 @@ fn groups(agent: &Agent, now: Time) -> GroupsReply {
             view.members.push(MemberView {
                 port: agent.name(member.port).to_owned(),
                 version: version(member.version),
-                last_reporter: Some(member.last_reporter),
+                last_reporter: (member.state != igmp::MemberState::Static).then_some(member.last_reporter),
                 age_s: seconds(now.saturating_since(member.since)),
-                expires_s: Some(seconds(member.expires.saturating_since(now))),
+                expires_s: member.expires.map(|at| seconds(at.saturating_since(now))),
                 state: match member.state {
                     igmp::MemberState::Present => MemberState::MembersPresent,
                     igmp::MemberState::V1Present => MemberState::V1MembersPresent,
                     igmp::MemberState::Checking => MemberState::CheckingMembership,
+                    igmp::MemberState::Static => MemberState::Static,
                 },
             });
         });

@@ -133,6 +133,7 @@ fn port_info(
             require_router_alert: port.require_router_alert,
             any_ttl: port.any_ttl,
             require_on_link_source: port.require_on_link_source,
+            static_groups: port.static_groups.clone(),
             ..ClientPortSettings::default()
         }),
     };

@@ -35,7 +35,6 @@ impl KernelPorts {
             let Some(link) = link else { continue };
             guard.add(link).map_err(|e| of_port(port, e))?;
             if links::set_up(&link.name).map_err(|e| of_port(port, e))? {
-                tracing::info!(port = port.name, interface = link.name, "was down; set up");
                 *link = links::inspect(&link.name).map_err(|e| of_port(port, e))?;
             }
         }

@@ -37,7 +37,7 @@ enum Command {
     },
     /// Runs captures through the proxy on a virtual clock. Needs no privilege.
     Replay {
-        /// The settings; of devices only the ports' names count.
+        /// The settings; devices, memory and cores are not looked at.
         #[arg(short, long, value_name = "FILE")]
         config: PathBuf,
         /// What a port received, in pcap format. May be given for each port.

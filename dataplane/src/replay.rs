@@ -11,7 +11,7 @@ use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use api::MbufView;
+use api::{MbufView, Reply, Request};
 use control::{Agent, Outlet, ProcessInfo};
 use forwarding::{Egress, Forwarder, FrameReceiver, OwnedBurst, OwnedFrame, WorkerCounters};
 use pcap_file::pcap::{PcapHeader, PcapPacket, PcapReader, PcapWriter};
@@ -25,6 +25,7 @@ use crate::assembly::{Assembly, PortFacts, assemble};
 const REPLAY_ROUTER_MAC: MacAddr = MacAddr([0x02, 0x6d, 0x66, 0, 0, 0x01]);
 /// The same randomness in every replay.
 const REPLAY_SEED: u64 = 0x4d61_6e69_666f_6c64;
+/// Longest IP packet of a port whose settings name no `mtu`.
 const MTU: u16 = 1500;
 /// Longest frame a written capture claims to hold.
 const SNAPLEN: u32 = 65_535;
@@ -80,7 +81,7 @@ pub(crate) enum ReplayError {
 pub(crate) struct ReplayReport {
     /// Virtual time that passed.
     pub elapsed: Duration,
-    /// One line each: name, frames in, frames forwarded, frames out, drops by reason.
+    /// What each port received, forwarded, sent and dropped, and what became of its IGMP.
     pub ports: Vec<ReplayPort>,
 }
 
@@ -99,6 +100,8 @@ pub(crate) struct ReplayPort {
     pub tx: u64,
     /// Drops, by reason, those that happened.
     pub drops: BTreeMap<&'static str, u64>,
+    /// What became of the IGMP, by verdict, those that were given.
+    pub verdicts: BTreeMap<String, u64>,
 }
 
 /// Runs `request` over the proxy that `settings` describe. Every port has carrier from the start.
@@ -111,9 +114,9 @@ pub(crate) fn replay(settings: &Settings, request: &ReplayRequest) -> Result<Rep
     let end = request.until.map_or(frames[frames.len() - 1].at, |until| start + until);
 
     let router_mac = settings.proxy.router_mac.unwrap_or(REPLAY_ROUTER_MAC);
-    let facts = settings.ports.iter().map(|_| PortFacts {
+    let facts = settings.ports.iter().map(|port| PortFacts {
         driver: "replay".to_owned(),
-        mtu: MTU,
+        mtu: port.mtu.unwrap_or(MTU),
         kernel_mac: None,
         link_up: true,
     });
@@ -140,12 +143,18 @@ impl fmt::Display for ReplayReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{:.3} s of virtual time", self.elapsed.as_secs_f64())?;
         for port in &self.ports {
-            let ReplayPort { name, rx, forwarded, punted, tx, drops } = port;
+            let ReplayPort { name, rx, forwarded, punted, tx, drops, verdicts } = port;
             write!(f, "{name}: {rx} received ({forwarded} forwarded, {punted} to control), {tx} sent")?;
             for (reason, count) in drops {
                 write!(f, ", {count} dropped as {reason}")?;
             }
             writeln!(f)?;
+            for (i, (verdict, count)) in verdicts.iter().enumerate() {
+                write!(f, "{}{count} {verdict}", if i == 0 { "  IGMP: " } else { ", " })?;
+            }
+            if !verdicts.is_empty() {
+                writeln!(f)?;
+            }
         }
         Ok(())
     }
@@ -316,9 +325,10 @@ impl Run {
         for (path, writer) in self.wire.writers {
             writer.into_writer().flush().map_err(|e| ReplayError::Output { path, reason: e.to_string() })?;
         }
-        let ports = settings.ports.iter().enumerate().filter_map(|(i, port)| {
-            let counters = self.counters_reader.snapshot(PortIndex::new(i)?);
-            Some(ReplayPort {
+        let mut verdicts = verdicts(&mut self.agent, self.wire.now);
+        let ports = settings.indexed_ports().map(|(index, port)| {
+            let counters = self.counters_reader.snapshot(index);
+            ReplayPort {
                 name: port.name.clone(),
                 rx: counters.rx_frames,
                 forwarded: counters.forwarded,
@@ -329,8 +339,21 @@ impl Run {
                     .filter(|(_, n)| *n > 0)
                     .map(|(r, n)| (DropReason::name(r), n))
                     .collect(),
-            })
+                verdicts: verdicts.remove(&port.name).unwrap_or_default(),
+            }
         });
         Ok(ReplayReport { elapsed, ports: ports.collect() })
     }
+}
+
+/// The verdicts that were given, by port.
+fn verdicts(agent: &mut Agent, now: Time) -> BTreeMap<String, BTreeMap<String, u64>> {
+    let Reply::Counters(reply) = agent.handle_request(now, Request::ShowCounters) else {
+        return BTreeMap::new();
+    };
+    let given = |mut all: BTreeMap<String, u64>| {
+        all.retain(|_, count| *count > 0);
+        all
+    };
+    reply.ports.into_iter().map(|port| (port.port, given(port.verdicts))).collect()
 }

@@ -356,6 +356,16 @@ fn start_ports(
         ports.iter_mut().zip(&settings.ports).zip(&kernel_ports.links)
     {
         let failed = |e: &dyn std::fmt::Display| Failure::machine(format!("port \"{}\": {e}", wanted.name));
+        if let Some(link) = link
+            && link.kind.needs_own_mac()
+            && link.mac != Some(router_mac)
+        {
+            let own = link.mac.map_or_else(|| "its own".to_owned(), |mac| mac.to_string());
+            return Err(failed(&format!(
+                "{} is a macvlan, which sends from its own MAC only; set router-mac in [proxy] to {own}, or use a veth",
+                link.name
+            )));
+        }
         let config = PortConfig {
             rx_descriptors: wanted.rx_descriptors,
             tx_descriptors: wanted.tx_descriptors,

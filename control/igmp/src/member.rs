@@ -19,6 +19,8 @@ pub(crate) enum Member {
     V1Present { expires: Time, v1_until: Time },
     /// A Leave came: gone at `expires` unless reported; `left` queries still to send, the next at `next`.
     Checking { expires: Time, next: Time, left: u8 },
+    /// The settings say that somebody does: never ages, no Leave removes it (r55).
+    Static,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,10 @@ pub(crate) enum MemberEvent {
     Leave,
     /// A version 3 BLOCK_OLD_SOURCES record.
     Block,
+    /// The settings name the group as static.
+    Hold,
+    /// The settings name it no more: whoever listens has one interval to say so.
+    Release,
     /// The time that [`Member::deadline`] named has come, or passed.
     Timer,
 }
@@ -59,7 +65,7 @@ impl Member {
     /// When it wants its next [`MemberEvent::Timer`].
     pub(crate) fn deadline(self) -> Option<Time> {
         match self {
-            Self::Absent => None,
+            Self::Absent | Self::Static => None,
             Self::Present { expires, .. } | Self::V1Present { expires, .. } => Some(expires),
             Self::Checking { expires, left: 0, .. } => Some(expires),
             Self::Checking { expires, next, .. } => Some(next.min(expires)),
@@ -72,7 +78,11 @@ impl Member {
             Self::V1Present { expires, v1_until } if v1_until <= now => {
                 Self::Present { expires, quiet_until: Time::ZERO }
             }
-            Self::Absent | Self::Present { .. } | Self::V1Present { .. } | Self::Checking { .. } => self,
+            Self::Absent
+            | Self::Present { .. }
+            | Self::V1Present { .. }
+            | Self::Checking { .. }
+            | Self::Static => self,
         }
     }
 
@@ -87,7 +97,10 @@ impl Member {
         match (state, event) {
             (Self::Absent, Event::ReportV1) => to(v1_present, Effect::Joined),
             (Self::Absent, Event::Report) => to(present, Effect::Joined),
-            (Self::Absent, Event::Leave | Event::Block | Event::Timer) => to(state, Effect::None),
+            (Self::Absent, Event::Hold) => to(Self::Static, Effect::Joined),
+            (Self::Absent, Event::Leave | Event::Block | Event::Release | Event::Timer) => {
+                to(state, Effect::None)
+            }
 
             (Self::Present { .. }, Event::ReportV1) => to(v1_present, Effect::None),
             (Self::Present { quiet_until, .. }, Event::Report) => {
@@ -97,19 +110,29 @@ impl Member {
             (Self::Present { expires, quiet_until }, Event::Block) => {
                 block(expires, quiet_until, now, timers)
             }
+            (Self::Present { .. }, Event::Hold) => to(Self::Static, Effect::None),
+            (Self::Present { .. }, Event::Release) => to(state, Effect::None),
             (Self::Present { expires, .. }, Event::Timer) => expire(state, expires, now),
 
             (Self::V1Present { .. }, Event::ReportV1) => to(v1_present, Effect::None),
             (Self::V1Present { v1_until, .. }, Event::Report) => {
                 to(Self::V1Present { expires, v1_until }, Effect::None)
             }
-            (Self::V1Present { .. }, Event::Leave | Event::Block) => to(state, Effect::None),
+            (Self::V1Present { .. }, Event::Hold) => to(Self::Static, Effect::None),
+            (Self::V1Present { .. }, Event::Leave | Event::Block | Event::Release) => to(state, Effect::None),
             (Self::V1Present { expires, .. }, Event::Timer) => expire(state, expires, now),
 
             (Self::Checking { .. }, Event::ReportV1) => to(v1_present, Effect::None),
             (Self::Checking { .. }, Event::Report) => to(present, Effect::None),
-            (Self::Checking { .. }, Event::Leave | Event::Block) => to(state, Effect::None),
+            (Self::Checking { .. }, Event::Hold) => to(Self::Static, Effect::None),
+            (Self::Checking { .. }, Event::Leave | Event::Block | Event::Release) => to(state, Effect::None),
             (Self::Checking { expires, next, left }, Event::Timer) => check(expires, next, left, now, timers),
+
+            (Self::Static, Event::Release) => to(present, Effect::None),
+            (
+                Self::Static,
+                Event::ReportV1 | Event::Report | Event::Leave | Event::Block | Event::Hold | Event::Timer,
+            ) => to(state, Effect::None),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the proxy is told about itself and its ports.
 
 use core::net::Ipv4Addr;
-use types::{Ipv4Net, MacAddr};
+use types::{GroupAddr, Ipv4Net, MacAddr};
 
 use crate::{HostTimers, RouterTimers};
 
@@ -45,6 +45,9 @@ pub struct ClientPortSettings {
     pub ignore_v1: bool,
     /// The most groups with a member on this port (r53).
     pub max_groups: u32,
+    /// Groups with a member that never ages and that no Leave removes, without being counted in
+    /// `max_groups` when they are set (r55).
+    pub static_groups: Vec<GroupAddr>,
 }
 
 impl Default for ClientPortSettings {
@@ -58,6 +61,7 @@ impl Default for ClientPortSettings {
             require_on_link_source: false,
             ignore_v1: false,
             max_groups: 16_384,
+            static_groups: Vec::new(),
         }
     }
 }

@@ -59,6 +59,7 @@ verdicts! {
     Ignored UnknownType "unknown-type" "IGMP of a type that is not a v1, v2 or v3 membership message",
     Ignored LeaveNoMember "leave-no-member" "leave for a group without a member on the port",
     Ignored LeaveRepeated "leave-repeated" "leave while the last member queries run",
+    Ignored LeaveStatic "leave-static" "leave for a static group",
     Ignored LeaveV1Host "leave-v1-host" "leave for a group with an IGMPv1 host on the port",
     Ignored V1Ignored "v1-ignored" "IGMPv1 report on a port set to ignore them",
     Ignored LocalGroup "local-group" "for a group that the settings keep on its link",

@@ -66,7 +66,9 @@ pub fn difference(old: &Settings, new: &Settings) -> Difference {
 
 fn port_change(old: &PortSettings, new: &PortSettings) -> Option<PortChange> {
     let rings = |p: &PortSettings| (p.mtu, p.rx_descriptors, p.tx_descriptors);
-    let policy = |p: &PortSettings| (p.sources, p.require_router_alert, p.any_ttl, p.require_on_link_source);
+    let policy = |p: &PortSettings| {
+        (p.sources, p.require_router_alert, p.any_ttl, p.require_on_link_source, p.static_groups.clone())
+    };
     let change = PortChange {
         name: new.name.clone(),
         device: old.device != new.device || rings(old) != rings(new),

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use types::{Ipv4Net, MacAddr, PortIndex};
+use types::{GroupAddr, Ipv4Net, MacAddr, PortIndex};
 
 use crate::device::Device;
 use crate::problem::Warning;
@@ -100,6 +100,8 @@ pub struct PortSettings {
     pub any_ttl: bool,
     /// Reports and leaves from a source outside `address`'s network, 0.0.0.0 excepted, are dropped (r10).
     pub require_on_link_source: bool,
+    /// Groups with a member that never ages and that no Leave removes (r55); nothing to the provider port.
+    pub static_groups: Vec<GroupAddr>,
     /// Bytes of the largest IP packet; the device's own where `None`.
     pub mtu: Option<u16>,
     /// Receive descriptors of each queue.

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use types::Ipv4Net;
+use types::{GroupAddr, Ipv4Net};
 
 use crate::device::Device;
 use crate::model::{PortSettings, PortTimers, Sources};
@@ -31,6 +31,7 @@ pub(crate) struct PortOptions {
     require_router_alert: Option<At<bool>>,
     any_ttl: Option<At<bool>>,
     require_on_link_source: Option<At<bool>>,
+    static_groups: Option<Vec<GroupAddr>>,
     mtu: Option<At<u16>>,
     rx_descriptors: Option<At<u16>>,
     tx_descriptors: Option<At<u16>>,
@@ -57,6 +58,7 @@ impl PortOptions {
             require_router_alert: section.value("require-router-alert").and_then(|v| v.boolean(p)),
             any_ttl: section.value("any-ttl").and_then(|v| v.boolean(p)),
             require_on_link_source: section.value("require-on-link-source").and_then(|v| v.boolean(p)),
+            static_groups: section.value("static-groups").and_then(|v| read_static_groups(&v, p)),
             ..Self::default()
         }
     }
@@ -103,6 +105,7 @@ impl PortOptions {
             require_router_alert: pick(self.require_router_alert, &base.require_router_alert),
             any_ttl: pick(self.any_ttl, &base.any_ttl),
             require_on_link_source: pick(self.require_on_link_source, &base.require_on_link_source),
+            static_groups: self.static_groups.or_else(|| base.static_groups.clone()),
             mtu: pick(self.mtu, &base.mtu),
             rx_descriptors: pick(self.rx_descriptors, &base.rx_descriptors),
             tx_descriptors: pick(self.tx_descriptors, &base.tx_descriptors),
@@ -144,6 +147,27 @@ fn read_sources(value: &Value<'_, '_>, problems: &mut Problems) -> Option<At<Sou
     }
     value.error(&format!("is \"{}\"", at.value.escape_debug()), format!("it takes {wanted}"), problems);
     None
+}
+
+/// Groups that stand for a member (r55): none of 224.0.0.0/24, each once.
+fn read_static_groups(value: &Value<'_, '_>, problems: &mut Problems) -> Option<Vec<GroupAddr>> {
+    let wanted = "a list of groups, like [\"239.2.2.2\"]";
+    let mut groups: Vec<GroupAddr> = Vec::new();
+    for item in value.list(wanted, problems)? {
+        let Some(At { value: group, .. }) = item.parsed::<GroupAddr>("a group in 224.0.0.0/4", problems)
+        else {
+            continue;
+        };
+        if group.is_link_local() {
+            let what = format!("names {group}, of 224.0.0.0/24, which no router forwards");
+            item.error(&what, "leave it out", problems);
+        } else if groups.contains(&group) {
+            item.error(&format!("names {group} twice"), "leave one of them out", problems);
+        } else {
+            groups.push(group);
+        }
+    }
+    Some(groups)
 }
 
 fn read_descriptors(value: &Value<'_, '_>, problems: &mut Problems) -> Option<At<u16>> {
@@ -230,6 +254,7 @@ impl RawPort {
             require_router_alert: value(&options.require_router_alert, false),
             any_ttl: value(&options.any_ttl, false),
             require_on_link_source: value(&options.require_on_link_source, false),
+            static_groups: options.static_groups.unwrap_or_default(),
             mtu: options.mtu.as_ref().map(|at| at.value),
             rx_descriptors: value(&options.rx_descriptors, DESCRIPTORS),
             tx_descriptors: value(&options.tx_descriptors, DESCRIPTORS),

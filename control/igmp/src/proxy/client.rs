@@ -59,6 +59,33 @@ impl Proxy {
         Verdict::Joined
     }
 
+    /// Makes the groups that the port's settings name static, and no others (r55).
+    pub(super) fn apply_static_groups(&mut self, now: Time, port: PortIndex) {
+        let Some(client) = self.clients.get(&port).filter(|_| self.is_running()) else { return };
+        let (wanted, timers) = (client.settings.static_groups.clone(), client.settings.timers);
+        let held = |(&(group, on), entry): (&(GroupAddr, PortIndex), &MemberEntry)| {
+            (on == port && entry.member == Member::Static && !wanted.contains(&group)).then_some(group)
+        };
+        for group in self.members.iter().filter_map(held).collect::<Vec<_>>() {
+            self.step_member(now, port, group, MemberEvent::Release);
+        }
+        for group in wanted {
+            if self.members.contains_key(&(group, port)) {
+                self.step_member(now, port, group, MemberEvent::Hold);
+            } else {
+                let member = Member::Absent.handle(MemberEvent::Hold, now, &timers).next;
+                self.add_member(now, port, group, member, Ipv4Addr::UNSPECIFIED, Version::V2);
+            }
+        }
+    }
+
+    /// Steps a member that exists and cannot go by this event.
+    fn step_member(&mut self, now: Time, port: PortIndex, group: GroupAddr, event: MemberEvent) {
+        let Some(entry) = self.members.get(&(group, port)) else { return };
+        let step = entry.member.handle(event, now, &self.clients[&port].settings.timers);
+        self.store(now, port, group, step, Left::Expired);
+    }
+
     /// Whether the port has all the groups it may (r53).
     fn is_full(&mut self, now: Time, port: PortIndex, group: GroupAddr, host: Ipv4Addr) -> bool {
         let Some(client) = self.clients.get_mut(&port) else { return true };
@@ -98,6 +125,7 @@ impl Proxy {
         let verdict = match entry.member.at(now) {
             Member::Absent => Verdict::LeaveNoMember,
             Member::Present { .. } => Verdict::LeaveTaken,
+            Member::Static => Verdict::LeaveStatic,
             Member::V1Present { .. } => Verdict::LeaveV1Host,
             Member::Checking { .. } => Verdict::LeaveRepeated,
         };
@@ -148,7 +176,9 @@ impl Proxy {
         let Some(entry) = self.members.get(&(group, port)) else { return };
         let why = match entry.member {
             Member::Checking { .. } => Left::Leave,
-            Member::Absent | Member::Present { .. } | Member::V1Present { .. } => Left::Expired,
+            Member::Absent | Member::Present { .. } | Member::V1Present { .. } | Member::Static => {
+                Left::Expired
+            }
         };
         let step = entry.member.handle(MemberEvent::Timer, now, &self.clients[&port].settings.timers);
         self.store(now, port, group, step, why);

@@ -202,7 +202,7 @@ impl Proxy {
         if !enabled {
             self.drop_all_members(now, Left::ProxyOff);
         }
-        self.restart_queriers(now);
+        self.restart_clients(now);
     }
 
     /// Leaves everything as when switched off, for good: no later call has any effect (r96).

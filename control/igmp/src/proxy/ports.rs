@@ -34,7 +34,8 @@ impl Proxy {
                 limit_told: Pause::default(),
             };
             self.clients.insert(port, client);
-            return self.restart_querier(now, port);
+            self.restart_querier(now, port);
+            return self.apply_static_groups(now, port);
         };
         let restart = client.link_up != link_up || client.settings.queries_differ(&settings);
         client.settings = settings;
@@ -42,6 +43,7 @@ impl Proxy {
         if restart {
             self.restart_querier(now, port);
         }
+        self.apply_static_groups(now, port);
     }
 
     /// Makes a port the provider's, or none. The old one, if another and up, gets a Leave per joined
@@ -126,9 +128,10 @@ impl Proxy {
         }
     }
 
-    pub(super) fn restart_queriers(&mut self, now: Time) {
+    pub(super) fn restart_clients(&mut self, now: Time) {
         for port in self.clients.keys().copied().collect::<Vec<_>>() {
             self.restart_querier(now, port);
+            self.apply_static_groups(now, port);
         }
     }
 

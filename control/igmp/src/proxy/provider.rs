@@ -64,7 +64,12 @@ impl Proxy {
                 entry.ports = entry.ports.with(port);
             }
             Entry::Vacant(entry) => {
-                entry.insert(GroupEntry { ports: PortSet::only(port), host: Host::NonMember, timer: None, reported: None });
+                entry.insert(GroupEntry {
+                    ports: PortSet::only(port),
+                    host: Host::NonMember,
+                    timer: None,
+                    reported: None,
+                });
                 let online = self.upstream.as_ref().is_some_and(|upstream| upstream.link_up);
                 self.step_host(now, group, if online { HostEvent::Join } else { HostEvent::JoinOffline });
                 self.tell(Event::UpstreamJoined { group });

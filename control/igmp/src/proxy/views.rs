@@ -18,15 +18,18 @@ pub enum MemberState {
     V1Present,
     /// A Leave came, and we ask who is left.
     Checking,
+    /// By the settings, for good.
+    Static,
 }
 
 impl MemberState {
-    /// `present`, `v1-present` or `checking`.
+    /// `present`, `v1-present`, `checking` or `static`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Present => "present",
             Self::V1Present => "v1-present",
             Self::Checking => "checking",
+            Self::Static => "static",
         }
     }
 }
@@ -48,8 +51,8 @@ pub struct GroupView {
     pub since: Time,
     /// When the last report came.
     pub reported: Time,
-    /// When it goes unless reported again.
-    pub expires: Time,
+    /// When it goes unless reported again; `None` when it never goes by itself.
+    pub expires: Option<Time>,
     /// Until when a version 1 host counts as present.
     pub v1_host_until: Option<Time>,
 }
@@ -133,9 +136,12 @@ impl Proxy {
         self.members.iter().filter_map(|(&(group, port), entry)| {
             let (state, expires, v1_host_until) = match entry.member {
                 Member::Absent => return None,
-                Member::Present { expires, .. } => (MemberState::Present, expires, None),
-                Member::V1Present { expires, v1_until } => (MemberState::V1Present, expires, Some(v1_until)),
-                Member::Checking { expires, .. } => (MemberState::Checking, expires, None),
+                Member::Present { expires, .. } => (MemberState::Present, Some(expires), None),
+                Member::V1Present { expires, v1_until } => {
+                    (MemberState::V1Present, Some(expires), Some(v1_until))
+                }
+                Member::Checking { expires, .. } => (MemberState::Checking, Some(expires), None),
+                Member::Static => (MemberState::Static, None, None),
             };
             Some(GroupView {
                 port,
