@@ -316,6 +316,24 @@ fn proxy_values() {
 }
 
 #[test]
+fn r55_static_groups() {
+    let text =
+        |groups: &str| format!("port = [{{ name = \"a\", device = \"e\", static-groups = {groups} }}]");
+    let settings = parse(&text("[\"239.2.2.2\", \"232.1.1.1\"]"), "m.toml").unwrap();
+    let groups: Vec<_> = settings.ports[0].static_groups.iter().map(ToString::to_string).collect();
+    assert_eq!(groups, ["239.2.2.2", "232.1.1.1"]);
+    refused(
+        &text("[\"10.0.0.1\", \"224.0.0.251\", \"239.2.2.2\", \"239.2.2.2\", 7]"),
+        &[
+            "m.toml:1:54: `static-groups[0]` is \"10.0.0.1\"; it takes a group in 224.0.0.0/4",
+            "m.toml:1:66: `static-groups[1]` names 224.0.0.251, of 224.0.0.0/24, which no router forwards; leave it out",
+            "m.toml:1:94: `static-groups[3]` names 239.2.2.2 twice; leave one of them out",
+            "m.toml:1:107: `static-groups[4]` is a whole number; it takes a group in 224.0.0.0/4",
+        ],
+    );
+}
+
+#[test]
 fn numbers_and_words_out_of_range() {
     refused(
         "[worker]\ncores = [1, 1, 2048]\nburst = 2\npoll = \"lazy\"\n[socket]\npath = \"manifold.sock\"\n\
