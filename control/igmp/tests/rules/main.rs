@@ -3,12 +3,14 @@
 //! Frames are written and read here byte by byte, so that the crate's own wire code has a second opinion.
 
 mod bench;
+mod faults;
 
 mod host;
 mod joins;
 mod leaves;
 mod lifecycle;
 
+mod properties;
 mod queries;
 mod raw;
 mod v3;
