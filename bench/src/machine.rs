@@ -1,0 +1,164 @@
+//! Where the figures come from: cores, clock, versions.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use rustix::thread::{CpuSet, sched_getaffinity};
+use serde::Serialize;
+
+use crate::error::BenchError;
+
+/// The two cores of either side.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cores {
+    /// Control thread, console, and this process.
+    pub(crate) main: u16,
+    /// Forwarding, alone.
+    pub(crate) forward: u16,
+}
+
+impl Cores {
+    /// The first and the last core that this process may use.
+    ///
+    /// # Errors
+    /// There is only one.
+    pub(crate) fn pick() -> Result<Self, BenchError> {
+        let set = sched_getaffinity(None).map_err(BenchError::io("look at the cores"))?;
+        let mut cores = (0..u16::MAX).take(CpuSet::MAX_CPU).filter(|core| set.is_set(usize::from(*core)));
+        match (cores.next(), cores.last()) {
+            (Some(main), Some(forward)) => Ok(Self { main, forward }),
+            _ => Err(BenchError::machine(
+                "this process may use one core only",
+                "give it two, one of which forwards alone",
+            )),
+        }
+    }
+}
+
+/// The machine, for the report.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Machine {
+    /// The processor's name.
+    pub(crate) cpu: String,
+    /// Cores online.
+    pub(crate) cores: usize,
+    /// The kernel's release.
+    pub(crate) kernel: String,
+    /// Rate of the time stamp counter; the cores' own clock is another.
+    pub(crate) tsc_mhz: Option<f64>,
+    /// The core that forwards.
+    pub(crate) forwarding_core: u16,
+    /// Runnable processes of the last minute, when the run began.
+    pub(crate) load: Option<f64>,
+}
+
+impl Machine {
+    /// Looks at this one.
+    pub(crate) fn look(cores: Cores) -> Self {
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let cpuinfo = read("/proc/cpuinfo");
+        Self {
+            cpu: cpu_field(&cpuinfo, "model name").unwrap_or("unknown").to_owned(),
+            cores: cpuinfo.lines().filter(|line| line.starts_with("processor")).count(),
+            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            tsc_mhz: tsc_mhz(&cpuinfo),
+            forwarding_core: cores.forward,
+            load: read("/proc/loadavg").split_whitespace().next().and_then(|load| load.parse().ok()),
+        }
+    }
+
+    /// Ticks of the time stamp counter in `ns` nanoseconds.
+    pub(crate) fn tsc_cycles(&self, ns: f64) -> Option<f64> {
+        self.tsc_mhz.map(|mhz| ns * mhz / 1000.0)
+    }
+}
+
+fn cpu_field<'t>(cpuinfo: &'t str, name: &str) -> Option<&'t str> {
+    let line = cpuinfo.lines().find(|line| line.starts_with(name))?;
+    Some(line.split_once(':')?.1.trim())
+}
+
+/// The kernel's delay loop is timed by the time stamp counter where that is constant, and "bogomips" is twice
+/// its rate in MHz then.
+fn tsc_mhz(cpuinfo: &str) -> Option<f64> {
+    let constant = cpu_field(cpuinfo, "flags")?.split_whitespace().any(|flag| flag == "constant_tsc");
+    let bogomips: f64 = cpu_field(cpuinfo, "bogomips")?.parse().ok()?;
+    constant.then_some(bogomips / 2.0)
+}
+
+/// Where a program is: the file of that path, or the first of that name on the search path.
+///
+/// # Errors
+/// There is none; the message ends with `cure`.
+pub(crate) fn find_program(program: &Path, cure: &str) -> Result<PathBuf, BenchError> {
+    let is_path = program.components().count() > 1;
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found = if is_path {
+        Some(program.to_owned())
+    } else {
+        std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.is_file())
+    };
+    let found = found.filter(|path| path.is_file());
+    found.ok_or_else(|| BenchError::machine(format!("there is no program {}", program.display()), cure))
+}
+
+/// Version of the installed DPDK, as "22.11.11".
+pub(crate) fn dpdk_version() -> Option<String> {
+    output(Command::new("pkg-config").args(["--modversion", "libdpdk"]))
+}
+
+/// Whether this DPDK calls a bonding device's parts `member`, as from 23.11 on, or `slave`.
+pub(crate) fn bonding_keyword(version: Option<&str>) -> &'static str {
+    let mut parts = version.unwrap_or_default().split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let release = (parts.next().unwrap_or(0), parts.next().unwrap_or(0));
+    if release >= (23, 11) { "member" } else { "slave" }
+}
+
+/// The commit of the tree that `folder` is in, with a `+` when files differ from it.
+pub(crate) fn commit(folder: &Path) -> Option<String> {
+    let git = |args: &[&str]| output(Command::new("git").arg("-C").arg(folder).args(args));
+    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
+    let changed = git(&["status", "--porcelain", "--untracked-files=no"]).is_some();
+    Some(if changed { commit + "+" } else { commit })
+}
+
+/// What a program prints, without the space around it; `None` when it fails or prints nothing.
+fn output(command: &mut Command) -> Option<String> {
+    let output = command.output().ok().filter(|output| output.status.success())?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    (!text.is_empty()).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clock_rate_is_read_where_it_is_constant() {
+        let cpuinfo = "processor\t: 0\nmodel name\t: Some CPU @ 2.6\nflags\t\t: fpu constant_tsc\nbogomips\t: 5192.26\n";
+        assert_eq!(tsc_mhz(cpuinfo), Some(2596.13));
+        assert_eq!(cpu_field(cpuinfo, "model name"), Some("Some CPU @ 2.6"));
+        assert_eq!(tsc_mhz(&cpuinfo.replace("constant_tsc", "tsc")), None);
+        assert_eq!(tsc_mhz("BogoMIPS\t: 50.00\n"), None);
+    }
+
+    #[test]
+    fn programs_are_found_by_path_and_by_name() {
+        let shell = find_program(Path::new("sh"), "install a shell").unwrap();
+        assert_eq!(find_program(&shell, "").unwrap(), shell);
+        for missing in ["/nonexistent/sh", "no-such-program"] {
+            let error = find_program(Path::new(missing), "install it").unwrap_err().to_string();
+            assert_eq!(error, format!("there is no program {missing}; install it"));
+        }
+    }
+
+    #[test]
+    fn bonding_is_asked_for_in_the_words_of_its_release() {
+        assert_eq!(bonding_keyword(Some("22.11.11")), "slave");
+        assert_eq!(bonding_keyword(Some("23.07.0")), "slave");
+        assert_eq!(bonding_keyword(Some("23.11")), "member");
+        assert_eq!(bonding_keyword(Some("25.03.1")), "member");
+        assert_eq!(bonding_keyword(None), "slave");
+    }
+}

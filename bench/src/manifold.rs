@@ -1,0 +1,275 @@
+//! Ours: the release binary, by its socket.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use api::{Client, ClientError, CountersReply};
+use lab::stop;
+use rustix::process::Signal;
+use settings::Settings;
+
+use crate::error::BenchError;
+use crate::side::{PATIENCE, Side, Trial, Work, bound_to_us};
+use crate::source::GROUP;
+
+const NAME: &str = "manifold";
+/// An answer that took longer was held up, and its counters are of some later time.
+const LATE: Duration = Duration::from_millis(20);
+/// How far a sink's count may be from the source's while frames move: both are read one after the other.
+const APART: f64 = 0.01;
+
+/// How to run Manifold.
+#[derive(Debug, Clone)]
+pub(crate) struct Manifold {
+    /// The program.
+    pub(crate) program: PathBuf,
+}
+
+/// The counters of one moment.
+struct Sample {
+    at: Instant,
+    forwarded: u64,
+    /// Copies that each sink's driver took: what the control thread sends is not counted.
+    copies: Vec<u64>,
+    /// Frames that came in and were not forwarded, and copies that no sink took.
+    dropped: u64,
+}
+
+impl Manifold {
+    /// Settings for the work: all defaults, but for the cores, and for what a bench needs.
+    pub(crate) fn settings(work: &Work, source: &str) -> String {
+        let mut text = format!(
+            "[proxy]\ninstance = \"bench-{}\"\nupstream = \"source\"\n\n\
+             [eal]\nhugepages = \"require\"\n\n\
+             [worker]\ncores = [{}]\ncontrol-core = {}\npoll = \"busy\"\n\n\
+             [paths]\nrun-dir = \"{}\"\nlive = false\n\n\
+             [[port]]\nname = \"source\"\ndevice = \"{source}\"\naddress = \"10.0.0.1/24\"\n",
+            std::process::id(),
+            work.cores.forward,
+            work.cores.main,
+            work.scratch.join("run").display(),
+        );
+        for number in 1..=work.fan_out {
+            // Writing to a String cannot fail.
+            let _ = write!(
+                text,
+                "\n[[port]]\nname = \"sink-{number}\"\ndevice = \"{}\"\naddress = \"10.1.{number}.1/24\"\n\
+                 static-groups = [\"{GROUP}\"]\n",
+                Work::sink(number)
+            );
+        }
+        text
+    }
+
+    /// The settings as Manifold reads them.
+    ///
+    /// # Errors
+    /// They do not pass, which is an error of this program.
+    pub(crate) fn read_settings(work: &Work) -> Result<Settings, BenchError> {
+        settings::parse(&Self::settings(work, &work.looped_source()), "the bench's settings")
+            .map_err(|e| BenchError::machine(e, "report it"))
+    }
+
+    /// Runs one trial.
+    ///
+    /// # Errors
+    /// It does not start or end, does not answer, or lost a frame.
+    pub(crate) fn trial(&self, work: &Work) -> Result<Trial, BenchError> {
+        let mut running = Running::start(&self.program, work, &work.looped_source())?;
+        stop::pause(work.warm_up)?;
+        let (before, cpu_before) = (running.sample_in_time(work)?, running.side.cpu_time());
+        stop::pause(work.window)?;
+        let (after, cpu_after) = (running.sample_in_time(work)?, running.side.cpu_time());
+        running.end()?;
+        let seconds = (after.at - before.at).as_secs_f64();
+        let copies = check_flow(&before, &after)?;
+        Ok(Trial { copies_per_s: copies as f64 / seconds, waited: cpu_after.waited_since(&cpu_before) })
+    }
+
+    /// Lets a counted number of frames through, and checks that each sink got each of them.
+    ///
+    /// # Errors
+    /// One is missing, or came twice.
+    pub(crate) fn check_delivery(&self, work: &Work) -> Result<(), BenchError> {
+        let frames = work.finite.1;
+        let mut running = Running::start(&self.program, work, &work.finite_source())?;
+        let mut last = running.sample(work)?;
+        // The worker has come to the file's end when all frames are accounted for.
+        let done = stop::poll(PATIENCE, || {
+            let done = last.forwarded + last.dropped >= frames;
+            if !done && let Ok(sample) = running.sample(work) {
+                last = sample;
+            }
+            Ok(done.then_some(()))
+        })?;
+        // Counters of frames in flight are flushed by the end of the pass.
+        stop::pause(Duration::from_millis(20))?;
+        let end = running.sample(work)?;
+        running.end()?;
+        let whole = done.is_some() && end.dropped == 0 && end.forwarded == frames;
+        if whole && end.copies.iter().all(|copies| *copies == frames) {
+            return Ok(());
+        }
+        Err(BenchError::delivery(
+            NAME,
+            format!(
+                "{frames} frames were sent, {} forwarded, {} dropped; the sinks got {:?}",
+                end.forwarded, end.dropped, end.copies
+            ),
+        ))
+    }
+}
+
+/// Between two moments nothing was dropped, and each sink took what was forwarded. Returns all copies.
+fn check_flow(before: &Sample, after: &Sample) -> Result<u64, BenchError> {
+    let dropped = after.dropped - before.dropped;
+    if dropped > 0 {
+        return Err(BenchError::delivery(NAME, format!("{dropped} frames or copies were dropped")));
+    }
+    let forwarded = after.forwarded - before.forwarded;
+    let copies: Vec<u64> = after.copies.iter().zip(&before.copies).map(|(a, b)| a - b).collect();
+    let agrees = |copies: &u64| copies.abs_diff(forwarded) as f64 <= forwarded as f64 * APART;
+    if forwarded == 0 || !copies.iter().all(agrees) {
+        let what = format!("{forwarded} frames were forwarded, the sinks got {copies:?}");
+        return Err(BenchError::delivery(NAME, what));
+    }
+    Ok(copies.iter().sum())
+}
+
+/// A Manifold that answers.
+struct Running {
+    side: Side,
+    client: Client,
+}
+
+impl Running {
+    fn start(program: &Path, work: &Work, source: &str) -> Result<Self, BenchError> {
+        let config = work.scratch.join("manifold.toml");
+        fs::write(&config, Manifold::settings(work, source)).map_err(BenchError::io(config.display()))?;
+        let mut command = bound_to_us(program);
+        command.arg("run").arg("-c").arg(&config).stdin(Stdio::null()).stdout(Stdio::null());
+        let mut side = Side::start(&mut command, NAME, work.scratch.join("manifold.log"))?;
+        let socket = work.scratch.join("run/manifold.sock");
+        let process = side.process();
+        let connected = stop::poll(PATIENCE, || match Client::connect(&socket) {
+            Ok(client) => Ok(Some(Some(client))),
+            Err(_) => Ok(process.ended()?.map(|_| None)),
+        })?;
+        match connected {
+            Some(Some(client)) => Ok(Self { side, client }),
+            Some(None) => Err(side.error("ended early")),
+            None => Err(side.error(format!("no socket within {} s", PATIENCE.as_secs()))),
+        }
+    }
+
+    /// A sample that was not held up.
+    fn sample_in_time(&mut self, work: &Work) -> Result<Sample, BenchError> {
+        for _ in 0..10 {
+            let asked = Instant::now();
+            let sample = self.sample(work)?;
+            if asked.elapsed() < LATE {
+                return Ok(sample);
+            }
+        }
+        Err(self.side.error("its socket answers late every time; is the machine busy with something else?"))
+    }
+
+    fn sample(&mut self, work: &Work) -> Result<Sample, BenchError> {
+        let asked = Instant::now();
+        let counters = self.client.counters().map_err(|e: ClientError| self.side.error(e.to_string()))?;
+        let at = asked + asked.elapsed() / 2;
+        Sample::read(&counters, at, work.fan_out)
+            .ok_or_else(|| self.side.error("its counters are not those that were expected"))
+    }
+
+    fn end(mut self) -> Result<(), BenchError> {
+        self.side.process().signal(Signal::TERM)?;
+        self.side.expect_end()
+    }
+}
+
+impl Sample {
+    fn read(counters: &CountersReply, at: Instant, fan_out: usize) -> Option<Self> {
+        let port = |name: &str| counters.ports.iter().find(|port| port.port == name);
+        let source = port("source")?;
+        let sinks: Vec<_> = (1..=fan_out).map(|n| port(&format!("sink-{n}"))).collect::<Option<_>>()?;
+        let copies = |sink: &&api::PortCounters| {
+            Some(sink.frames.get("tx-frames")?.saturating_sub(*sink.frames.get("injected")?))
+        };
+        Some(Self {
+            at,
+            forwarded: *source.frames.get("forwarded")?,
+            copies: sinks.iter().map(copies).collect::<Option<_>>()?,
+            dropped: counters.ports.iter().flat_map(|port| port.drops.values()).sum(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Cores;
+    use api::PortCounters;
+
+    fn sample(forwarded: u64, copies: &[u64], dropped: u64) -> Sample {
+        Sample { at: Instant::now(), forwarded, copies: copies.to_vec(), dropped }
+    }
+
+    fn port(name: &str, frames: &[(&str, u64)], drops: &[(&str, u64)]) -> PortCounters {
+        let map = |pairs: &[(&str, u64)]| pairs.iter().map(|(k, n)| ((*k).to_owned(), *n)).collect();
+        let (frames, drops) = (map(frames), map(drops));
+        let empty = || map(&[]);
+        PortCounters {
+            port: name.to_owned(),
+            frames,
+            drops,
+            igmp_received: empty(),
+            igmp_sent: empty(),
+            verdicts: empty(),
+        }
+    }
+
+    #[test]
+    fn sample_counts_copies_without_what_control_sent() {
+        let ports = vec![
+            port("source", &[("forwarded", 7)], &[("no-member", 2)]),
+            port("sink-1", &[("tx-frames", 9), ("injected", 2)], &[("tx-full", 1)]),
+        ];
+        let counters = CountersReply { ports };
+        let sample = Sample::read(&counters, Instant::now(), 1).unwrap();
+        assert_eq!((sample.forwarded, sample.copies, sample.dropped), (7, vec![7], 3));
+        assert!(Sample::read(&counters, Instant::now(), 2).is_none(), "there is no second sink");
+    }
+
+    #[test]
+    fn a_sink_left_behind_and_a_drop_are_seen() {
+        let before = sample(1000, &[1000, 990], 3);
+        assert_eq!(check_flow(&before, &sample(2000, &[1999, 1992], 3)).unwrap(), 2001);
+        for bad in
+            [sample(2000, &[1999, 1900], 3), sample(2000, &[2000, 1990], 4), sample(1000, &[1000, 990], 3)]
+        {
+            assert!(check_flow(&before, &bad).is_err());
+        }
+    }
+
+    #[test]
+    fn settings_pass_and_say_what_the_peer_needs() {
+        let work = Work {
+            looped: "/tmp/x/looped.pcap".into(),
+            finite: ("/tmp/x/finite.pcap".into(), 10),
+            fan_out: 4,
+            cores: Cores { main: 0, forward: 1 },
+            warm_up: Duration::ZERO,
+            window: Duration::ZERO,
+            scratch: "/tmp/x".into(),
+        };
+        let settings = Manifold::read_settings(&work).unwrap();
+        assert_eq!(settings.ports.len(), 5);
+        assert_eq!(settings.upstream_port().unwrap().name, "source");
+        assert_eq!(settings.ports[4].static_groups.iter().map(|g| g.addr()).collect::<Vec<_>>(), [GROUP]);
+        assert_eq!(settings.worker.burst, 32, "testpmd's too");
+    }
+}

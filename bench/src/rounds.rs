@@ -1,0 +1,175 @@
+//! Trials in an order that hides nothing: ours between two of the peer's, round after round.
+
+use crate::error::BenchError;
+use crate::figures::Figure;
+use crate::side::Trial;
+use crate::stats::Spread;
+
+/// Where the peer against itself may be; outside, the machine was too noisy to tell anything.
+const QUIET: std::ops::RangeInclusive<f64> = 0.97..=1.03;
+
+/// Who is measured next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// Manifold.
+    Ours,
+    /// The peer.
+    Peer,
+}
+
+/// One round: what drifts evenly over its three trials falls out of its ratio.
+#[derive(Debug, Clone, Copy)]
+struct Round {
+    ours: Trial,
+    /// The peer's two trials; which of them came first alternates.
+    peer: [Trial; 2],
+}
+
+/// What a figure came to.
+#[derive(Debug, Clone)]
+pub(crate) struct Outcome {
+    /// The figure.
+    pub(crate) figure: Figure,
+    /// Copies a second of ours.
+    pub(crate) ours: Spread,
+    /// Copies a second of the peer.
+    pub(crate) peer: Spread,
+    /// Ours by the peer's, round by round.
+    pub(crate) ratio: Spread,
+    /// The peer by itself, round by round.
+    pub(crate) itself: Spread,
+    /// The largest share of a window that a forwarding thread waited for its core.
+    pub(crate) waited: f64,
+}
+
+/// What an outcome means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// At least the aim.
+    Reached,
+    /// At least the floor.
+    Held,
+    /// Below the floor.
+    Missed,
+    /// The peer was not even equal to itself.
+    TooNoisy,
+}
+
+impl Verdict {
+    /// In words.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Reached => "reached",
+            Self::Held => "floor held",
+            Self::Missed => "missed",
+            Self::TooNoisy => "too noisy",
+        }
+    }
+}
+
+/// Runs `rounds` rounds of `trial` and tells `progress` after each how many are done and what the last
+/// came to: ours and the peer's copies a second.
+///
+/// # Errors
+/// What `trial` returns; none at all when `rounds` is zero.
+pub(crate) fn run(
+    figure: Figure,
+    rounds: usize,
+    mut trial: impl FnMut(Turn) -> Result<Trial, BenchError>,
+    mut progress: impl FnMut(usize, f64, f64),
+) -> Result<Outcome, BenchError> {
+    let mut done = Vec::with_capacity(rounds);
+    for number in 0..rounds {
+        let first = trial(Turn::Peer)?;
+        let ours = trial(Turn::Ours)?;
+        let last = trial(Turn::Peer)?;
+        let peer = if number % 2 == 0 { [first, last] } else { [last, first] };
+        let round = Round { ours, peer };
+        progress(number + 1, ours.copies_per_s, round.peer_mean());
+        done.push(round);
+    }
+    outcome(figure, &done).ok_or_else(|| BenchError::machine("no round was run", "ask for one or more"))
+}
+
+impl Round {
+    fn peer_mean(&self) -> f64 {
+        f64::midpoint(self.peer[0].copies_per_s, self.peer[1].copies_per_s)
+    }
+}
+
+fn outcome(figure: Figure, rounds: &[Round]) -> Option<Outcome> {
+    let trials = || rounds.iter().flat_map(|r| [r.ours, r.peer[0], r.peer[1]]);
+    Some(Outcome {
+        figure,
+        ours: Spread::of(rounds.iter().map(|r| r.ours.copies_per_s))?,
+        peer: Spread::of(rounds.iter().flat_map(|r| r.peer).map(|t| t.copies_per_s))?,
+        ratio: Spread::of(rounds.iter().map(|r| r.ours.copies_per_s / r.peer_mean()))?,
+        itself: Spread::of(rounds.iter().map(|r| r.peer[0].copies_per_s / r.peer[1].copies_per_s))?,
+        waited: trials().filter_map(|t| t.waited).fold(0.0, f64::max),
+    })
+}
+
+impl Outcome {
+    /// What it means.
+    pub(crate) fn verdict(&self) -> Verdict {
+        if !QUIET.contains(&self.itself.median) {
+            Verdict::TooNoisy
+        } else if self.ratio.median >= self.figure.aim {
+            Verdict::Reached
+        } else if self.ratio.median >= self.figure.floor {
+            Verdict::Held
+        } else {
+            Verdict::Missed
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figures::FIGURES;
+
+    /// Trials that come to these copies a second, in this order.
+    fn run_with(values: &[f64]) -> Result<(Outcome, Vec<Turn>), BenchError> {
+        let mut turns = Vec::new();
+        let mut values = values.iter();
+        let rounds = values.len() / 3;
+        let trial = |turn| {
+            turns.push(turn);
+            let copies_per_s = *values.next().unwrap();
+            Ok(Trial { copies_per_s, waited: Some(copies_per_s / 1000.0) })
+        };
+        run(FIGURES[0], rounds, trial, |_, _, _| {}).map(|outcome| (outcome, turns))
+    }
+
+    #[test]
+    fn an_even_drift_falls_out() {
+        // The machine gets slower by 5 with every trial; ours is nine tenths of the peer.
+        let (outcome, turns) = run_with(&[100.0, 85.5, 90.0, 85.0, 72.0, 75.0]).unwrap();
+        use Turn::{Ours, Peer};
+        assert_eq!(turns, [Peer, Ours, Peer, Peer, Ours, Peer]);
+        assert!(
+            (outcome.ratio.min - 0.9).abs() < 1e-9 && (outcome.ratio.max - 0.9).abs() < 1e-9,
+            "{outcome:?}"
+        );
+        // Once the first by the last, once the last by the first.
+        assert!((outcome.itself.max - 100.0 / 90.0).abs() < 1e-9);
+        assert!((outcome.itself.min - 75.0 / 85.0).abs() < 1e-9);
+        assert_eq!((outcome.ours.median, outcome.peer.max, outcome.waited), (78.75, 100.0, 0.1));
+    }
+
+    #[test]
+    fn verdicts_follow_the_ratio_unless_the_peer_differs_from_itself() {
+        let verdict = |ours, last| run_with(&[100.0, ours, last]).unwrap().0.verdict();
+        assert_eq!(verdict(86.0, 100.0), Verdict::Reached);
+        assert_eq!(verdict(84.0, 100.0), Verdict::Held);
+        assert_eq!(verdict(49.0, 100.0), Verdict::Missed);
+        assert_eq!(verdict(86.0, 90.0), Verdict::TooNoisy);
+        assert_eq!(verdict(49.0, 110.0), Verdict::TooNoisy);
+    }
+
+    #[test]
+    fn no_round_is_no_outcome() {
+        assert!(run_with(&[]).is_err());
+    }
+}

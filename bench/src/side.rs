@@ -1,0 +1,176 @@
+//! What the two sides have in common: a process that forwards, its log, and how much of its core it got.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use lab::Process;
+
+use crate::error::BenchError;
+use crate::machine::Cores;
+
+/// How long a side may take to start or to end.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Lines of a log that an error shows.
+const LOG_LINES: usize = 12;
+
+/// The work of one trial, the same for both sides.
+#[derive(Debug, Clone)]
+pub(crate) struct Work {
+    /// What the provider port receives, over and over.
+    pub(crate) looped: PathBuf,
+    /// A file that it receives once, and its frames.
+    pub(crate) finite: (PathBuf, u64),
+    /// Sinks.
+    pub(crate) fan_out: usize,
+    /// Where to run.
+    pub(crate) cores: Cores,
+    /// Frames run this long before they are counted.
+    pub(crate) warm_up: Duration,
+    /// Frames are counted this long.
+    pub(crate) window: Duration,
+    /// A folder for files.
+    pub(crate) scratch: PathBuf,
+}
+
+impl Work {
+    /// The source's device, playing the file over and over.
+    pub(crate) fn looped_source(&self) -> String {
+        format!("net_pcap0,rx_pcap={},infinite_rx=1", self.looped.display())
+    }
+
+    /// The source's device, playing the other file once.
+    pub(crate) fn finite_source(&self) -> String {
+        format!("net_pcap0,rx_pcap={}", self.finite.0.display())
+    }
+
+    /// The device of the sink of that number, from 1 on: frees each frame at once, and receives nothing.
+    pub(crate) fn sink(number: usize) -> String {
+        format!("net_null{number},no-rx=1")
+    }
+}
+
+/// What one trial came to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Trial {
+    /// Copies that the sinks took, a second.
+    pub(crate) copies_per_s: f64,
+    /// Share of its time that the forwarding thread waited for its core, where the kernel tells.
+    pub(crate) waited: Option<f64>,
+}
+
+/// Starts `program` so that it ends with this process, even if this process is killed. It keeps its process id.
+pub(crate) fn bound_to_us(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "TERM", "--"]).arg(program);
+    command
+}
+
+/// A running side. Dropping it kills it.
+#[derive(Debug)]
+pub(crate) struct Side {
+    process: Process,
+    name: &'static str,
+    log: PathBuf,
+}
+
+impl Side {
+    /// Starts `command` with its standard error in `log`.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn start(command: &mut Command, name: &'static str, log: PathBuf) -> Result<Self, BenchError> {
+        let file = File::create(&log).map_err(BenchError::io(log.display()))?;
+        let process = Process::spawn(command.stderr(Stdio::from(file)), name)?;
+        Ok(Self { process, name, log })
+    }
+
+    /// The process.
+    pub(crate) fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+
+    /// The whole log.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// An error of this side, with the end of its log.
+    pub(crate) fn error(&self, what: impl Into<String>) -> BenchError {
+        let log = self.log();
+        let lines: Vec<_> = log.lines().collect();
+        let log = lines[lines.len().saturating_sub(LOG_LINES)..].join("\n");
+        BenchError::Side { side: self.name.to_owned(), what: what.into(), log }
+    }
+
+    /// # Errors
+    /// It has ended.
+    pub(crate) fn expect_running(&mut self) -> Result<(), BenchError> {
+        match self.process.ended()? {
+            None => Ok(()),
+            Some(status) => Err(self.error(format!("ended early ({status})"))),
+        }
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// It does not end, or not well.
+    pub(crate) fn expect_end(&mut self) -> Result<(), BenchError> {
+        let status = self.process.wait(PATIENCE)?;
+        if status.success() { Ok(()) } else { Err(self.error(format!("ended with {status}"))) }
+    }
+
+    /// What its threads got of their cores so far.
+    pub(crate) fn cpu_time(&self) -> CpuTime {
+        CpuTime::read(self.process.id())
+    }
+}
+
+/// Nanoseconds that each thread ran, and waited while it could have run.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct CpuTime(HashMap<u64, (u64, u64)>);
+
+impl CpuTime {
+    fn read(process: u32) -> Self {
+        let Ok(tasks) = fs::read_dir(format!("/proc/{process}/task")) else { return Self::default() };
+        let of = |path: PathBuf| {
+            let thread = path.file_name()?.to_str()?.parse().ok()?;
+            let text = fs::read_to_string(path.join("schedstat")).ok()?;
+            let mut numbers = text.split_whitespace().map(str::parse);
+            Some((thread, (numbers.next()?.ok()?, numbers.next()?.ok()?)))
+        };
+        Self(tasks.flatten().filter_map(|task| of(task.path())).collect())
+    }
+
+    /// Of the time from `earlier` on, the share that the busiest thread, which is the one that forwards, waited.
+    pub(crate) fn waited_since(&self, earlier: &Self) -> Option<f64> {
+        let spent = |(thread, (ran, waited)): (&u64, &(u64, u64))| {
+            let (ran_before, waited_before) = earlier.0.get(thread)?;
+            Some((ran.saturating_sub(*ran_before), waited.saturating_sub(*waited_before)))
+        };
+        let (ran, waited) = self.0.iter().filter_map(spent).max()?;
+        (ran > 0).then(|| waited as f64 / (ran + waited) as f64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waiting_is_the_busiest_threads() {
+        let before = CpuTime(HashMap::from([(1, (100, 100)), (2, (1000, 50))]));
+        let after = CpuTime(HashMap::from([(1, (110, 900)), (2, (1900, 150)), (3, (9999, 0))]));
+        assert_eq!(after.waited_since(&before), Some(0.1));
+        assert_eq!(before.waited_since(&before), None, "nothing ran");
+    }
+
+    #[test]
+    fn own_threads_are_found() {
+        let time = CpuTime::read(std::process::id());
+        assert!(time.0.values().any(|(ran, _)| *ran > 0), "{time:?}");
+    }
+}

@@ -1,0 +1,184 @@
+//! The peer: testpmd, by its console.
+
+use std::io::{Read, Write, pipe};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use lab::stop;
+use settings::Settings;
+
+use crate::console::Console;
+use crate::error::BenchError;
+use crate::figures::Peer;
+use crate::side::{PATIENCE, Side, Trial, Work, bound_to_us};
+
+const NAME: &str = "testpmd";
+const PROMPT: &str = "testpmd> ";
+/// What Manifold's worker has too.
+const BURST: &str = "32";
+const MBUF_CACHE: &str = "256";
+
+/// How to run testpmd.
+#[derive(Debug, Clone)]
+pub(crate) struct Testpmd {
+    /// The program.
+    pub(crate) program: PathBuf,
+    /// What a bonding device's parts are called: "slave" or "member".
+    pub(crate) bonding_keyword: &'static str,
+}
+
+impl Testpmd {
+    /// Runs one trial. `ours` are the settings that Manifold does the same work with: memory, buffers and
+    /// descriptors follow from them.
+    ///
+    /// # Errors
+    /// It does not start, says what nobody understands, or lost a frame.
+    pub(crate) fn trial(&self, peer: Peer, work: &Work, ours: &Settings) -> Result<Trial, BenchError> {
+        let mut session = Session::start(self.command(peer, work, ours), work)?;
+        session.wait_for(PROMPT)?;
+        session.say("start")?;
+        stop::pause(work.warm_up)?;
+        session.say("show port stats all")?;
+        let before = session.side.cpu_time();
+        stop::pause(work.window)?;
+        session.say("show port stats all")?;
+        let after = session.side.cpu_time();
+        session.say("stop")?;
+        session.say("quit")?;
+        let console = Console::parse(&session.end()?);
+        check_delivery(peer, work, &console)?;
+        let sinks = 1..=work.fan_out;
+        let copies_per_s =
+            sinks.map(|port| console.tx_per_s(port)).sum::<Option<f64>>().ok_or_else(|| {
+                BenchError::delivery(
+                    NAME,
+                    "its console shows no rate for some sink; is this another testpmd?",
+                )
+            })?;
+        Ok(Trial { copies_per_s, waited: after.waited_since(&before) })
+    }
+
+    fn command(&self, peer: Peer, work: &Work, ours: &Settings) -> Command {
+        // Its output comes line by line, as in a terminal: its own words and the prompt do not mix.
+        let mut command = bound_to_us(Path::new("stdbuf"));
+        command.arg("-oL").arg(&self.program);
+        let (main, forward) = (work.cores.main, work.cores.forward);
+        let memory = settings::memory_mb(ours, settings::MemoryMode::Hugepages);
+        command.args(["-l", &format!("{main},{forward}"), &format!("--main-lcore={main}")]);
+        command.args(["--in-memory", "--no-pci", "-m", &memory.to_string()]);
+        command.arg(format!("--file-prefix=bench-{}", std::process::id()));
+        command.arg(format!("--vdev={}", work.looped_source()));
+        for number in 1..=work.fan_out {
+            command.arg(format!("--vdev={}", Work::sink(number)));
+        }
+        if peer == Peer::Bonding {
+            let part = |number| format!(",{}=net_null{number}", self.bonding_keyword);
+            let parts: String = (1..=work.fan_out).map(part).collect();
+            command.arg(format!("--vdev=net_bonding0,mode=3{parts}"));
+        }
+        command.args(["--", "-i", "--nb-cores=1", "--burst", BURST, "--mbcache", MBUF_CACHE]);
+        let port = &ours.ports[0];
+        command.arg(format!("--rxd={}", port.rx_descriptors)).arg(format!("--txd={}", port.tx_descriptors));
+        command.arg(format!("--total-num-mbufs={}", settings::pool_size(ours)));
+        command.arg(format!("--mbuf-size={}", settings::mbuf_data_room(ours)));
+        match peer {
+            Peer::Macswap => command.arg("--forward-mode=macswap"),
+            Peer::Bonding => {
+                command.arg("--forward-mode=io").arg(format!("--portlist=0,{}", egress_port(peer, work)))
+            }
+        };
+        command
+    }
+}
+
+/// Number of the port that testpmd forwards to: the first sink, or the bonding device behind them all.
+fn egress_port(peer: Peer, work: &Work) -> usize {
+    match peer {
+        Peer::Macswap => 1,
+        Peer::Bonding => work.fan_out + 1,
+    }
+}
+
+/// What came in went out, to the frame, as counted after the stop.
+fn check_delivery(peer: Peer, work: &Work, console: &Console) -> Result<(), BenchError> {
+    let totals = (console.forwarded_rx(0), console.forwarded_tx(egress_port(peer, work)));
+    match totals {
+        (Some(rx), Some(tx)) if rx > 0 && tx == rx * work.fan_out as u64 => Ok(()),
+        (Some(rx), Some(tx)) => Err(BenchError::delivery(
+            NAME,
+            format!("{rx} frames came in, {tx} copies for {} sinks went out", work.fan_out),
+        )),
+        _ => Err(BenchError::delivery(
+            NAME,
+            "its console shows no forward statistics; is this another testpmd?",
+        )),
+    }
+}
+
+/// A testpmd with its console in our hands.
+struct Session {
+    side: Side,
+    stdin: std::io::PipeWriter,
+    output: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Session {
+    fn start(mut command: Command, work: &Work) -> Result<Self, BenchError> {
+        let (stdin, ours) = pipe().map_err(BenchError::io("pipe"))?;
+        let (mut console, stdout) = pipe().map_err(BenchError::io("pipe"))?;
+        command.stdin(Stdio::from(stdin)).stdout(Stdio::from(stdout));
+        let side = Side::start(&mut command, NAME, work.scratch.join("testpmd.log"))?;
+        // The command holds the far ends of the pipes: with them the output would never end.
+        drop(command);
+        let output = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&output);
+        let reader = std::thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            while let Ok(read @ 1..) = console.read(&mut chunk) {
+                lock(&sink).extend_from_slice(&chunk[..read]);
+            }
+        });
+        Ok(Self { side, stdin: ours, output, reader })
+    }
+
+    fn say(&mut self, line: &str) -> Result<(), BenchError> {
+        match writeln!(self.stdin, "{line}") {
+            Ok(()) => Ok(()),
+            // It is gone; say how.
+            Err(error) => {
+                self.side.expect_running()?;
+                Err(BenchError::io("testpmd's console")(error))
+            }
+        }
+    }
+
+    fn wait_for(&mut self, text: &str) -> Result<(), BenchError> {
+        let seen = || lock(&self.output).windows(text.len()).any(|window| window == text.as_bytes());
+        let process = self.side.process();
+        let found =
+            stop::poll(PATIENCE, || Ok(if seen() { Some(true) } else { process.ended()?.map(|_| false) }))?;
+        match found {
+            Some(true) => Ok(()),
+            Some(false) => Err(self.side.error("ended early")),
+            None => Err(self.side.error(format!("no `{}` within {} s", text.trim(), PATIENCE.as_secs()))),
+        }
+    }
+
+    /// Waits for its end and returns all that it printed.
+    fn end(self) -> Result<String, BenchError> {
+        let Self { mut side, stdin, output, reader } = self;
+        side.expect_end()?;
+        drop(stdin);
+        // The pipe ended with the process.
+        let _ = reader.join();
+        let text = String::from_utf8_lossy(&lock(&output)).into_owned();
+        Ok(text)
+    }
+}
+
+fn lock(output: &Mutex<Vec<u8>>) -> MutexGuard<'_, Vec<u8>> {
+    output.lock().unwrap_or_else(PoisonError::into_inner)
+}
