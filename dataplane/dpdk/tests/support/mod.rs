@@ -51,10 +51,17 @@ pub(crate) fn eal(vdevs: &[&str]) -> Eal {
 }
 
 pub(crate) fn eal_args(vdevs: &[&str]) -> Vec<String> {
+    let lcore = format!("0@{}", first_cpu());
     let mut args: Vec<String> =
-        ["-l", "0", "--no-huge", "-m", "64", "--no-pci", "--no-telemetry"].map(String::from).into();
+        ["--lcores", &lcore, "--no-huge", "-m", "64", "--no-pci", "--no-telemetry"].map(String::from).into();
     args.extend(vdevs.iter().map(|vdev| format!("--vdev={vdev}")));
     args
+}
+
+/// The first CPU that this process may use; a container may not have CPU 0.
+pub(crate) fn first_cpu() -> usize {
+    let cpus = rustix::thread::sched_getaffinity(None).expect("the CPUs of this process");
+    (0..rustix::thread::CpuSet::MAX_CPU).find(|&cpu| cpus.is_set(cpu)).expect("a CPU")
 }
 
 pub(crate) fn pool(eal: &Eal) -> Mempool {
