@@ -1,6 +1,7 @@
 //! The part of the table that both ends touch: buckets of slots, and the readers' counters.
 
 use crate::sync::{AtomicU64, Link, Ordering};
+use core::hint::black_box;
 use types::PortSet;
 
 /// Slots in a bucket: their keys and bitmaps fill one cache line.
@@ -10,11 +11,12 @@ pub(crate) const LANES: usize = 4;
 /// group needs more is below one in a million; then the writer builds the table anew, with other seeds.
 pub(crate) const MAX_PROBE: usize = 32;
 
-/// Key of a slot that ends a probe. No group is 0.0.0.0.
-pub(crate) const FREE: u64 = 0;
+/// Key of a slot that ends a probe. No host has the address 255.255.255.255 to send from, so a search
+/// for it, or for a tombstone, can't be.
+pub(crate) const FREE: u64 = u64::MAX;
 
-/// Key of an emptied slot that a probe passes. No group is 255.255.255.255.
-pub(crate) const TOMBSTONE: u64 = u64::MAX;
+/// Key of an emptied slot that a probe passes.
+pub(crate) const TOMBSTONE: u64 = u64::MAX - 1;
 
 /// Groups a lookup takes in one go: their buckets' lines are fetched side by side.
 const STRIDE: usize = 32;
@@ -208,40 +210,67 @@ impl Table {
     pub(crate) fn lookup(&self, groups: &[u32], out: &mut [Hit]) {
         for (groups, out) in groups.chunks(STRIDE).zip(out.chunks_mut(STRIDE)) {
             let mut homes = [0usize; STRIDE];
+            // Loads that nothing waits for: the lines of all buckets come in side by side.
+            let mut touched = 0;
             for (home, &group) in homes.iter_mut().zip(groups) {
                 *home = self.home(any_source_key(group));
+                touched |= self.buckets.get(*home).map_or(0, |b| b.keys[0].load(Ordering::Relaxed));
             }
+            black_box(touched);
             for ((hit, &group), &home) in out.iter_mut().zip(groups).zip(&homes) {
                 *hit = self.probe(any_source_key(group), home);
             }
         }
     }
 
-    /// Reader: searches `key` from its home bucket on.
-    ///
-    /// Acquire on the keys, against the release in [`Self::publish`]: the members read after a match
-    /// are that key's. They can't be a later key's, since the slot is not given to another while a
-    /// reader may be here. All lanes of a bucket are read, so their order means nothing.
+    /// Reader: searches `key`, nearly always in its home bucket.
     #[inline]
     fn probe(&self, key: u64, home: usize) -> Hit {
-        for distance in 0..self.probe_limit() {
-            let index = self.bucket_at(home, distance);
-            let bucket = &self.buckets[index];
-            let mut free = key == FREE;
-            let mut found = LANES;
-            for (lane, slot_key) in bucket.keys.iter().enumerate() {
-                let slot_key = slot_key.load(Ordering::Acquire);
-                free |= slot_key == FREE;
-                found = if slot_key == key { lane } else { found };
-            }
-            if free && (found == LANES || key == FREE) {
-                return Hit::MISS;
-            }
-            if let Some(members) = bucket.members.get(found) {
-                let members = PortSet::from_bits(members.load(Ordering::Relaxed));
-                return Hit { slot: (index * LANES + found) as u32, members };
+        match self.probe_bucket(key, home) {
+            Probe::Ended(hit) => hit,
+            Probe::GoOn => self.probe_further(key, home),
+        }
+    }
+
+    /// Reader: searches `key` in the buckets after its home bucket.
+    #[cold]
+    fn probe_further(&self, key: u64, home: usize) -> Hit {
+        for distance in 1..self.probe_limit() {
+            if let Probe::Ended(hit) = self.probe_bucket(key, self.bucket_at(home, distance)) {
+                return hit;
             }
         }
         Hit::MISS
     }
+
+    /// Reader: searches `key` in one bucket. All keys are read, so their order means nothing, and there
+    /// is no branch to mispredict on which of them it is.
+    ///
+    /// Acquire on the keys, against the release in [`Self::publish`]: the members read after a match
+    /// are that key's. They can't be a later key's, since the slot is not given to another while a
+    /// reader may be here.
+    #[inline]
+    fn probe_bucket(&self, key: u64, index: usize) -> Probe {
+        let Some(bucket) = self.buckets.get(index) else { return Probe::Ended(Hit::MISS) };
+        let keys: [u64; LANES] = core::array::from_fn(|lane| bucket.keys[lane].load(Ordering::Acquire));
+        let lanes_with = |key| (0..LANES).fold(0u32, |set, lane| set | u32::from(keys[lane] == key) << lane);
+        let found = lanes_with(key);
+        if found != 0 {
+            let lane = found.trailing_zeros() as usize % LANES;
+            let members = PortSet::from_bits(bucket.members[lane].load(Ordering::Relaxed));
+            Probe::Ended(Hit { slot: (index * LANES + lane) as u32, members })
+        } else if lanes_with(FREE) != 0 {
+            Probe::Ended(Hit::MISS)
+        } else {
+            Probe::GoOn
+        }
+    }
+}
+
+/// What one bucket says of a search.
+enum Probe {
+    /// The key is here, or nowhere.
+    Ended(Hit),
+    /// The bucket is full of other keys.
+    GoOn,
 }
