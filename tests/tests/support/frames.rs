@@ -6,11 +6,11 @@ use types::{GroupAddr, MacAddr};
 
 /// Whoever sends.
 #[derive(Debug, Clone, Copy)]
-pub struct Station {
+pub(crate) struct Station {
     /// Its MAC.
-    pub mac: MacAddr,
+    pub(crate) mac: MacAddr,
     /// Its address.
-    pub ip: Ipv4Addr,
+    pub(crate) ip: Ipv4Addr,
 }
 
 const fn station(net: u8, host: u8) -> Station {
@@ -18,69 +18,69 @@ const fn station(net: u8, host: u8) -> Station {
 }
 
 /// The stream's source and the provider's querier, on the provider's link.
-pub const SOURCE: Station = station(0, 2);
+pub(crate) const SOURCE: Station = station(0, 2);
 /// A set-top box like us on the provider's link.
-pub const NEIGHBOUR: Station = station(0, 9);
+pub(crate) const NEIGHBOUR: Station = station(0, 9);
 /// The users of the seed's story: the first on hall-a, the second on hall-b.
-pub const USER_4: Station = station(1, 4);
+pub(crate) const USER_4: Station = station(1, 4);
 /// A second host on hall-a.
-pub const USER_5: Station = station(1, 5);
+pub(crate) const USER_5: Station = station(1, 5);
 /// On hall-b.
-pub const USER_3: Station = station(2, 3);
+pub(crate) const USER_3: Station = station(2, 3);
 
 /// The seed's example.
-pub const GROUP: Ipv4Addr = Ipv4Addr::new(239, 2, 2, 2);
+pub(crate) const GROUP: Ipv4Addr = Ipv4Addr::new(239, 2, 2, 2);
 /// Another channel.
-pub const OTHER: Ipv4Addr = Ipv4Addr::new(239, 3, 3, 3);
+pub(crate) const OTHER: Ipv4Addr = Ipv4Addr::new(239, 3, 3, 3);
 /// All hosts.
-pub const ALL_SYSTEMS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
+pub(crate) const ALL_SYSTEMS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 1);
 /// All routers.
-pub const ALL_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 2);
+pub(crate) const ALL_ROUTERS: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 2);
 
 /// Types of IGMP messages.
-pub const QUERY: u8 = 0x11;
+pub(crate) const QUERY: u8 = 0x11;
 /// Version 1 report.
-pub const REPORT_V1: u8 = 0x12;
+pub(crate) const REPORT_V1: u8 = 0x12;
 /// Version 2 report.
-pub const REPORT_V2: u8 = 0x16;
+pub(crate) const REPORT_V2: u8 = 0x16;
 /// Version 2 leave.
-pub const LEAVE: u8 = 0x17;
+pub(crate) const LEAVE: u8 = 0x17;
 
 /// The option that all IGMP carries (RFC 2113).
-pub const ROUTER_ALERT: [u8; 4] = [0x94, 4, 0, 0];
+pub(crate) const ROUTER_ALERT: [u8; 4] = [0x94, 4, 0, 0];
 /// The shortest frame that a NIC puts on the wire, without FCS.
-pub const PADDED: usize = 60;
+pub(crate) const PADDED: usize = 60;
 
 /// An IPv4 packet in an Ethernet frame, its fields free to be wrong.
 #[derive(Debug, Clone)]
-pub struct Packet {
+pub(crate) struct Packet {
     /// Ethernet destination.
-    pub to_mac: MacAddr,
+    pub(crate) to_mac: MacAddr,
     /// Ethernet source.
-    pub from_mac: MacAddr,
+    pub(crate) from_mac: MacAddr,
     /// Between the MACs and the EtherType of IPv4.
-    pub tags: Vec<u8>,
+    pub(crate) tags: Vec<u8>,
     /// Type of service.
-    pub tos: u8,
+    pub(crate) tos: u8,
     /// Flags and fragment offset.
-    pub fragment: u16,
+    pub(crate) fragment: u16,
     /// Time to live.
-    pub ttl: u8,
+    pub(crate) ttl: u8,
     /// IP protocol.
-    pub protocol: u8,
+    pub(crate) protocol: u8,
     /// IP source.
-    pub from: Ipv4Addr,
+    pub(crate) from: Ipv4Addr,
     /// IP destination.
-    pub to: Ipv4Addr,
+    pub(crate) to: Ipv4Addr,
     /// Multiple of four bytes.
-    pub options: Vec<u8>,
+    pub(crate) options: Vec<u8>,
     /// Behind the IP header.
-    pub payload: Vec<u8>,
+    pub(crate) payload: Vec<u8>,
 }
 
 impl Packet {
     /// The frame's bytes, with lengths and header checksum right, without padding.
-    pub fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut ip = vec![0x45 + (self.options.len() / 4) as u8, self.tos];
         let total = 20 + self.options.len() + self.payload.len();
         ip.extend((total as u16).to_be_bytes());
@@ -101,26 +101,26 @@ impl Packet {
     }
 
     /// The same to another IP destination and its MAC.
-    pub fn sent_to(mut self, to: Ipv4Addr) -> Self {
+    pub(crate) fn sent_to(mut self, to: Ipv4Addr) -> Self {
         self.to = to;
         self.to_mac = group_mac(to);
         self
     }
 
     /// The same with any change.
-    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
         change(&mut self);
         self
     }
 }
 
 /// The MAC of a group; of another address, one of a station.
-pub fn group_mac(ip: Ipv4Addr) -> MacAddr {
+pub(crate) fn group_mac(ip: Ipv4Addr) -> MacAddr {
     GroupAddr::new(ip).map_or(MacAddr([2, 9, 9, 9, 9, 9]), GroupAddr::mac)
 }
 
 /// RFC 1071; zero over what holds a right checksum.
-pub fn checksum(bytes: &[u8]) -> u16 {
+pub(crate) fn checksum(bytes: &[u8]) -> u16 {
     let word = |pair: &[u8]| u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0));
     let mut sum: u32 = bytes.chunks(2).map(word).sum();
     while sum > 0xffff {
@@ -130,7 +130,7 @@ pub fn checksum(bytes: &[u8]) -> u16 {
 }
 
 /// An IGMP message, `tail` behind its 8 bytes, with its checksum.
-pub fn igmp_payload(kind: u8, code: u8, group: Ipv4Addr, tail: &[u8]) -> Vec<u8> {
+pub(crate) fn igmp_payload(kind: u8, code: u8, group: Ipv4Addr, tail: &[u8]) -> Vec<u8> {
     let mut igmp = vec![kind, code, 0, 0];
     igmp.extend(group.octets());
     igmp.extend(tail);
@@ -140,7 +140,7 @@ pub fn igmp_payload(kind: u8, code: u8, group: Ipv4Addr, tail: &[u8]) -> Vec<u8>
 }
 
 /// An IGMP message as RFC 2236 wants it around any payload.
-pub fn igmp_packet(from: Station, to: Ipv4Addr, payload: Vec<u8>) -> Packet {
+pub(crate) fn igmp_packet(from: Station, to: Ipv4Addr, payload: Vec<u8>) -> Packet {
     Packet {
         to_mac: group_mac(to),
         from_mac: from.mac,
@@ -158,34 +158,34 @@ pub fn igmp_packet(from: Station, to: Ipv4Addr, payload: Vec<u8>) -> Packet {
 }
 
 /// A report of `version` 1 or 2.
-pub fn report(from: Station, version: u8, group: Ipv4Addr) -> Packet {
+pub(crate) fn report(from: Station, version: u8, group: Ipv4Addr) -> Packet {
     let kind = if version == 1 { REPORT_V1 } else { REPORT_V2 };
     igmp_packet(from, group, igmp_payload(kind, 0, group, &[]))
 }
 
 /// A version 2 report, padded as a NIC does.
-pub fn join(from: Station, group: Ipv4Addr) -> Vec<u8> {
+pub(crate) fn join(from: Station, group: Ipv4Addr) -> Vec<u8> {
     padded(report(from, 2, group).bytes())
 }
 
 /// A leave to all routers, padded as a NIC does.
-pub fn leave(from: Station, group: Ipv4Addr) -> Vec<u8> {
+pub(crate) fn leave(from: Station, group: Ipv4Addr) -> Vec<u8> {
     padded(leave_packet(from, group).bytes())
 }
 
 /// A leave to all routers.
-pub fn leave_packet(from: Station, group: Ipv4Addr) -> Packet {
+pub(crate) fn leave_packet(from: Station, group: Ipv4Addr) -> Packet {
     igmp_packet(from, ALL_ROUTERS, igmp_payload(LEAVE, 0, group, &[]))
 }
 
 /// A query: general without a group, version 1 with a `max_resp_ds` of 0.
-pub fn query(from: Station, group: Option<Ipv4Addr>, max_resp_ds: u8) -> Packet {
+pub(crate) fn query(from: Station, group: Option<Ipv4Addr>, max_resp_ds: u8) -> Packet {
     let field = group.unwrap_or(Ipv4Addr::UNSPECIFIED);
     igmp_packet(from, group.unwrap_or(ALL_SYSTEMS), igmp_payload(QUERY, max_resp_ds, field, &[]))
 }
 
 /// Fills a frame up as a NIC does.
-pub fn padded(mut frame: Vec<u8>) -> Vec<u8> {
+pub(crate) fn padded(mut frame: Vec<u8>) -> Vec<u8> {
     frame.resize(frame.len().max(PADDED), 0);
     frame
 }
@@ -194,7 +194,7 @@ pub fn padded(mut frame: Vec<u8>) -> Vec<u8> {
 const STREAM: [u8; 6] = *b"stream";
 
 /// Datagram `number` of a stream: UDP to port 5004, TTL 16.
-pub fn data_packet(from: Station, group: Ipv4Addr, number: u16) -> Packet {
+pub(crate) fn data_packet(from: Station, group: Ipv4Addr, number: u16) -> Packet {
     let mut udp = Vec::from([0x13, 0x88, 0x13, 0x8c, 0, 16, 0, 0]);
     udp.extend(STREAM);
     udp.extend(number.to_be_bytes());
@@ -218,12 +218,12 @@ pub fn data_packet(from: Station, group: Ipv4Addr, number: u16) -> Packet {
 }
 
 /// Datagram `number` of the source's stream, as bytes.
-pub fn data(group: Ipv4Addr, number: u16) -> Vec<u8> {
+pub(crate) fn data(group: Ipv4Addr, number: u16) -> Vec<u8> {
     data_packet(SOURCE, group, number).bytes()
 }
 
 /// The number of a datagram, by its last bytes.
-pub fn number(frame: &[u8]) -> Option<u16> {
+pub(crate) fn number(frame: &[u8]) -> Option<u16> {
     let (head, number) = frame.split_last_chunk::<2>()?;
     head.ends_with(&STREAM).then(|| u16::from_be_bytes(*number))
 }

@@ -16,7 +16,7 @@ fn folder(name: &str) -> PathBuf {
 ///
 /// # Panics
 /// At the first port that sent something else, with both transcripts.
-pub fn compare(name: &str, ports: &[Sent]) {
+pub(crate) fn compare(name: &str, ports: &[Sent]) {
     let folder = folder(name);
     let write = std::env::var(VARIABLE).is_ok_and(|value| value == "write");
     for port in ports {
@@ -27,7 +27,10 @@ pub fn compare(name: &str, ports: &[Sent]) {
             continue;
         }
         let kept = fs::read(&path).unwrap_or_else(|error| {
-            panic!("{}: {error}; look at the test, then keep what it sends with {VARIABLE}=write", path.display())
+            panic!(
+                "{}: {error}; look at the test, then keep what it sends with {VARIABLE}=write",
+                path.display()
+            )
         });
         if kept == port.file {
             continue;

@@ -1,8 +1,8 @@
 //! What the tests of whole `manifold` processes share.
 
-pub mod frames;
-pub mod golden;
-pub mod program;
-pub mod replay;
-pub mod sent;
-pub mod summary;
+pub(crate) mod frames;
+pub(crate) mod golden;
+pub(crate) mod program;
+pub(crate) mod replay;
+pub(crate) mod sent;
+pub(crate) mod summary;

@@ -24,21 +24,23 @@ fn binary(name: &str, variable: &str) -> PathBuf {
     let release = above.iter().skip(1).map(|folder| folder.join("release").join(name));
     let places: Vec<_> = beside.chain(release).collect();
     let found = places.iter().find(|path| path.is_file()).cloned();
-    found.unwrap_or_else(|| panic!("no `{name}` in any of {places:?}; `make build` makes it, or set {variable}"))
+    found.unwrap_or_else(|| {
+        panic!("no `{name}` in any of {places:?}; `make build` makes it, or set {variable}")
+    })
 }
 
 /// The path of `manifold`.
-pub fn manifold_path() -> PathBuf {
+pub(crate) fn manifold_path() -> PathBuf {
     binary("manifold", "MANIFOLD_BIN")
 }
 
 /// `manifold`, with DPDK's files in `folder` and an environment that says nothing else.
-pub fn manifold(folder: &Path) -> Command {
+pub(crate) fn manifold(folder: &Path) -> Command {
     with_environment(Command::new(manifold_path()), folder)
 }
 
 /// `manifoldctl`, talking to `socket`.
-pub fn manifoldctl(socket: &Path) -> Command {
+pub(crate) fn manifoldctl(socket: &Path) -> Command {
     let mut command = Command::new(binary("manifoldctl", "MANIFOLDCTL_BIN"));
     command.arg("--socket").arg(socket);
     command
@@ -46,7 +48,7 @@ pub fn manifoldctl(socket: &Path) -> Command {
 
 /// `program` of `folder` as a user without any privilege. The binary is copied into `folder`, as the place where
 /// it was built may be closed to others.
-pub fn manifold_as_nobody(folder: &Path) -> Command {
+pub(crate) fn manifold_as_nobody(folder: &Path) -> Command {
     let copy = folder.join("manifold");
     fs::copy(manifold_path(), &copy).expect("a copy of manifold");
     for (path, mode) in [(&copy, 0o755), (&folder.to_owned(), 0o777)] {

@@ -4,29 +4,29 @@ use std::collections::BTreeMap;
 
 /// What was counted on one port.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PortSummary {
+pub(crate) struct PortSummary {
     /// Frames received.
-    pub received: u64,
+    pub(crate) received: u64,
     /// Of those, frames that went out of at least one port.
-    pub forwarded: u64,
+    pub(crate) forwarded: u64,
     /// Of those, frames for the control thread.
-    pub punted: u64,
+    pub(crate) punted: u64,
     /// Frames sent.
-    pub sent: u64,
+    pub(crate) sent: u64,
     /// Frames dropped by a worker, by reason.
-    pub drops: BTreeMap<String, u64>,
+    pub(crate) drops: BTreeMap<String, u64>,
     /// What became of the IGMP among them, by verdict.
-    pub igmp: BTreeMap<String, u64>,
+    pub(crate) igmp: BTreeMap<String, u64>,
 }
 
 impl PortSummary {
     /// Drops for one reason.
-    pub fn dropped(&self, reason: &str) -> u64 {
+    pub(crate) fn dropped(&self, reason: &str) -> u64 {
         self.drops.get(reason).copied().unwrap_or(0)
     }
 
     /// IGMP that got this verdict.
-    pub fn verdict(&self, name: &str) -> u64 {
+    pub(crate) fn verdict(&self, name: &str) -> u64 {
         self.igmp.get(name).copied().unwrap_or(0)
     }
 }
@@ -35,7 +35,7 @@ impl PortSummary {
 ///
 /// # Panics
 /// At what it does not know.
-pub fn parse(text: &str) -> BTreeMap<String, PortSummary> {
+pub(crate) fn parse(text: &str) -> BTreeMap<String, PortSummary> {
     let mut ports: BTreeMap<String, PortSummary> = BTreeMap::new();
     let mut last = String::new();
     for line in text.lines().skip(1) {
