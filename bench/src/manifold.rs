@@ -270,6 +270,5 @@ mod tests {
         assert_eq!(settings.ports.len(), 5);
         assert_eq!(settings.upstream_port().unwrap().name, "source");
         assert_eq!(settings.ports[4].static_groups.iter().map(|g| g.addr()).collect::<Vec<_>>(), [GROUP]);
-        assert_eq!(settings.worker.burst, 32, "testpmd's too");
     }
 }

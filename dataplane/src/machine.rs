@@ -1,7 +1,7 @@
 //! What the machine must have before DPDK starts: the instance to ourselves, the interfaces, memory, cores.
 
 use links::{Guard, InstanceLock, LinkInfo};
-use rustix::thread::{CpuSet, sched_getaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use settings::{MemoryPlan, Placement, PortSettings, Settings, place_threads, plan_memory};
 
 use crate::failure::Failure;
@@ -101,6 +101,23 @@ fn free_hugepages_mb_in(meminfo: &str) -> u32 {
     // Pages promised to others are not ours, though they are still free.
     let free = field("HugePages_Free:").saturating_sub(field("HugePages_Rsvd:"));
     u32::try_from(free * field("Hugepagesize:") / 1024).unwrap_or(u32::MAX)
+}
+
+/// Keeps the calling thread, and those that it makes from now on, off the workers' cores: on the control
+/// core where the settings name one, else on every other core, else where they are.
+pub(crate) fn leave_worker_cores(settings: &Settings, placement: &Placement) {
+    let others = || available_cores().into_iter().filter(|core| !placement.workers.contains(core)).collect();
+    let cores: Vec<u16> = settings.worker.control_core.map_or_else(others, |core| vec![core]);
+    if cores.is_empty() {
+        return;
+    }
+    let mut set = CpuSet::new();
+    for core in cores {
+        set.set(usize::from(core));
+    }
+    if let Err(error) = sched_setaffinity(None, &set) {
+        tracing::warn!(%error, "the control thread could not be kept off the workers' cores");
+    }
 }
 
 /// The cores that this process may use, a container's cpuset included.

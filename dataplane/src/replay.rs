@@ -7,19 +7,22 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use api::{MbufView, Reply, Request};
 use control::{Agent, Outlet, ProcessInfo};
 use forwarding::{Egress, Forwarder, FrameReceiver, OwnedBurst, OwnedFrame, WorkerCounters};
-use pcap_file::pcap::{PcapHeader, PcapPacket, PcapReader, PcapWriter};
+use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
 use pcap_file::{DataLink, TsResolution};
 use settings::Settings;
 use types::{DropReason, MacAddr, PortIndex, PortSet, Time};
 
 use crate::assembly::{Assembly, PortFacts, assemble};
+use input::{InputError, read_capture};
+
+mod input;
 
 /// Source of what a replay sends when the settings name no `router-mac`; live it is the provider port's.
 const REPLAY_ROUTER_MAC: MacAddr = MacAddr([0x02, 0x6d, 0x66, 0, 0, 0x01]);
@@ -45,7 +48,7 @@ pub struct ReplayRequest {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReplayError {
     /// `--in` names a port that the settings do not have.
-    #[error("--in {name}=...: no such port; the settings have {known}")]
+    #[error("--in {name}=...: there is no such port; the ports are {known}")]
     UnknownPort {
         /// What was named.
         name: String,
@@ -59,12 +62,12 @@ pub(crate) enum ReplayError {
     #[error("the captures hold no frame; give --in PORT=FILE with what the port received")]
     Empty,
     /// A capture cannot be read.
-    #[error("{}: {reason}; give a capture of Ethernet frames in pcap format (`editcap -F pcap` converts)", path.display())]
+    #[error("{}: {source}", path.display())]
     Input {
         /// The capture.
         path: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        source: InputError,
     },
     /// A capture cannot be written.
     #[error("{}: {reason}; name a folder with --out that can be written", path.display())]
@@ -176,26 +179,11 @@ fn read_inputs(settings: &Settings, request: &ReplayRequest) -> Result<Vec<Captu
                 ReplayError::UnknownPort { name: name.clone(), known: known.join(", ") }
             },
         )?;
-        read_capture(port, path, &mut frames)
-            .map_err(|reason| ReplayError::Input { path: path.clone(), reason })?;
+        read_capture(path, |at, bytes| frames.push(Captured { at, port, bytes }))
+            .map_err(|source| ReplayError::Input { path: path.clone(), source })?;
     }
     frames.sort_by_key(|f| (f.at, f.port));
     Ok(frames)
-}
-
-fn read_capture(port: PortIndex, path: &Path, frames: &mut Vec<Captured>) -> Result<(), String> {
-    let file = File::open(path).map_err(|e| e.to_string())?;
-    let mut reader = PcapReader::new(BufReader::new(file)).map_err(|e| e.to_string())?;
-    let link = reader.header().datalink;
-    if link != DataLink::ETHERNET {
-        return Err(format!("its link type is {link:?}, not Ethernet"));
-    }
-    while let Some(packet) = reader.next_packet() {
-        let packet = packet.map_err(|e| e.to_string())?;
-        let at = u64::try_from(packet.timestamp.as_nanos()).map_err(|_| "a time beyond the year 2554")?;
-        frames.push(Captured { at: Time::from_nanos(at), port, bytes: packet.data.into_owned() });
-    }
-    Ok(())
 }
 
 /// The ports' sending side: a capture each.

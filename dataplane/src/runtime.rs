@@ -18,7 +18,7 @@ use dpdk::{Eal, Mempool, Port, PortConfig, Queues};
 use forwarding::frame_ring;
 use links::{LinkChange, LinkWatch};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use settings::{MemoryPlan, Placement, Poll, Settings, eal_args, mbuf_data_room, pool_size};
+use settings::{Device, MemoryPlan, Placement, Poll, Settings, eal_args, mbuf_data_room, pool_size};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use types::{MacAddr, PortIndex};
 
@@ -49,6 +49,7 @@ pub fn run(config: &Path, trailing: &[String]) -> Result<(), Failure> {
     let signals = Signals::install().map_err(Failure::machine)?;
     let kernel_ports = KernelPorts::take(&settings)?;
     let (memory, placement) = machine::plan(&settings)?;
+    machine::leave_worker_cores(&settings, &placement);
     let running = Running::start(&settings, &kernel_ports, &memory, &placement, trailing)?;
     tracing::info!(socket = %settings.socket.path.display(), "running");
     let watched = running.watch(&settings, &kernel_ports, &signals);
@@ -322,8 +323,16 @@ fn start_eal(
 fn open_ports(eal: &Eal, settings: &Settings) -> Result<Vec<StartedPort>, Failure> {
     let open = |(index, port): (PortIndex, &settings::PortSettings)| {
         let missing = || {
+            let said = eal.startup_log().iter().map(|line| format!("\n  {line}")).collect::<String>();
+            let cure = match port.device {
+                Device::Pci(_) => "look with `dpdk-devbind.py --status`, and bind it to vfio-pci",
+                Device::Kernel(_) => "run as root, or with CAP_NET_RAW and CAP_NET_ADMIN",
+                Device::Vdev(_) => {
+                    "look at its arguments: a file, an interface, a driver that is not installed"
+                }
+            };
             Failure::machine(format!(
-                "port \"{}\": DPDK found no device {}; look with `dpdk-devbind.py --status`, and bind a NIC to vfio-pci",
+                "port \"{}\": DPDK made no port of {}; {cure}; it said:{said}",
                 port.name, port.device
             ))
         };

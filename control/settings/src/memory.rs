@@ -18,6 +18,8 @@ const CACHED_MBUFS: u32 = 768;
 const INJECT_MBUFS: u32 = 512;
 /// Mbufs that each net_af_xdp queue keeps in its fill ring for good.
 const AF_XDP_FILL: u32 = 2048;
+/// Frames that a worker takes from a queue at a time.
+const BURST: u32 = 32;
 /// The least pool: a burst on every port while the smallest rings are full.
 const LEAST_MBUFS: u32 = 8192;
 /// MiB for DPDK's own tables, of which the pool's cache for every possible core is the largest.
@@ -122,7 +124,7 @@ pub fn pool_size(settings: &Settings) -> u32 {
     let present: u32 = settings.ports.iter().map(rings).sum();
     let largest = settings.ports.iter().map(rings).max().unwrap_or(0);
     let coming = u32::from(settings.eal.max_ports).saturating_sub(settings.ports.len() as u32);
-    let held = workers * (CACHED_MBUFS + 2 * u32::from(settings.worker.burst)) + INJECT_MBUFS;
+    let held = workers * (CACHED_MBUFS + 2 * BURST) + INJECT_MBUFS;
     let mbufs = present + coming * largest + held;
     mbufs.max(LEAST_MBUFS).next_multiple_of(1024) - 1
 }

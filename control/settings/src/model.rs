@@ -196,8 +196,6 @@ pub struct WorkerSettings {
     pub control_core: Option<u16>,
     /// What a worker does when there is nothing to do.
     pub poll: Poll,
-    /// Frames taken from a queue at a time, 4 to 64.
-    pub burst: u16,
 }
 
 /// `cores`.

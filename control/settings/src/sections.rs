@@ -152,8 +152,7 @@ pub(crate) fn read_eal(root: &mut Section<'_, '_>, problems: &mut Problems) -> (
 
 /// `[worker]`.
 pub(crate) fn read_worker(root: &mut Section<'_, '_>, problems: &mut Problems) -> WorkerSettings {
-    let mut worker =
-        WorkerSettings { cores: Cores::Auto, control_core: None, poll: Poll::Adaptive, burst: 32 };
+    let mut worker = WorkerSettings { cores: Cores::Auto, control_core: None, poll: Poll::Adaptive };
     let Some(mut section) = root.table("worker", problems) else { return worker };
     if let Some(cores) = section.value("cores").and_then(|v| read_cores(&v, problems)) {
         worker.cores = cores;
@@ -163,9 +162,6 @@ pub(crate) fn read_worker(root: &mut Section<'_, '_>, problems: &mut Problems) -
     let choices = [("adaptive", Poll::Adaptive), ("busy", Poll::Busy)];
     if let Some(at) = section.value("poll").and_then(|v| v.choice(&choices, problems)) {
         worker.poll = at.value;
-    }
-    if let Some(at) = section.value("burst").and_then(|v| v.integer(4..65, " frames", problems)) {
-        worker.burst = at.value;
     }
     section.finish(problems);
     worker

@@ -118,7 +118,7 @@ fn the_pool_holds_what_rings_and_caches_can() {
     let cores: Vec<_> = (0..64).map(|i| i.to_string()).collect();
     let before = format!(
         "[defaults]\nrx-descriptors = 32768\ntx-descriptors = 32768\nmtu = 9600\n[eal]\nmax-ports = 64\n[worker]\n\
-         cores = [{}]\nburst = 64\n",
+         cores = [{}]\n",
         cores.join(", ")
     );
     let largest = with_devices(&before, &["net_af_xdp0,iface=a"]);

@@ -336,23 +336,22 @@ fn r55_static_groups() {
 #[test]
 fn numbers_and_words_out_of_range() {
     refused(
-        "[worker]\ncores = [1, 1, 2048]\nburst = 2\npoll = \"lazy\"\n[socket]\npath = \"manifold.sock\"\n\
+        "[worker]\ncores = [1, 1, 2048]\npoll = \"lazy\"\n[socket]\npath = \"manifold.sock\"\n\
          group = \"\"\n[log]\nlevel = \"verbose\"\n[table]\nmax-groups = -1\n[eal]\nmax-ports = 1\n[[port]]\n\
          name = \"a\"\ndevice = \"e0\"\nmtu = 100000\nrx-descriptors = 100\nsources = \"sometimes\"\n[[port]]\n\
          name = \"b\"\ndevice = \"e1\"\n",
         &[
             "m.toml:2:13: `cores[1]` names core 1 again; give each worker a core of its own",
             "m.toml:2:16: `cores[2]` is 2048; it takes a whole number from 0 to 1023",
-            "m.toml:3:9: `burst` is 2; it takes a whole number from 4 to 64 frames",
-            "m.toml:4:8: `poll` is \"lazy\"; it takes \"adaptive\" or \"busy\"",
-            "m.toml:6:8: `path` is \"manifold.sock\"; it takes an absolute path, like \"/run/manifold\"",
-            "m.toml:7:9: `group` is \"\"; it takes a group of users that `getent group` lists",
-            "m.toml:9:9: `level` is \"verbose\"; it takes \"error\" or \"warn\" or \"info\" or \"debug\" or \"trace\"",
-            "m.toml:11:14: `max-groups` is -1; it takes a whole number from 1 to 1048576 groups",
-            "m.toml:13:13: `max-ports` is 1, for 2 ports; set 2 or more, or leave it out",
-            "m.toml:17:7: `mtu` is 100000; it takes a whole number from 576 to 9600 bytes",
-            "m.toml:18:18: `rx-descriptors` is 100; it takes a multiple of 32, as most NICs do",
-            "m.toml:19:11: `sources` is \"sometimes\"; it takes true, false or \"querier\"",
+            "m.toml:3:8: `poll` is \"lazy\"; it takes \"adaptive\" or \"busy\"",
+            "m.toml:5:8: `path` is \"manifold.sock\"; it takes an absolute path, like \"/run/manifold\"",
+            "m.toml:6:9: `group` is \"\"; it takes a group of users that `getent group` lists",
+            "m.toml:8:9: `level` is \"verbose\"; it takes \"error\" or \"warn\" or \"info\" or \"debug\" or \"trace\"",
+            "m.toml:10:14: `max-groups` is -1; it takes a whole number from 1 to 1048576 groups",
+            "m.toml:12:13: `max-ports` is 1, for 2 ports; set 2 or more, or leave it out",
+            "m.toml:16:7: `mtu` is 100000; it takes a whole number from 576 to 9600 bytes",
+            "m.toml:17:18: `rx-descriptors` is 100; it takes a multiple of 32, as most NICs do",
+            "m.toml:18:11: `sources` is \"sometimes\"; it takes true, false or \"querier\"",
         ],
     );
     let long = "/".repeat(108);

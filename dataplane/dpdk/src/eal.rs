@@ -2,7 +2,9 @@
 
 use core::ffi::{CStr, c_char, c_int};
 use core::sync::atomic::{AtomicBool, Ordering};
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{DpdkError, EalError, PortError, check};
@@ -18,6 +20,8 @@ pub struct Eal(Arc<Inner>);
 struct Inner {
     line: String,
     startup_log: Vec<String>,
+    /// EAL's own files: in a directory named after the file prefix, which no other process shares while we run.
+    runtime_dir: PathBuf,
     /// One bit a port that is in someone's hands.
     ports_in_use: Mutex<u64>,
     /// DPDK runs one hotplug at a time.
@@ -73,7 +77,11 @@ impl Eal {
         if ret < 0 {
             return Err(EalError::init(line, errno, log));
         }
-        let inner = Inner { line, startup_log: log, ports_in_use: Mutex::new(0), hotplug: Mutex::new(()) };
+        // SAFETY: EAL is initialised: the path is set, terminated, and stays.
+        let runtime_dir = unsafe { CStr::from_ptr(dpdk_sys::rte_eal_get_runtime_dir()) };
+        let runtime_dir = PathBuf::from(OsStr::from_bytes(runtime_dir.to_bytes()));
+        let (ports_in_use, hotplug) = (Mutex::new(0), Mutex::new(()));
+        let inner = Inner { line, startup_log: log, runtime_dir, ports_in_use, hotplug };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -196,6 +204,8 @@ impl Drop for Inner {
         // SAFETY: the last handle is gone, and with it all pools, ports, queues and registered threads: each holds
         // one. Mbufs hold none, but a pool with mbufs out never lets its handle go.
         unsafe { dpdk_sys::rte_eal_cleanup() };
+        // EAL leaves its files behind. Best effort: the next start overwrites them.
+        let _ = std::fs::remove_dir_all(&self.runtime_dir);
     }
 }
 

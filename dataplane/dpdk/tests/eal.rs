@@ -52,6 +52,18 @@ fn there_is_one_eal_and_it_keeps_its_line() {
 }
 
 #[test]
+fn eals_files_go_with_it() {
+    alone("eals_files_go_with_it", || {
+        let folder = std::path::PathBuf::from(std::env::var_os("RUNTIME_DIRECTORY").unwrap()).join("dpdk");
+        let files = || std::fs::read_dir(&folder).unwrap().count();
+        let eal = eal(&["net_null0"]);
+        assert_eq!(files(), 1);
+        drop(eal);
+        assert_eq!(files(), 0);
+    });
+}
+
+#[test]
 fn initialisation_leaves_the_threads_cpus_as_they_were() {
     alone("initialisation_leaves_the_threads_cpus_as_they_were", || {
         let before = rustix::thread::sched_getaffinity(None).unwrap();
