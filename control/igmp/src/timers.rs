@@ -130,6 +130,10 @@ impl<K: Copy + Ord> TimerQueue<K> {
         self.places[self.heap[place].slot as usize] = place as u32;
     }
 
+    /// An entry, its place, and its slot when free.
+    #[cfg(test)]
+    pub(crate) const BYTES_PER_TIMER: usize = size_of::<Entry<K>>() + 2 * size_of::<u32>();
+
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.heap.len()

@@ -59,10 +59,13 @@ impl Proxy {
         Verdict::Joined
     }
 
-    /// Makes the groups that the port's settings name static, and no others (r55).
+    /// Makes the groups that the port's settings name static, and no others (r55). One that is never
+    /// forwarded does not become a member by being named.
     pub(super) fn apply_static_groups(&mut self, now: Time, port: PortIndex) {
         let Some(client) = self.clients.get(&port).filter(|_| self.is_running()) else { return };
-        let (wanted, timers) = (client.settings.static_groups.clone(), client.settings.timers);
+        let timers = client.settings.timers;
+        let may_be = |group: &GroupAddr| !group.is_link_local() && !self.is_local(*group);
+        let wanted: Vec<_> = client.settings.static_groups.iter().copied().filter(may_be).collect();
         let held = |(&(group, on), entry): (&(GroupAddr, PortIndex), &MemberEntry)| {
             (on == port && entry.member == Member::Static && !wanted.contains(&group)).then_some(group)
         };

@@ -282,3 +282,18 @@ impl Proxy {
         self.actions.push_back(Action::Send { port, frame });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A million members fit where a thousand did: what one costs, keys, timer and group included, before
+    /// the slack of the trees.
+    #[test]
+    fn a_member_is_small() {
+        let member = size_of::<((GroupAddr, PortIndex), MemberEntry)>();
+        let group = size_of::<(GroupAddr, GroupEntry)>();
+        let all = member + group + TimerQueue::<TimerKey>::BYTES_PER_TIMER;
+        assert!(all <= 200, "{member} + {group} + timer = {all} bytes");
+    }
+}

@@ -272,9 +272,11 @@ fn r65_v3_reports_our_echo_other_groups_and_suppress_off_cancel_nothing() {
         bench.run_to(20_000);
         let since = bench.sent.len();
         bench.receive(WAN, &query(100, "0.0.0.0"));
-        bench.receive(WAN, raw);
+        let verdict = bench.receive(WAN, raw);
         bench.run_to(60_000);
-        reports(&bench, since).len()
+        let answers = reports(&bench, since).len();
+        assert_eq!(verdict == Verdict::ReportSuppressed, answers == 0);
+        answers
     };
     assert_eq!(answered(&other(join(G)), true), 0);
     assert_eq!(answered(&other(join(G)), false), 1);

@@ -67,7 +67,10 @@ fn r70_announcing_very_many_groups_takes_no_longer_than_the_unsolicited_report_i
 #[test]
 fn r70_nothing_is_sent_to_a_provider_without_link_and_joins_wait_for_it() {
     let mut bench = joined(1);
+    bench.receive(WAN, &query(100, "0.0.0.0"));
     bench.link(WAN, false);
+    let view = bench.proxy.upstream_groups().next().unwrap();
+    assert_eq!((view.next_report, view.last_reporter), (None, false), "the pending answer is gone");
     let since = bench.sent.len();
     bench.receive(A, &join(G));
     bench.receive(A, &leave("239.1.0.1"));

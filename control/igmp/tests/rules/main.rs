@@ -13,5 +13,6 @@ mod lifecycle;
 mod properties;
 mod queries;
 mod raw;
+mod statics;
 mod v3;
 mod validity;
