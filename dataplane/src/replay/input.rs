@@ -1,7 +1,7 @@
 //! Reading captures, and saying exactly what is wrong with one that cannot be replayed.
 
 use std::fs::File;
-use std::io::{self, BufReader, ErrorKind, Read, Seek};
+use std::io::{BufReader, ErrorKind, Read, Seek};
 use std::path::Path;
 
 use pcap_file::pcap::{PcapReader, RawPcapPacket};
@@ -79,9 +79,7 @@ fn is_pcap(magic: [u8; 4]) -> bool {
 
 fn reason(error: &PcapError) -> String {
     match error {
-        PcapError::IoError(e) if e.kind() == io::ErrorKind::UnexpectedEof => {
-            "the file ends within it".to_owned()
-        }
+        PcapError::IoError(e) if e.kind() == ErrorKind::UnexpectedEof => "the file ends within it".to_owned(),
         PcapError::IoError(e) => e.to_string(),
         other => other.to_string(),
     }
