@@ -3,113 +3,136 @@
 //! Threads of its own, so that a slow or silent client costs the control thread nothing. Everything is
 //! bounded: connections, the length of a line, the time to send one and to take the answer.
 
-use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::{Builder, JoinHandle};
+use std::time::{Duration, Instant};
 
 use api::{LineBuffer, MAX_REQUEST_LINE, Reply, Request};
 
 use crate::show;
-use crate::thread::ControlHandle;
+use crate::socket_file::{ServerError, SocketFile};
+use crate::thread::{ControlError, ControlHandle};
 
-const CONNECTIONS: usize = 32;
-/// An idle connection is closed after this.
-const IDLE: Duration = Duration::from_secs(60);
-const WRITE_PATIENCE: Duration = Duration::from_secs(5);
-const CONTROL_PATIENCE: Duration = Duration::from_secs(5);
-/// Owner and group; everybody else has no business here.
-const MODE: u32 = 0o660;
+/// Bytes handed to the kernel at once: it grants its patience to each write anew.
+const WRITE_CHUNK: usize = 64 << 10;
+/// To say why a connection is closed at once: a few bytes, for which there is room.
+const REFUSAL_PATIENCE: Duration = Duration::from_millis(100);
+/// Before the next try when there is no descriptor for a client.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The socket cannot be made.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {}: {source}; {cure}", path.display())]
-pub struct ServerError {
-    path: PathBuf,
-    source: io::Error,
-    cure: &'static str,
+/// What a client may cost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Connections at a time.
+    pub(crate) connections: usize,
+    /// From one whole request, or the connection's begin, to the next.
+    pub(crate) request: Duration,
+    /// To take an answer.
+    pub(crate) answer: Duration,
+    /// For the control thread to give one.
+    pub(crate) control: Duration,
 }
 
-/// Listens until dropped; then the socket's file is gone.
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 32,
+            request: Duration::from_secs(60),
+            answer: Duration::from_secs(5),
+            control: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Listens until dropped; then the socket's file is gone. A connection that there is goes on until its
+/// client closes it or says nothing for a minute.
+#[derive(Debug)]
 pub struct Server {
-    path: PathBuf,
+    listener: Arc<UnixListener>,
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+    _file: SocketFile,
 }
 
 impl Server {
-    /// Listens at `path` for root and the users of `group`, replacing what a crashed instance left there: the instance lock is held, so
-    /// nobody else serves it. Makes the folder when it is missing.
+    /// Listens at `path` for root and the users of `group`, replacing what a crashed instance left there.
+    /// Makes the folder when it is missing.
     ///
     /// # Errors
-    /// The folder or the socket cannot be made, or there is no such group.
+    /// The folder or the socket cannot be made, another process listens there, something else than a
+    /// socket is there, or there is no such group.
     pub fn start(path: &Path, group: Option<&str>, control: ControlHandle) -> Result<Self, ServerError> {
-        let failed = |cure| move |source| ServerError { path: path.to_owned(), source, cure };
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)
-                .map_err(failed("make its folder, or set [socket] path to a place that can be written"))?;
-        }
-        // Bound under another name and moved, so that it never stands open to everybody.
-        let staged = path.with_extension(format!("{}.new", std::process::id()));
-        let _ = std::fs::remove_file(&staged);
-        let listener = UnixListener::bind(&staged)
-            .map_err(failed("set [socket] path to a place that can be written, at most 90 bytes long"))?;
-        if let Some(group) = group {
-            let id = group_id(group).map_err(failed("name a group of /etc/group in [socket] group"))?;
-            std::os::unix::fs::chown(&staged, None, Some(id))
-                .map_err(failed("run as root, or leave [socket] group out"))?;
-        }
-        std::fs::set_permissions(&staged, std::fs::Permissions::from_mode(MODE))
-            .and_then(|()| std::fs::rename(&staged, path))
-            .map_err(failed("check the permissions of its folder"))?;
-        std::thread::Builder::new()
+        Self::start_within(path, group, control, Limits::default())
+    }
+
+    pub(crate) fn start_within(
+        path: &Path,
+        group: Option<&str>,
+        control: ControlHandle,
+        limits: Limits,
+    ) -> Result<Self, ServerError> {
+        let (listener, file) = SocketFile::listen(path, group)?;
+        let listener = Arc::new(listener);
+        let ends = Arc::new(AtomicBool::new(false));
+        let accept = Accept { listener: Arc::clone(&listener), ends: Arc::clone(&ends), control, limits };
+        let thread = Builder::new()
             .name("socket".to_owned())
-            .spawn(move || accept(&listener, &control))
-            .map_err(failed("raise the limit of threads"))?;
-        Ok(Self { path: path.to_owned() })
+            .spawn(move || accept.run())
+            .map_err(|e| ServerError::new(path, e, "raise the limit of threads"))?;
+        Ok(Self { listener, ends, thread: Some(thread), _file: file })
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        self.ends.store(true, Ordering::Relaxed);
+        // Wakes the thread out of accept().
+        let _ = rustix::net::shutdown(&*self.listener, rustix::net::Shutdown::Both);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
     }
 }
 
-/// The id of a group of users, by /etc/group or as a number.
-fn group_id(name: &str) -> io::Result<u32> {
-    if let Ok(id) = name.parse() {
-        return Ok(id);
-    }
-    let groups = std::fs::read_to_string("/etc/group")?;
-    let id = groups.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
-    });
-    id.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("there is no group `{name}`")))
+struct Accept {
+    listener: Arc<UnixListener>,
+    ends: Arc<AtomicBool>,
+    control: ControlHandle,
+    limits: Limits,
 }
 
-fn accept(listener: &UnixListener, control: &ControlHandle) {
-    let open = Arc::new(AtomicUsize::new(0));
-    for stream in listener.incoming() {
-        let Ok(stream) = stream else {
-            // Out of descriptors, most likely; they come back when a client leaves.
-            std::thread::sleep(Duration::from_millis(100));
-            continue;
-        };
-        if open.load(Ordering::Relaxed) >= CONNECTIONS {
-            let _ = stream.set_write_timeout(Some(Duration::from_millis(100)));
-            let _ = answer(&stream, &show::error("too many connections", "close one and try again"));
-            continue;
+impl Accept {
+    fn run(&self) {
+        let open = Arc::new(AtomicUsize::new(0));
+        for stream in self.listener.incoming() {
+            if self.ends.load(Ordering::Relaxed) {
+                return;
+            }
+            match stream {
+                Ok(stream) => self.take(stream, &open),
+                // Out of descriptors, most likely; they come back when a client leaves.
+                Err(_) => std::thread::sleep(ACCEPT_PAUSE),
+            }
+        }
+    }
+
+    fn take(&self, stream: UnixStream, open: &Arc<AtomicUsize>) {
+        if open.load(Ordering::Relaxed) >= self.limits.connections {
+            let refusal = show::error("too many connections", "close one and try again");
+            let _ = answer(&stream, &refusal, REFUSAL_PATIENCE);
+            return;
         }
         open.fetch_add(1, Ordering::Relaxed);
-        let place = Place(Arc::clone(&open));
-        let control = control.clone();
-        let served = std::thread::Builder::new().name("socket-client".to_owned()).spawn(move || {
+        let place = Place(Arc::clone(open));
+        let (control, limits) = (self.control.clone(), self.limits);
+        let served = Builder::new().name("socket-client".to_owned()).spawn(move || {
             let _place = place;
             // What goes wrong here is the client's loss only.
-            let _ = serve(&stream, &control);
+            let _ = serve(&stream, &control, limits);
         });
         if let Err(error) = served {
             tracing::warn!(%error, "a client of the socket could not be served");
@@ -126,38 +149,68 @@ impl Drop for Place {
     }
 }
 
-fn serve(mut stream: &UnixStream, control: &ControlHandle) -> io::Result<()> {
-    stream.set_read_timeout(Some(IDLE))?;
-    stream.set_write_timeout(Some(WRITE_PATIENCE))?;
+fn serve(mut stream: &UnixStream, control: &ControlHandle, limits: Limits) -> io::Result<()> {
     let mut lines = LineBuffer::new(MAX_REQUEST_LINE);
     let mut bytes = [0; 1024];
+    let mut deadline = Instant::now() + limits.request;
     loop {
-        let read = stream.read(&mut bytes)?;
-        if read == 0 {
-            return Ok(());
+        // Each read gets what is left, so that a request in drops holds no place for long.
+        stream.set_read_timeout(Some(left(deadline)?))?;
+        match stream.read(&mut bytes) {
+            Ok(0) if lines.is_mid_line() => {
+                let half = show::error("the last line has no end", "end each request with a newline");
+                return answer(stream, &half, limits.answer);
+            }
+            Ok(0) => return Ok(()),
+            Ok(read) => lines.push(&bytes[..read]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
         }
-        lines.push(&bytes[..read]);
         loop {
             match lines.next_line() {
-                Ok(Some(line)) => answer(stream, &reply_to(line, control))?,
+                Ok(Some(line)) => answer(stream, &reply_to(line, control, limits), limits.answer)?,
                 Ok(None) => break,
                 Err(too_long) => {
-                    return answer(stream, &show::error(too_long.to_string(), "send one request a line"));
+                    let refusal = show::error(too_long.to_string(), "send one request a line");
+                    return answer(stream, &refusal, limits.answer);
                 }
             }
+            deadline = Instant::now() + limits.request;
         }
     }
 }
 
-fn reply_to(line: &[u8], control: &ControlHandle) -> Reply {
-    match Request::parse(line) {
-        Ok(request) => control
-            .request(request, CONTROL_PATIENCE)
-            .unwrap_or_else(|e| show::error(e.to_string(), "start manifold again")),
-        Err(error) => Reply::Error(error),
-    }
+fn reply_to(line: &[u8], control: &ControlHandle, limits: Limits) -> Reply {
+    let request = match Request::parse(line) {
+        Ok(request) => request,
+        Err(error) => return Reply::Error(error),
+    };
+    control.request(request, limits.control).unwrap_or_else(|error| {
+        let cure = match error {
+            ControlError::Ended => "start manifold again",
+            ControlError::Late => "try again; if it goes on, start manifold again and report it",
+        };
+        show::error(error.to_string(), cure)
+    })
 }
 
-fn answer(mut stream: &UnixStream, reply: &Reply) -> io::Result<()> {
-    stream.write_all(reply.to_line().as_bytes())
+fn answer(mut stream: &UnixStream, reply: &Reply, patience: Duration) -> io::Result<()> {
+    let deadline = Instant::now() + patience;
+    let line = reply.to_line();
+    let mut rest = line.as_bytes();
+    while !rest.is_empty() {
+        stream.set_write_timeout(Some(left(deadline)?))?;
+        match stream.write(&rest[..rest.len().min(WRITE_CHUNK)]) {
+            Ok(written) => rest = &rest[written..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The time until `deadline`, an error when there is none left.
+fn left(deadline: Instant) -> io::Result<Duration> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
