@@ -315,7 +315,10 @@ fn start_eal(
         dpdk::LogLevel::Debug => tracing::debug!(target: "dpdk", "{text}"),
     });
     let args = eal_args(settings, memory, &main_core_only(placement), trailing).map_err(Failure::settings)?;
-    let eal = Eal::init(&args[1..]).map_err(Failure::machine)?;
+    let eal = Eal::init(&args[1..]).map_err(|e| match settings.eal.args.iter().chain(trailing).next() {
+        Some(_) => Failure::settings(format!("{e}\n  check `args` in [eal] and what stands after `--`")),
+        None => Failure::machine(e),
+    })?;
     tracing::info!(version = eal.version(), line = eal.line(), "EAL");
     Ok(eal)
 }
