@@ -21,7 +21,7 @@ test-unit: setup
 
 # Every interleaving of the group table's writer and reader, as far as the model goes.
 test-loom:
-	RUSTFLAGS="--cfg loom" $(CARGO) test --release -p group-table --target-dir $(LOOM_TARGET) --test loom
+	RUSTFLAGS="--cfg loom" $(CARGO) test --profile loom -p group-table --target-dir $(LOOM_TARGET) --test loom
 
 # Whole processes: replay and golden files, bad input, network namespaces.
 test-system: build

@@ -7,6 +7,7 @@ packages="
 build-essential clang libclang-dev pkg-config
 libdpdk-dev dpdk
 iproute2 nftables ethtool tcpdump iputils-ping procps util-linux
+shellcheck
 "
 
 unknown() {

@@ -30,7 +30,7 @@
 //!   announcements have a sequentially consistent fence each: one of the two sees the other.
 //! - Counters and masks: relaxed, one writer each; the announcements make them exact where it matters.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test -p group-table --release --test loom` tries the interleavings.
+//! `RUSTFLAGS="--cfg loom" cargo test -p group-table --profile loom --test loom` tries the interleavings.
 
 mod epoch;
 mod masks;

@@ -1,7 +1,7 @@
 //! Every interleaving, and every value that the memory model allows, of a writer and a reader in a few
 //! steps: never another group's ports, never a lost member, no count lost or given to another group.
 //!
-//! `RUSTFLAGS="--cfg loom" cargo test -p group-table --release --test loom`
+//! `RUSTFLAGS="--cfg loom" cargo test -p group-table --profile loom --test loom`
 #![cfg(loom)]
 
 use group_table::{GroupTableReader, GroupTableWriter, Hit, TableSettings, group_table_sized};
