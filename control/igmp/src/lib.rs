@@ -31,7 +31,7 @@
 //! | r10-r13 | sources, destinations, own addresses | RFC 2236 s9, s10; RFC 4541 s2.1.1 | `validity`, `faults` |
 //! | r14, r87 | IGMP is never forwarded | RFC 4605 s4.1; RFC 4541 s2.1.1 | `validity`, `joins` |
 //! | r16-r19 | General Queries | RFC 2236 s3, s8.6, s8.7 | `queries`, `querier` |
-//! | r31, r32 | version and code of a query | RFC 9776 s4.1.1, s4.1.13, s7.1 | `validity`, `host` |
+//! | r31, r32 | version and code of a query | RFC 9776 s4.1, s7.1 | `validity`, `host` |
 //! | r34, r94 | querier anew after link and address changes | RFC 2236 s7 | `queries` |
 //! | r35-r37 | members come and age | RFC 2236 s3, s8.4 | `joins` |
 //! | r38-r44 | Leave, last member queries | RFC 2236 s3, s7, s8.8, s8.9 | `leaves` |
@@ -48,7 +48,7 @@
 //! | r93, r96, r97 | link down, switch off, queries of others | RFC 2236 s3, s7 | `lifecycle`, `queries` |
 //!
 //! One rule reads wider than its line: a version 3 query may be longer than its sources (r31), because
-//! RFC 9776, section 4.1.13, has such bytes summed and ignored.
+//! RFC 9776, section 4.1 (Additional Data), has such bytes summed and ignored.
 
 mod action;
 mod counters;

@@ -124,7 +124,7 @@ fn parse_short_query(code: u8, group: GroupAddress) -> Result<Query, Verdict> {
     Ok(Query { version, group, max_resp_ds: u16::from(code), sources: 0, suppress_router_side: false })
 }
 
-/// A query of 12 bytes and more. Bytes after the last source are summed, not read (RFC 9776, 4.1.13).
+/// A query of 12 bytes and more. Bytes after the last source are summed, not read (RFC 9776, section 4.1).
 fn parse_query_v3(query: &MembershipQueryWithSourcesSlice<'_>) -> Result<Query, Verdict> {
     let group = parse_query_group(query.group_address())?;
     if group.is_none() && query.num_of_sources() > 0 {

@@ -1,4 +1,4 @@
-//! The group records of an IGMPv3 report (RFC 9776, section 4.2.4).
+//! The group records of an IGMPv3 report (RFC 9776, section 4.2).
 
 use core::net::Ipv4Addr;
 
@@ -63,7 +63,7 @@ pub enum RecordKind {
     Allow,
     /// 6, BLOCK_OLD_SOURCES.
     Block,
-    /// Any other: the record is skipped (section 4.2.12).
+    /// Any other: the record is skipped (section 4.2, Group Record Types).
     Unknown(u8),
 }
 

@@ -269,7 +269,7 @@ fn r31_the_version_of_a_query_is_told_by_its_length() {
     assert_eq!(received(&query(1, "0.0.0.0")), (Verdict::QueryAnswered, [0, 1, 0]));
     assert_eq!(received(&query_v3(1, "0.0.0.0", &[])), (Verdict::QueryAnswered, [0, 0, 1]));
     assert_eq!(received(&query_v3(1, G, &["10.9.9.9"])), (Verdict::QueryAnswered, [0, 0, 1]));
-    // RFC 9776, 4.1.13: bytes after the last source are summed and not read.
+    // RFC 9776, section 4.1, Additional Data: bytes after the last source are summed and not read.
     let longer = query_v3(1, G, &["10.9.9.9"]).with(|r| r.igmp.extend([7; 3]));
     assert_eq!(received(&longer), (Verdict::QueryAnswered, [0, 0, 1]));
     for len in 9..12 {
