@@ -1,6 +1,6 @@
 //! All protocol state, and what follows from a change of it: the group table, the masks, frames to send.
 
-use std::net::Ipv4Addr;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::{MbufView, Reply, Request};
@@ -107,8 +107,10 @@ pub struct Agent {
     pub(crate) counters: Vec<WorkerCountersReader>,
     pub(crate) ports: Vec<PortInfo>,
     pub(crate) started: Time,
-    /// Members the table had no room for.
+    /// Members that the table had no room for, so far.
     pub(crate) table_refused: u64,
+    /// Those of them that still wait for some.
+    pub(crate) unplaced: BTreeSet<(GroupAddr, PortIndex)>,
     /// An action taken from the proxy that the outlet had no room for.
     waiting: Option<Action>,
 }
@@ -128,6 +130,7 @@ impl Agent {
             ports,
             started: now,
             table_refused: 0,
+            unplaced: BTreeSet::new(),
             waiting: None,
         };
         for port in &agent.ports {
@@ -173,6 +176,7 @@ impl Agent {
         let fired = self.proxy.handle_timers(now, TIMERS_A_TURN);
         self.apply_actions(now, outlet);
         self.table.maintain();
+        self.place_refused();
         if fired == TIMERS_A_TURN { Some(now) } else { self.proxy.next_deadline() }
     }
 
@@ -181,7 +185,8 @@ impl Agent {
         self.proxy.next_deadline()
     }
 
-    /// Whether something waits for room in the outlet.
+    /// Whether something waits for room in the outlet. Meanwhile frames are best left where they are
+    /// bounded: what they cause waits behind it.
     pub fn has_output(&self) -> bool {
         self.waiting.is_some()
     }
@@ -198,16 +203,18 @@ impl Agent {
         self.ports.iter().find(|p| p.index == port).map_or("?", |p| &p.name)
     }
 
-    /// Every port's address.
-    pub fn addresses(&self) -> Vec<Ipv4Addr> {
-        self.ports.iter().filter_map(|p| p.address).map(Ipv4Net::addr).collect()
+    /// Whether the port has carrier.
+    fn has_carrier(&self, port: PortIndex) -> bool {
+        self.ports.iter().any(|p| p.index == port && p.link_up)
     }
 
     fn apply_actions(&mut self, now: Time, outlet: &mut impl Outlet) {
         while let Some(action) = self.waiting.take().or_else(|| self.proxy.poll_action()) {
             match action {
                 Action::SetMember { port, group } => self.set_member(group, port),
-                Action::ClearMember { port, group } => self.table.clear(group, port),
+                Action::ClearMember { port, group } => self.clear_member(group, port),
+                // It was to go out before the carrier went; when that is back, it is stale.
+                Action::Send { port, .. } if !self.has_carrier(port) => {}
                 Action::Send { port, ref frame } => {
                     if !outlet.has_room() {
                         self.waiting = Some(action);
@@ -224,6 +231,7 @@ impl Agent {
         match self.table.set(group, port) {
             Ok(()) => {}
             Err(TableFull { .. }) => {
+                self.unplaced.insert((group, port));
                 self.table_refused += 1;
                 if self.table_refused.is_power_of_two() {
                     tracing::warn!(
@@ -234,6 +242,23 @@ impl Agent {
                     );
                 }
             }
+        }
+    }
+
+    fn clear_member(&mut self, group: GroupAddr, port: PortIndex) {
+        if !self.unplaced.remove(&(group, port)) {
+            self.table.clear(group, port);
+            // Before the next join, which came later.
+            self.place_refused();
+        }
+    }
+
+    /// Gives members that were refused the room that there is now: their hosts will not ask again.
+    fn place_refused(&mut self) {
+        while let Some(&(group, port)) = self.unplaced.first()
+            && self.table.set(group, port).is_ok()
+        {
+            self.unplaced.pop_first();
         }
     }
 

@@ -10,12 +10,16 @@ mod clock;
 mod log;
 mod server;
 mod show;
+mod socket_file;
+#[cfg(test)]
+mod tests;
 mod thread;
 mod waker;
 
 pub use agent::{Agent, AgentParts, Outlet, PortInfo, PortRole, ProcessInfo};
 pub use clock::Clock;
 pub use log::start_log;
-pub use server::{Server, ServerError};
-pub use thread::{ControlHandle, ControlParts, spawn};
+pub use server::Server;
+pub use socket_file::ServerError;
+pub use thread::{ControlError, ControlHandle, ControlParts, spawn};
 pub use waker::{Sleeper, Waker, waker};

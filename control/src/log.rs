@@ -13,7 +13,7 @@ const QUEUED_LINES: usize = 16_384;
 /// the environment's `MANIFOLD_LOG` wins. Lines still queued are written when the guard is dropped.
 ///
 /// # Errors
-/// The filter does not parse.
+/// The filter does not parse, or the process logs already.
 pub fn start_log(level: &str) -> Result<WorkerGuard, String> {
     let directives = std::env::var("MANIFOLD_LOG").unwrap_or_else(|_| level.to_owned());
     let filter = EnvFilter::try_new(&directives).map_err(|e| {
@@ -27,6 +27,7 @@ pub fn start_log(level: &str) -> Result<WorkerGuard, String> {
         .with_env_filter(filter)
         .with_writer(writer)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .init();
+        .try_init()
+        .map_err(|e| e.to_string())?;
     Ok(guard)
 }

@@ -58,9 +58,11 @@ fn groups(agent: &Agent, now: Time) -> GroupsReply {
             });
         });
     }
+    // Without carrier there nobody has been asked; with it, all are.
+    let online = agent.ports.iter().any(|port| port.is_upstream() && port.link_up);
     for upstream in agent.proxy.upstream_groups() {
         entry(upstream.group, &mut |view| {
-            view.upstream.joined = true;
+            view.upstream.joined = online;
             view.upstream.last_report_s = upstream.last_report.map(|at| seconds(now.saturating_since(at)));
         });
     }
@@ -154,6 +156,16 @@ fn status(agent: &Agent, now: Time) -> StatusReply {
         workers: agent.counters.len() as u64,
         hugepages: process.hugepages,
         mbufs: (process.mbufs)(),
-        warnings: process.warnings.clone(),
+        warnings: process.warnings.iter().cloned().chain(table_warning(agent)).collect(),
     }
+}
+
+fn table_warning(agent: &Agent) -> Option<String> {
+    (!agent.unplaced.is_empty()).then(|| {
+        format!(
+            "the group table is full: {} members wait for room, {} were refused so far; raise [table] max-groups",
+            agent.unplaced.len(),
+            agent.table_refused
+        )
+    })
 }

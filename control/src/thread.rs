@@ -1,10 +1,11 @@
 //! The control thread: one turn after another, asleep between them.
 
+use std::ops::ControlFlow;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::{Reply, Request};
-use crossbeam::channel::{Receiver, Sender, TryRecvError, bounded};
+use crossbeam::channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, TryRecvError, bounded};
 use forwarding::{FrameReceiver, FrameSender};
 use types::{PortIndex, Time};
 
@@ -36,40 +37,55 @@ pub struct ControlHandle {
     waker: Waker,
 }
 
-/// The control thread is gone.
+/// Why the control thread did not do what it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the control thread has ended")]
-pub struct Ended;
+pub enum ControlError {
+    /// It is gone.
+    #[error("the control thread has ended")]
+    Ended,
+    /// It has more to do than time.
+    #[error("the control thread did not answer in time")]
+    Late,
+}
 
 impl ControlHandle {
     /// Hands over a request and waits for its reply, at most `patience`.
     ///
     /// # Errors
     /// The control thread has ended, or did not answer in time.
-    pub fn request(&self, request: Request, patience: Duration) -> Result<Reply, Ended> {
+    pub fn request(&self, request: Request, patience: Duration) -> Result<Reply, ControlError> {
+        let deadline = Instant::now() + patience;
         let (reply, answer) = bounded(1);
-        self.give(Input::Request(request, reply))?;
-        answer.recv_timeout(patience).map_err(|_| Ended)
+        self.inputs.send_deadline(Input::Request(request, reply), deadline).map_err(|e| match e {
+            SendTimeoutError::Timeout(_) => ControlError::Late,
+            SendTimeoutError::Disconnected(_) => ControlError::Ended,
+        })?;
+        self.waker.wake();
+        answer.recv_deadline(deadline).map_err(|e| match e {
+            RecvTimeoutError::Timeout => ControlError::Late,
+            RecvTimeoutError::Disconnected => ControlError::Ended,
+        })
     }
 
-    /// The carrier of `port` is there or gone.
+    /// The carrier of `port` is there or gone. Waits while too much is asked of the control thread
+    /// already, so that no change is lost.
     ///
     /// # Errors
     /// The control thread has ended.
-    pub fn link(&self, port: PortIndex, up: bool) -> Result<(), Ended> {
+    pub fn link(&self, port: PortIndex, up: bool) -> Result<(), ControlError> {
         self.give(Input::Link(port, up))
     }
 
-    /// Leaves every group upstream and ends the thread.
+    /// Leaves every group upstream and ends the thread. Waits as [`link`](Self::link) does.
     ///
     /// # Errors
     /// The control thread has ended already.
-    pub fn shutdown(&self) -> Result<(), Ended> {
+    pub fn shutdown(&self) -> Result<(), ControlError> {
         self.give(Input::Shutdown)
     }
 
-    fn give(&self, input: Input) -> Result<(), Ended> {
-        self.inputs.send(input).map_err(|_| Ended)?;
+    fn give(&self, input: Input) -> Result<(), ControlError> {
+        self.inputs.send(input).map_err(|_| ControlError::Ended)?;
         self.waker.wake();
         Ok(())
     }
@@ -96,16 +112,7 @@ pub struct ControlParts {
 /// # Errors
 /// The system has no thread for it.
 pub fn spawn(parts: ControlParts) -> std::io::Result<(ControlHandle, JoinHandle<Agent>)> {
-    let (inputs, received) = bounded(INPUTS_QUEUED);
-    let handle = ControlHandle { inputs, waker: parts.waker.clone() };
-    let control = Control {
-        agent: parts.agent,
-        punted: parts.punted,
-        outlet: Injector(parts.inject),
-        inputs: received,
-        sleeper: parts.sleeper,
-        clock: parts.clock,
-    };
+    let (handle, control) = Control::new(parts);
     let thread = std::thread::Builder::new().name("control".to_owned()).spawn(move || control.run())?;
     Ok((handle, thread))
 }
@@ -124,8 +131,9 @@ impl Outlet for Injector {
     }
 }
 
-struct Control {
-    agent: Agent,
+/// The control thread's own: what a turn works on.
+pub(crate) struct Control {
+    pub(crate) agent: Agent,
     punted: Vec<FrameReceiver>,
     outlet: Injector,
     inputs: Receiver<Input>,
@@ -134,22 +142,26 @@ struct Control {
 }
 
 impl Control {
+    pub(crate) fn new(parts: ControlParts) -> (ControlHandle, Self) {
+        let ControlParts { agent, punted, inject, waker, sleeper, clock } = parts;
+        let (sender, inputs) = bounded(INPUTS_QUEUED);
+        let control = Self { agent, punted, outlet: Injector(inject), inputs, sleeper, clock };
+        (ControlHandle { inputs: sender, waker }, control)
+    }
+
     fn run(mut self) -> Agent {
-        while self.turn() {}
+        while let ControlFlow::Continue(deadline) = self.turn() {
+            self.sleep_until(deadline);
+        }
         self.leave();
         self.agent
     }
 
-    /// One turn: frames, inputs, timers, then sleep if nothing is left. False when it is time to end.
-    fn turn(&mut self) -> bool {
+    /// One turn: frames, inputs, timers. Goes on with when the next is due at the latest, or breaks off
+    /// when it is time to end.
+    pub(crate) fn turn(&mut self) -> ControlFlow<(), Option<Time>> {
         let now = self.clock.now();
-        for ring in &mut self.punted {
-            for _ in 0..FRAMES_A_TURN {
-                if ring.recv(|port, frame| self.agent.handle_frame(now, port, frame)).is_none() {
-                    break;
-                }
-            }
-        }
+        self.take_frames(now);
         for _ in 0..INPUTS_A_TURN {
             match self.inputs.try_recv() {
                 Ok(Input::Request(request, reply)) => {
@@ -157,23 +169,38 @@ impl Control {
                     let _ = reply.try_send(self.agent.handle_request(now, request));
                 }
                 Ok(Input::Link(port, up)) => self.agent.handle_link(now, port, up),
-                Ok(Input::Shutdown) | Err(TryRecvError::Disconnected) => return false,
+                Ok(Input::Shutdown) | Err(TryRecvError::Disconnected) => return ControlFlow::Break(()),
                 Err(TryRecvError::Empty) => break,
             }
         }
-        let deadline = self.agent.poll(self.clock.now(), &mut self.outlet);
-        self.sleep_until(deadline);
-        true
+        ControlFlow::Continue(self.agent.poll(self.clock.now(), &mut self.outlet))
+    }
+
+    /// None while the worker is behind with what it has to send: what frames cause would pile up here,
+    /// where nothing bounds it. In their rings they are bounded, and counted when those are full.
+    fn take_frames(&mut self, now: Time) {
+        if self.agent.has_output() {
+            return;
+        }
+        for ring in &mut self.punted {
+            for _ in 0..FRAMES_A_TURN {
+                if ring.recv(|port, frame| self.agent.handle_frame(now, port, frame)).is_none() {
+                    break;
+                }
+            }
+        }
     }
 
     fn sleep_until(&self, deadline: Option<Time>) {
-        let timeout = if self.agent.has_output() {
+        let behind = self.agent.has_output();
+        let timeout = if behind {
             Some(OUTLET_PAUSE)
         } else {
             deadline.map(|at| at.saturating_since(self.clock.now()))
         };
-        self.sleeper
-            .sleep(timeout, || !self.inputs.is_empty() || self.punted.iter().any(|ring| !ring.is_empty()));
+        self.sleeper.sleep(timeout, || {
+            !self.inputs.is_empty() || !behind && self.punted.iter().any(|ring| !ring.is_empty())
+        });
     }
 
     fn leave(&mut self) {
@@ -181,8 +208,11 @@ impl Control {
         self.agent.shutdown(self.clock.now());
         loop {
             self.agent.poll(self.clock.now(), &mut self.outlet);
-            if !self.agent.has_output() || self.clock.now() >= give_up {
-                break;
+            if !self.agent.has_output() {
+                return;
+            }
+            if self.clock.now() >= give_up {
+                return tracing::warn!("the worker took too long; some leaves were not sent upstream");
             }
             std::thread::sleep(OUTLET_PAUSE);
         }

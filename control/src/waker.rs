@@ -23,6 +23,9 @@ pub struct Waker(Arc<Shared>);
 pub struct Sleeper(Arc<Shared>);
 
 /// A waker and the sleeper it wakes.
+///
+/// # Errors
+/// The process has no descriptor left.
 pub fn waker() -> io::Result<(Waker, Sleeper)> {
     let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     let shared = Arc::new(Shared { fd, asleep: AtomicBool::new(false) });

@@ -1,0 +1,10 @@
+//! The control side through its own interfaces: the agent in virtual time on a worker's real table and
+//! masks, the control thread on real rings, the socket with clients of every sort.
+
+mod bench;
+mod masks;
+mod members;
+mod outlet;
+mod server;
+mod show;
+mod thread;

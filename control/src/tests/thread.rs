@@ -1,0 +1,269 @@
+//! The control thread on real rings. No test waits for a time: each waits for what must come.
+
+use std::collections::HashSet;
+use std::sync::mpsc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use api::{MbufView, Reply, Request};
+use forwarding::{FrameReceiver, FrameSender, SendRefused, frame_ring};
+use types::Time;
+
+use super::bench::{A, B, Plan, WAN, join, nth_group, port, words};
+use crate::thread::Control;
+use crate::{Agent, Clock, ControlError, ControlHandle, ControlParts, Waker, spawn, waker};
+
+/// A test that waits longer has failed.
+const LONG: Duration = Duration::from_secs(60);
+
+/// The far ends of a control thread's rings.
+struct Ends {
+    punt: Vec<FrameSender>,
+    injected: FrameReceiver,
+    waker: Waker,
+    reported: HashSet<String>,
+}
+
+impl Ends {
+    /// As a worker does after a burst that punted.
+    fn punt(&mut self, port_index: usize, frame: &[u8]) -> Result<(), SendRefused> {
+        let ring = &mut self.punt[port_index];
+        ring.send(port(port_index), frame)?;
+        self.waker.wake();
+        Ok(())
+    }
+
+    /// The next frame that the worker is to send.
+    fn next(&mut self) -> (usize, String) {
+        let deadline = Instant::now() + LONG;
+        loop {
+            if let Some(frame) = self.injected.recv(|port, frame| (port.get(), words(frame))) {
+                return frame;
+            }
+            assert!(Instant::now() < deadline, "no frame came");
+            std::thread::yield_now();
+        }
+    }
+
+    /// The next report upstream of a group that was not reported before: when a report is repeated is
+    /// left to chance (r58).
+    fn next_report(&mut self) -> String {
+        loop {
+            let (port_index, words) = self.next();
+            if port_index == WAN && self.reported.insert(words.clone()) {
+                return words;
+            }
+        }
+    }
+}
+
+fn parts(agent: impl FnOnce(Time) -> Agent, inject: usize) -> (ControlParts, Ends) {
+    let (punt, punted) = (0..3).map(|_| frame_ring(8)).unzip();
+    let (inject, injected) = frame_ring(inject);
+    let (waker, sleeper) = waker().unwrap();
+    let clock = Clock::start();
+    let agent = agent(clock.now());
+    let parts = ControlParts { agent, punted, inject, waker: waker.clone(), sleeper, clock };
+    (parts, Ends { punt, injected, waker, reported: HashSet::new() })
+}
+
+fn started(inject: usize) -> (ControlHandle, JoinHandle<Agent>, Ends) {
+    let (parts, ends) = parts(|now| Plan::new().agent(now), inject);
+    let (handle, thread) = spawn(parts).unwrap();
+    (handle, thread, ends)
+}
+
+#[test]
+fn a_punted_join_wakes_the_thread_and_is_reported_upstream() {
+    let (handle, thread, mut ends) = started(256);
+    assert_eq!([ends.next(), ends.next()], [(A, "query".to_owned()), (B, "query".to_owned())]);
+    // One after the other, so that the thread sleeps in between.
+    for n in 0..50 {
+        let port_index = if n % 2 == 0 { A } else { B };
+        ends.punt(port_index, &join(port_index, nth_group(n))).unwrap();
+        assert_eq!(ends.next_report(), format!("report {}", nth_group(n)));
+    }
+    handle.shutdown().unwrap();
+    thread.join().unwrap();
+}
+
+#[test]
+fn requests_of_many_threads_are_each_answered_with_their_own() {
+    let (handle, thread, _ends) = started(64);
+    std::thread::scope(|scope| {
+        for request in Request::ALL {
+            let handle = handle.clone();
+            scope.spawn(move || {
+                for _ in 0..200 {
+                    let reply = handle.request(*request, LONG).unwrap();
+                    let fits = match request {
+                        Request::ShowGroups => matches!(reply, Reply::Groups(_)),
+                        Request::ShowPorts => matches!(reply, Reply::Ports(_)),
+                        Request::ShowCounters => matches!(reply, Reply::Counters(_)),
+                        Request::ShowStatus => matches!(reply, Reply::Status(_)),
+                    };
+                    assert!(fits, "{request:?}: {reply:?}");
+                }
+            });
+        }
+    });
+    handle.shutdown().unwrap();
+    thread.join().unwrap();
+}
+
+/// A control thread that is held up in `show-status` until the sender is dropped.
+fn held_up() -> (ControlHandle, JoinHandle<Agent>, Ends, mpsc::Receiver<()>, mpsc::Sender<()>) {
+    let (entered, is_in) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let look = move || {
+        let _ = entered.send(());
+        let _ = released.recv();
+        MbufView::default()
+    };
+    let (parts, ends) = parts(|now| Plan::new().agent_with(now, look), 64);
+    let (handle, thread) = spawn(parts).unwrap();
+    (handle, thread, ends, is_in, release)
+}
+
+#[test]
+fn while_the_thread_is_busy_requests_run_late_and_links_are_kept() {
+    let (handle, thread, _ends, is_in, release) = held_up();
+    let asker = handle.clone();
+    let first = std::thread::spawn(move || asker.request(Request::ShowStatus, LONG));
+    is_in.recv().unwrap();
+    assert_eq!(handle.request(Request::ShowPorts, Duration::from_millis(1)), Err(ControlError::Late));
+    handle.link(port(A), false).unwrap();
+    handle.link(port(B), false).unwrap();
+    handle.link(port(B), true).unwrap();
+    drop(release);
+    assert!(matches!(first.join().unwrap(), Ok(Reply::Status(_))));
+    let Ok(Reply::Ports(shown)) = handle.request(Request::ShowPorts, LONG) else { panic!("no answer") };
+    let up: Vec<_> = shown.ports.iter().map(|port| port.link == api::LinkState::Up).collect();
+    assert_eq!(up, [true, false, true]);
+    handle.shutdown().unwrap();
+    thread.join().unwrap();
+}
+
+#[test]
+fn a_full_queue_of_inputs_makes_a_request_late_not_stuck() {
+    let (handle, thread, _ends, is_in, release) = held_up();
+    let asker = handle.clone();
+    let first = std::thread::spawn(move || asker.request(Request::ShowStatus, LONG));
+    is_in.recv().unwrap();
+    for _ in 0..1000 {
+        // Each leaves its request in the queue, until no more go in.
+        assert_eq!(handle.request(Request::ShowPorts, Duration::from_micros(1)), Err(ControlError::Late));
+    }
+    drop(release);
+    assert!(first.join().unwrap().is_ok());
+    assert!(handle.request(Request::ShowPorts, LONG).is_ok());
+    handle.shutdown().unwrap();
+    thread.join().unwrap();
+}
+
+#[test]
+fn shutdown_hands_every_leave_to_a_slow_worker() {
+    let (handle, thread, mut ends) = started(1);
+    for n in 0..40 {
+        while ends.punt(A, &join(A, nth_group(n))).is_err() {
+            ends.injected.recv(|_, _| ());
+        }
+    }
+    // All 40 joined: until then the table is not complete.
+    let groups = |handle: &ControlHandle| match handle.request(Request::ShowGroups, LONG) {
+        Ok(Reply::Groups(reply)) => reply.groups.len(),
+        other => panic!("{other:?}"),
+    };
+    let deadline = Instant::now() + LONG;
+    while groups(&handle) < 40 {
+        ends.injected.recv(|_, _| ());
+        assert!(Instant::now() < deadline, "not all joined");
+    }
+    handle.shutdown().unwrap();
+    let mut leaves = Vec::new();
+    while leaves.len() < 40 {
+        leaves.extend(Some(ends.next().1).filter(|words| words.starts_with("leave")));
+    }
+    assert_eq!(leaves, (0..40).map(|n| format!("leave {}", nth_group(n))).collect::<Vec<_>>());
+    let agent = thread.join().unwrap();
+    assert!(agent.table.is_empty() && !agent.has_output());
+    assert!(ends.injected.is_empty(), "each leave once");
+}
+
+#[test]
+fn after_its_end_the_thread_is_told_of_as_ended() {
+    let (handle, thread, _ends) = started(64);
+    handle.shutdown().unwrap();
+    thread.join().unwrap();
+    assert_eq!(handle.request(Request::ShowStatus, LONG), Err(ControlError::Ended));
+    assert_eq!(handle.link(port(A), false), Err(ControlError::Ended));
+    assert_eq!(handle.shutdown(), Err(ControlError::Ended));
+}
+
+#[test]
+fn requests_behind_a_shutdown_fail_at_once() {
+    let (handle, thread, _ends, is_in, release) = held_up();
+    let asker = handle.clone();
+    let first = std::thread::spawn(move || asker.request(Request::ShowStatus, LONG));
+    is_in.recv().unwrap();
+    handle.shutdown().unwrap();
+    assert_eq!(handle.request(Request::ShowPorts, Duration::from_millis(1)), Err(ControlError::Late));
+    drop(release);
+    assert!(first.join().unwrap().is_ok(), "what came before is answered");
+    thread.join().unwrap();
+    assert_eq!(handle.request(Request::ShowPorts, LONG), Err(ControlError::Ended));
+}
+
+#[test]
+fn without_a_handle_left_the_thread_ends_by_itself() {
+    let (parts, ends) = parts(|now| Plan::new().agent(now), 64);
+    let (handle, mut control) = Control::new(parts);
+    assert!(control.turn().is_continue());
+    drop(handle);
+    assert!(control.turn().is_break());
+    drop(ends);
+}
+
+#[test]
+fn while_the_worker_is_behind_frames_stay_in_their_bounded_rings() {
+    let (parts, mut ends) = parts(|now| Plan::new().agent(now), 2);
+    let (_handle, mut control) = Control::new(parts);
+    // The first report and the first query fill the ring; the second query waits.
+    ends.punt(A, &join(A, nth_group(0))).unwrap();
+    assert!(control.turn().is_continue());
+    assert!(control.agent.has_output());
+    for n in 1..=8 {
+        ends.punt(A, &join(A, nth_group(n))).unwrap();
+    }
+    for _ in 0..5 {
+        assert!(control.turn().is_continue());
+    }
+    assert_eq!(ends.punt(A, &join(A, nth_group(9))), Err(SendRefused::Full));
+    assert_eq!(control.agent.table.len(), 1);
+    // The worker catches up, and so do we.
+    let mut reports = Vec::new();
+    while reports.len() < 9 {
+        assert!(control.turn().is_continue());
+        while let Some(words) = ends.injected.recv(|_, frame| words(frame)) {
+            if words != "query" && ends.reported.insert(words.clone()) {
+                reports.push(words);
+            }
+        }
+    }
+    assert_eq!(reports, (0..=8).map(|n| format!("report {}", nth_group(n))).collect::<Vec<_>>());
+}
+
+#[test]
+fn one_ports_flood_leaves_the_others_their_turn() {
+    let (mut parts, mut ends) = parts(|now| Plan { max_groups: 4096, ..Plan::new() }.agent(now), 4096);
+    let (flood, punted) = frame_ring(1024);
+    (ends.punt[A], parts.punted[A]) = (flood, punted);
+    let (_handle, mut control) = Control::new(parts);
+    for n in 0..1000 {
+        ends.punt(A, &join(A, nth_group(n))).unwrap();
+    }
+    ends.punt(B, &join(B, nth_group(2000))).unwrap();
+    assert!(control.turn().is_continue());
+    assert!(control.agent.table.members(nth_group(2000)).contains(port(B)));
+    assert!(control.agent.table.len() < 1000, "the flood takes more turns");
+}
