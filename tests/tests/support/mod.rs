@@ -2,6 +2,7 @@
 
 pub(crate) mod frames;
 pub(crate) mod golden;
+pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod replay;
 pub(crate) mod sent;

@@ -12,7 +12,7 @@ const NOBODY: &str = "65534";
 ///
 /// # Panics
 /// When there is none: a test that passes over what it should test says nothing.
-fn binary(name: &str, variable: &str) -> PathBuf {
+pub(crate) fn binary(name: &str, variable: &str) -> PathBuf {
     if let Some(path) = std::env::var_os(variable).map(PathBuf::from) {
         assert!(path.is_file(), "{variable} names {}, which is no file", path.display());
         return path;
@@ -39,14 +39,7 @@ pub(crate) fn manifold(folder: &Path) -> Command {
     with_environment(Command::new(manifold_path()), folder)
 }
 
-/// `manifoldctl`, talking to `socket`.
-pub(crate) fn manifoldctl(socket: &Path) -> Command {
-    let mut command = Command::new(binary("manifoldctl", "MANIFOLDCTL_BIN"));
-    command.arg("--socket").arg(socket);
-    command
-}
-
-/// `program` of `folder` as a user without any privilege. The binary is copied into `folder`, as the place where
+/// `manifold` as a user without any privilege. The binary is copied into `folder`, as the place where
 /// it was built may be closed to others.
 pub(crate) fn manifold_as_nobody(folder: &Path) -> Command {
     let copy = folder.join("manifold");
