@@ -16,9 +16,7 @@ const QUEUED_LINES: usize = 16_384;
 /// The filter does not parse, or the process logs already.
 pub fn start_log(level: &str) -> Result<WorkerGuard, String> {
     let directives = std::env::var("MANIFOLD_LOG").unwrap_or_else(|_| level.to_owned());
-    let filter = EnvFilter::try_new(&directives).map_err(|e| {
-        format!("log filter `{directives}` does not parse ({e}); use error, warn, info, debug or trace")
-    })?;
+    let filter = filter(&directives)?;
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(QUEUED_LINES)
@@ -30,4 +28,24 @@ pub fn start_log(level: &str) -> Result<WorkerGuard, String> {
         .try_init()
         .map_err(|e| e.to_string())?;
     Ok(guard)
+}
+
+fn filter(directives: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(directives).map_err(|e| {
+        format!("log filter `{directives}` does not parse ({e}); use error, warn, info, debug or trace")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_and_filters_pass_and_what_is_neither_is_named() {
+        for good in ["error", "warn", "info", "debug", "trace", "info,control=trace"] {
+            assert!(filter(good).is_ok(), "{good}");
+        }
+        let error = filter("control=loud").unwrap_err();
+        assert!(error.starts_with("log filter `control=loud` does not parse"), "{error}");
+    }
 }

@@ -58,6 +58,16 @@ pub(super) fn leave(port_index: usize, group: GroupAddr) -> Vec<u8> {
     from_host(port_index, Outgoing::Leave(group))
 }
 
+/// Whether `reply` is of the kind that `request` asks for.
+pub(super) fn answers(reply: &Reply, request: Request) -> bool {
+    match request {
+        Request::ShowGroups => matches!(reply, Reply::Groups(_)),
+        Request::ShowPorts => matches!(reply, Reply::Ports(_)),
+        Request::ShowCounters => matches!(reply, Reply::Counters(_)),
+        Request::ShowStatus => matches!(reply, Reply::Status(_)),
+    }
+}
+
 /// A frame of ours in words: `query`, `query 239.1.1.1`, `report 239.1.1.1`, `leave 239.1.1.1`.
 pub(super) fn words(frame: &[u8]) -> String {
     let packet = parse(frame).unwrap();

@@ -9,7 +9,7 @@ use api::{MbufView, Reply, Request};
 use forwarding::{FrameReceiver, FrameSender, SendRefused, frame_ring};
 use types::Time;
 
-use super::bench::{A, B, Plan, WAN, join, nth_group, port, words};
+use super::bench::{A, B, Plan, WAN, answers, join, nth_group, port, words};
 use crate::thread::Control;
 use crate::{Agent, Clock, ControlError, ControlHandle, ControlParts, Waker, spawn, waker};
 
@@ -96,13 +96,7 @@ fn requests_of_many_threads_are_each_answered_with_their_own() {
             scope.spawn(move || {
                 for _ in 0..200 {
                     let reply = handle.request(*request, LONG).unwrap();
-                    let fits = match request {
-                        Request::ShowGroups => matches!(reply, Reply::Groups(_)),
-                        Request::ShowPorts => matches!(reply, Reply::Ports(_)),
-                        Request::ShowCounters => matches!(reply, Reply::Counters(_)),
-                        Request::ShowStatus => matches!(reply, Reply::Status(_)),
-                    };
-                    assert!(fits, "{request:?}: {reply:?}");
+                    assert!(answers(&reply, *request), "{request:?}: {reply:?}");
                 }
             });
         }
@@ -111,32 +105,48 @@ fn requests_of_many_threads_are_each_answered_with_their_own() {
     thread.join().unwrap();
 }
 
-/// A control thread that is held up in `show-status` until the sender is dropped.
-fn held_up() -> (ControlHandle, JoinHandle<Agent>, Ends, mpsc::Receiver<()>, mpsc::Sender<()>) {
-    let (entered, is_in) = mpsc::channel();
-    let (release, released) = mpsc::channel::<()>();
-    let look = move || {
-        let _ = entered.send(());
-        let _ = released.recv();
-        MbufView::default()
-    };
-    let (parts, ends) = parts(|now| Plan::new().agent_with(now, look), 64);
-    let (handle, thread) = spawn(parts).unwrap();
-    (handle, thread, ends, is_in, release)
+/// A control thread in the midst of a `show-status`, until released.
+struct HeldUp {
+    handle: ControlHandle,
+    thread: JoinHandle<Agent>,
+    asked: JoinHandle<Result<Reply, ControlError>>,
+    release: mpsc::Sender<()>,
+    _ends: Ends,
+}
+
+impl HeldUp {
+    fn new() -> Self {
+        let (entered, is_in) = mpsc::channel();
+        let (release, released) = mpsc::channel::<()>();
+        let look = move || {
+            let _ = entered.send(());
+            let _ = released.recv();
+            MbufView::default()
+        };
+        let (parts, _ends) = parts(|now| Plan::new().agent_with(now, look), 64);
+        let (handle, thread) = spawn(parts).unwrap();
+        let asker = handle.clone();
+        let asked = std::thread::spawn(move || asker.request(Request::ShowStatus, LONG));
+        is_in.recv().unwrap();
+        Self { handle, thread, asked, release, _ends }
+    }
+
+    /// Lets it go on; the request it was at is answered.
+    fn release(self) -> (ControlHandle, JoinHandle<Agent>) {
+        drop(self.release);
+        assert!(matches!(self.asked.join().unwrap(), Ok(Reply::Status(_))));
+        (self.handle, self.thread)
+    }
 }
 
 #[test]
 fn while_the_thread_is_busy_requests_run_late_and_links_are_kept() {
-    let (handle, thread, _ends, is_in, release) = held_up();
-    let asker = handle.clone();
-    let first = std::thread::spawn(move || asker.request(Request::ShowStatus, LONG));
-    is_in.recv().unwrap();
-    assert_eq!(handle.request(Request::ShowPorts, Duration::from_millis(1)), Err(ControlError::Late));
-    handle.link(port(A), false).unwrap();
-    handle.link(port(B), false).unwrap();
-    handle.link(port(B), true).unwrap();
-    drop(release);
-    assert!(matches!(first.join().unwrap(), Ok(Reply::Status(_))));
+    let held = HeldUp::new();
+    assert_eq!(held.handle.request(Request::ShowPorts, Duration::from_millis(1)), Err(ControlError::Late));
+    for (port_index, up) in [(A, false), (B, false), (B, true)] {
+        held.handle.link(port(port_index), up).unwrap();
+    }
+    let (handle, thread) = held.release();
     let Ok(Reply::Ports(shown)) = handle.request(Request::ShowPorts, LONG) else { panic!("no answer") };
     let up: Vec<_> = shown.ports.iter().map(|port| port.link == api::LinkState::Up).collect();
     assert_eq!(up, [true, false, true]);
@@ -146,16 +156,15 @@ fn while_the_thread_is_busy_requests_run_late_and_links_are_kept() {
 
 #[test]
 fn a_full_queue_of_inputs_makes_a_request_late_not_stuck() {
-    let (handle, thread, _ends, is_in, release) = held_up();
-    let asker = handle.clone();
-    let first = std::thread::spawn(move || asker.request(Request::ShowStatus, LONG));
-    is_in.recv().unwrap();
+    let held = HeldUp::new();
     for _ in 0..1000 {
         // Each leaves its request in the queue, until no more go in.
-        assert_eq!(handle.request(Request::ShowPorts, Duration::from_micros(1)), Err(ControlError::Late));
+        assert_eq!(
+            held.handle.request(Request::ShowPorts, Duration::from_micros(1)),
+            Err(ControlError::Late)
+        );
     }
-    drop(release);
-    assert!(first.join().unwrap().is_ok());
+    let (handle, thread) = held.release();
     assert!(handle.request(Request::ShowPorts, LONG).is_ok());
     handle.shutdown().unwrap();
     thread.join().unwrap();
@@ -202,14 +211,10 @@ fn after_its_end_the_thread_is_told_of_as_ended() {
 
 #[test]
 fn requests_behind_a_shutdown_fail_at_once() {
-    let (handle, thread, _ends, is_in, release) = held_up();
-    let asker = handle.clone();
-    let first = std::thread::spawn(move || asker.request(Request::ShowStatus, LONG));
-    is_in.recv().unwrap();
-    handle.shutdown().unwrap();
-    assert_eq!(handle.request(Request::ShowPorts, Duration::from_millis(1)), Err(ControlError::Late));
-    drop(release);
-    assert!(first.join().unwrap().is_ok(), "what came before is answered");
+    let held = HeldUp::new();
+    held.handle.shutdown().unwrap();
+    assert_eq!(held.handle.request(Request::ShowPorts, Duration::from_millis(1)), Err(ControlError::Late));
+    let (handle, thread) = held.release();
     thread.join().unwrap();
     assert_eq!(handle.request(Request::ShowPorts, LONG), Err(ControlError::Ended));
 }
