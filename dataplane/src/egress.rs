@@ -1,13 +1,20 @@
-//! A worker's transmit side: the same mbuf into the batch of every port that gets it.
+//! A worker's transmit side: the same mbuf to every port that gets it.
+//!
+//! Most bursts hold runs of frames that go to the same ports. Such a run is one array, handed to each
+//! port's driver as it is. Frames of short runs are collected by port, so that a driver is not called
+//! for each. On every port frames leave in the order of their arrival.
 
 use core::num::NonZeroU16;
 
-use dpdk::{Mbuf, Mempool, SharedMbuf, TxBatch, TxQueue};
-use forwarding::{Egress, WorkerCounters};
+use dpdk::{FanBatch, Mbuf, Mempool, SharedMbuf, TxBatch, TxQueue, TxResult};
+use forwarding::{Egress, PortCounters, WorkerCounters};
 use types::{DropReason, MAX_PORTS, PortIndex, PortSet};
 
-/// Frames that one port collects in a pass before they are handed to the driver.
+/// Frames that one port, or one run, collects before they are handed to the driver.
 const BATCH: usize = 64;
+/// Frames from which on a run is handed on as a whole. Below, a driver's call costs more than the copying
+/// of pointers.
+const LONG_RUN: usize = 8;
 
 struct PortEgress {
     queue: TxQueue,
@@ -18,6 +25,10 @@ struct PortEgress {
 /// The transmit queues of one worker.
 pub(crate) struct PortsEgress {
     ports: [Option<Box<PortEgress>>; MAX_PORTS],
+    /// The latest frames, all for `run_ports`.
+    run: FanBatch<BATCH>,
+    run_ports: PortSet,
+    run_bytes: u64,
     /// Ports with something in their batch.
     filled: PortSet,
     counters: WorkerCounters,
@@ -26,7 +37,14 @@ pub(crate) struct PortsEgress {
 impl PortsEgress {
     /// No ports yet.
     pub(crate) fn new(counters: WorkerCounters) -> Self {
-        Self { ports: [const { None }; MAX_PORTS], filled: PortSet::EMPTY, counters }
+        Self {
+            ports: [const { None }; MAX_PORTS],
+            run: FanBatch::new(NonZeroU16::MIN),
+            run_ports: PortSet::EMPTY,
+            run_bytes: 0,
+            filled: PortSet::EMPTY,
+            counters,
+        }
     }
 
     /// What goes to `port` goes out of `queue`.
@@ -35,68 +53,117 @@ impl PortsEgress {
         self.ports[port.get()] = Some(Box::new(egress));
     }
 
-    /// Hands every batch to its driver. What a full queue refuses is freed and counted for that port
+    /// Hands everything to the drivers. What a full queue refuses is freed and counted for that port
     /// alone; nobody waits.
     #[inline]
     pub(crate) fn flush(&mut self) {
-        let filled = core::mem::take(&mut self.filled);
-        for port in filled {
+        self.end_run();
+        for port in core::mem::take(&mut self.filled) {
             if let Some(egress) = self.ports[port.get()].as_deref_mut() {
-                egress.flush(port, &self.counters);
+                egress.flush(self.counters.port(port));
             }
         }
     }
 
     /// Puts a copy of `frame` into the batch of `port`, for the control thread.
     pub(crate) fn inject(&mut self, pool: &Mempool, port: PortIndex, frame: &[u8]) {
+        self.end_run();
         let counters = self.counters.port(port);
         counters.injected.add(1);
+        // A port that was never added gets nothing: control knows only ports that were.
+        let Some(egress) = self.ports[port.get()].as_deref_mut() else { return };
         match Mbuf::from_bytes(pool, frame) {
-            Some(mbuf) => self.push(port, mbuf.into(), frame.len() as u64),
+            Some(mbuf) => egress.collect(mbuf.into(), frame.len() as u64, counters),
             None => counters.dropped(DropReason::NoBuffer).add(1),
         }
+        self.filled = self.filled.with(port);
     }
 
+    /// Passes the run on, and begins none.
     #[inline]
-    fn push(&mut self, port: PortIndex, frame: SharedMbuf, len: u64) {
-        // A port that was never added gets nothing: the masks hold only ports that were.
-        let Some(egress) = self.ports[port.get()].as_deref_mut() else { return };
-        if egress.batch.is_full() {
-            egress.flush(port, &self.counters);
+    fn end_run(&mut self) {
+        if self.run.is_empty() {
+            return;
         }
-        egress.bytes += len;
-        // There is room: it was flushed when full.
-        let _ = egress.batch.push(frame);
-        self.filled = self.filled.with(port);
+        let frames = self.run.len();
+        let (ports, bytes) = (self.run_ports, core::mem::take(&mut self.run_bytes));
+        if frames >= LONG_RUN {
+            for port in ports {
+                let Some(egress) = self.ports[port.get()].as_deref_mut() else { continue };
+                let counters = self.counters.port(port);
+                // What was collected before goes first.
+                egress.flush(counters);
+                let result = self.run.send(&mut egress.queue);
+                count_sent(counters, result, bytes);
+            }
+            self.filled = PortSet::from_bits(self.filled.to_bits() & !ports.to_bits());
+        } else {
+            for port in ports {
+                let Some(egress) = self.ports[port.get()].as_deref_mut() else { continue };
+                egress.collect_run(&mut self.run, bytes, self.counters.port(port));
+            }
+            self.filled = self.filled.union(ports);
+        }
+        // Ports that were never added would leave references behind; the masks hold none.
+        self.run.reset(NonZeroU16::MIN);
     }
 }
 
 impl PortEgress {
     #[inline]
-    fn flush(&mut self, port: PortIndex, counters: &WorkerCounters) {
-        let frames = self.batch.len() as u64;
-        let result = self.queue.tx_burst(&mut self.batch);
-        let bytes = core::mem::take(&mut self.bytes);
-        let counters = counters.port(port);
-        counters.tx_frames.add(u64::from(result.sent));
-        if result.refused == 0 {
-            counters.tx_bytes.add(bytes);
-        } else {
-            // Which of them were refused the driver does not say by size; their mean is near enough.
-            counters.tx_bytes.add(bytes * u64::from(result.sent) / frames.max(1));
-            counters.dropped(DropReason::TxFull).add(u64::from(result.refused));
+    fn flush(&mut self, counters: &PortCounters) {
+        if self.batch.is_empty() {
+            return;
         }
+        let result = self.queue.tx_burst(&mut self.batch);
+        count_sent(counters, result, core::mem::take(&mut self.bytes));
+    }
+
+    fn collect(&mut self, frame: SharedMbuf, bytes: u64, counters: &PortCounters) {
+        if self.batch.is_full() {
+            self.flush(counters);
+        }
+        self.bytes += bytes;
+        // There is room: it was flushed when full.
+        let _ = self.batch.push(frame);
+    }
+
+    #[inline]
+    fn collect_run(&mut self, run: &mut FanBatch<BATCH>, bytes: u64, counters: &PortCounters) {
+        if self.batch.len() + run.len() > BATCH {
+            self.flush(counters);
+        }
+        self.bytes += bytes;
+        run.collect(&mut self.batch);
+    }
+}
+
+#[inline]
+fn count_sent(counters: &PortCounters, result: TxResult, bytes: u64) {
+    let (sent, refused) = (u64::from(result.sent), u64::from(result.refused));
+    counters.tx_frames.add(sent);
+    if refused == 0 {
+        counters.tx_bytes.add(bytes);
+    } else {
+        // Which frames were refused the driver does not say; their mean length is near enough.
+        counters.tx_bytes.add(bytes * sent / (sent + refused));
+        counters.dropped(DropReason::TxFull).add(refused);
     }
 }
 
 impl Egress<Mbuf> for PortsEgress {
     #[inline]
     fn replicate(&mut self, frame: Mbuf, ports: PortSet) {
-        let Some(copies) = NonZeroU16::new(ports.len() as u16) else { return };
-        let len = u64::from(frame.len());
-        // The reference count is raised once, by copies - 1.
-        for (port, shared) in ports.iter().zip(frame.fan_out(copies)) {
-            self.push(port, shared, len);
+        if ports != self.run_ports || self.run.is_full() {
+            self.end_run();
         }
+        if self.run.is_empty() {
+            let Some(copies) = NonZeroU16::new(ports.len() as u16) else { return };
+            self.run.reset(copies);
+            self.run_ports = ports;
+        }
+        self.run_bytes += u64::from(frame.len());
+        // There is room, and sending has not begun: the run was ended when full.
+        let _ = self.run.push(frame);
     }
 }

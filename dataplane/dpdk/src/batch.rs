@@ -232,13 +232,30 @@ impl<const N: usize> FanBatch<N> {
         let array: *mut *mut dpdk_sys::rte_mbuf = array.as_mut_ptr().cast();
         // SAFETY: both have room for N pointers, `len` of which are there.
         unsafe { array.copy_from_nonoverlapping(self.mbufs.as_ptr().cast(), len) };
+        self.used();
+        // SAFETY: `left` said that we hold a reference of each for this call, and it is counted down.
+        unsafe { queue.send_raw(array, len as u16) }
+    }
+
+    /// Puts a reference to every frame into `batch`, for one more queue, as [`FanBatch::send`] sends them. Those that
+    /// find no room are freed: look first.
+    #[inline]
+    pub fn collect<const M: usize>(&mut self, batch: &mut TxBatch<M>) {
+        for &raw in &self.mbufs {
+            // SAFETY: `left` says that we hold a reference of each for this call, and it is counted down below.
+            let _ = batch.push(unsafe { SharedMbuf::from_raw(raw) });
+        }
+        self.used();
+    }
+
+    /// One more queue has its references.
+    #[inline(always)]
+    fn used(&mut self) {
         self.left -= 1;
         if self.left == 0 {
             self.mbufs.clear();
             self.left = self.copies.get();
         }
-        // SAFETY: `left` said that we hold a reference of each for this call, and it is counted down.
-        unsafe { queue.send_raw(array, len as u16) }
     }
 
     /// Frees what is left, and makes the batch one for `copies` queues.

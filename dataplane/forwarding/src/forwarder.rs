@@ -5,7 +5,7 @@ use std::sync::Arc;
 use group_table::{GroupTableReader, Hit, PortMasks};
 use types::{DropReason, Frame, FrameBurst, MAX_PORTS, MacAddr, PortIndex, PortSet, Time};
 
-use crate::classify::{Ingress, Verdict, classify, tag_reason};
+use crate::classify::{Ingress, Verdict, classify, plain_data, tag_reason};
 use crate::counters::WorkerCounters;
 use crate::frame::Egress;
 use crate::policer::Policer;
@@ -42,6 +42,26 @@ struct ForwarderPort {
 pub struct PassReport {
     /// Frames put into the punt rings: wake the control thread if it sleeps.
     pub punted: u32,
+}
+
+/// Frames in a row that one entry of the table counts.
+struct Run {
+    slot: u32,
+    frames: u64,
+    bytes: u64,
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self { slot: Hit::NO_SLOT, frames: 0, bytes: 0 }
+    }
+}
+
+/// What became of a frame that is no plain data, besides being dropped.
+#[derive(Default)]
+struct Odd {
+    forwarded: bool,
+    punted: u32,
 }
 
 /// Classifies, looks up, rewrites and replicates bursts of frames on one worker.
@@ -107,67 +127,120 @@ impl Forwarder {
         B: FrameBurst,
         E: Egress<B::Frame>,
     {
-        let mut verdicts = [Verdict::Drop(DropReason::Runt); BURST];
         let mut groups = [0u32; BURST];
+        let mut lens = [0usize; BURST];
         let mut hits = [Hit::MISS; BURST];
         let frames = burst.frames();
         let count = frames.len().min(BURST);
         let Some(entry) = self.ports[port.get()].as_deref() else { return PassReport::default() };
 
         let mut rx_bytes = 0;
-        for (i, frame) in frames.iter().take(BURST).enumerate() {
+        for ((frame, group), len) in frames.iter().zip(&mut groups).zip(&mut lens) {
             let bytes = frame.bytes();
             rx_bytes += bytes.len() as u64;
-            let verdict = if frame.is_chained() {
-                Verdict::Drop(DropReason::Chained)
-            } else if let Some(tci) = frame.stripped_tag() {
-                Verdict::Drop(tag_reason(tci))
-            } else {
-                classify(bytes, frame.ip_checksum(), &entry.ingress)
-            };
-            if let Verdict::Data { group, .. } = verdict {
-                groups[i] = group;
+            let whole = !frame.is_chained() & frame.stripped_tag().is_none();
+            if let Some(data) = plain_data(bytes, frame.ip_checksum(), &entry.ingress).filter(|_| whole) {
+                (*group, *len) = data;
             }
-            verdicts[i] = verdict;
         }
         self.table.lookup_burst(&groups[..count], &mut hits[..count]);
 
+        let (always, forward) = (self.masks.always(port), self.masks.forward(port));
         // Where data goes without a member having asked, groups that stay on their link are tested one by
         // one (r69); elsewhere they have no members, and that is test enough.
-        let screened = !self.masks.always(port).is_empty();
+        let screened = !always.is_empty();
         let mut report = PassReport::default();
         let mut forwarded = 0;
+        let mut run = Run::default();
         for (i, mut frame) in burst.drain().take(BURST).enumerate() {
-            match verdicts[i] {
-                Verdict::Data { group, len } => {
-                    let mut ports = self.masks.egress(port, hits[i].members);
-                    if screened && self.policy.is_local(group) {
-                        ports = PortSet::EMPTY;
-                    }
-                    if len > self.smallest_max_frame {
-                        ports = self.within_mtu(ports, len);
-                    }
-                    self.table.count(hits[i].slot, 1, len as u64);
-                    if ports.is_empty() {
-                        self.drop_unwanted(port, group, hits[i].members);
-                        continue;
-                    }
-                    forwarded += 1;
-                    if frame.bytes().len() != len {
-                        frame.truncate(len);
-                    }
-                    rewrite(frame.bytes_mut(), self.router_mac);
-                    egress.replicate(frame, ports);
-                }
-                Verdict::Igmp => report.punted += self.punt(now(), port, frame.bytes()),
-                Verdict::Drop(reason) => self.counters.port(port).dropped(reason).add(1),
+            let (group, len, hit) = (groups[i], lens[i], hits[i]);
+            if group == 0 {
+                self.table.count(run.slot, run.frames, run.bytes);
+                run = Run::default();
+                let odd = self.handle_odd(&now, port, frame, egress);
+                forwarded += u64::from(odd.forwarded);
+                report.punted += odd.punted;
+                continue;
             }
+            if hit.slot != run.slot {
+                self.table.count(run.slot, run.frames, run.bytes);
+                run = Run { slot: hit.slot, ..Run::default() };
+            }
+            run.frames += 1;
+            run.bytes += len as u64;
+            let mut ports = hit.members.union(always).intersection(forward);
+            if len > self.smallest_max_frame || screened {
+                ports = self.narrow(ports, group, len, screened);
+            }
+            if ports.is_empty() {
+                self.drop_unwanted(port, group, hit.members);
+                continue;
+            }
+            forwarded += 1;
+            if frame.bytes().len() != len {
+                frame.truncate(len);
+            }
+            rewrite(frame.bytes_mut(), self.router_mac);
+            egress.replicate(frame, ports);
         }
+        self.table.count(run.slot, run.frames, run.bytes);
         let counters = self.counters.port(port);
         counters.rx_frames.add(count as u64);
         counters.rx_bytes.add(rx_bytes);
         counters.forwarded.add(forwarded);
         report
+    }
+
+    /// Handles what is no plain data: data with IP options, IGMP, and everything to be dropped.
+    #[cold]
+    #[inline(never)]
+    fn handle_odd<F, E>(
+        &mut self,
+        now: &impl Fn() -> Time,
+        port: PortIndex,
+        mut frame: F,
+        egress: &mut E,
+    ) -> Odd
+    where
+        F: Frame,
+        E: Egress<F>,
+    {
+        let mut odd = Odd::default();
+        let Some(entry) = self.ports[port.get()].as_deref() else { return odd };
+        let verdict = if frame.is_chained() {
+            Verdict::Drop(DropReason::Chained)
+        } else if let Some(tci) = frame.stripped_tag() {
+            Verdict::Drop(tag_reason(tci))
+        } else {
+            classify(frame.bytes(), frame.ip_checksum(), &entry.ingress)
+        };
+        match verdict {
+            Verdict::Data { group, len } => {
+                let mut hit = [Hit::MISS];
+                self.table.lookup_burst(&[group], &mut hit);
+                let [hit] = hit;
+                self.table.count(hit.slot, 1, len as u64);
+                let ports = self.narrow(self.masks.egress(port, hit.members), group, len, true);
+                if ports.is_empty() {
+                    self.drop_unwanted(port, group, hit.members);
+                } else {
+                    odd.forwarded = true;
+                    frame.truncate(len);
+                    rewrite(frame.bytes_mut(), self.router_mac);
+                    egress.replicate(frame, ports);
+                }
+            }
+            Verdict::Igmp => odd.punted = self.punt(now(), port, frame.bytes()),
+            Verdict::Drop(reason) => self.counters.port(port).dropped(reason).add(1),
+        }
+        odd
+    }
+
+    /// Takes out of `ports` those whose MTU a frame of `len` bytes exceeds; all of them when `screened` and
+    /// the group stays on its link.
+    #[cold]
+    fn narrow(&self, ports: PortSet, group: u32, len: usize, screened: bool) -> PortSet {
+        if screened && self.policy.is_local(group) { PortSet::EMPTY } else { self.within_mtu(ports, len) }
     }
 
     /// Counts a frame for the control thread, and says whether it got there (1) or not (0).

@@ -14,7 +14,7 @@ mod policy;
 mod rewrite;
 mod ring;
 
-pub use classify::{Ingress, Verdict, classify};
+pub use classify::{Ingress, Verdict, classify, plain_data};
 pub use counters::{
     Counter, PortCounters, PortCountersSnapshot, WorkerCounters, WorkerCountersReader, worker_counters,
 };
