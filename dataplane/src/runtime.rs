@@ -126,7 +126,8 @@ struct Running {
     stop: Arc<AtomicBool>,
     control: ControlHandle,
     control_thread: JoinHandle<Agent>,
-    server: Server,
+    /// `None` while it starts.
+    server: Option<Server>,
 }
 
 impl Running {
@@ -204,10 +205,17 @@ impl Running {
         let worker = eal
             .spawn_worker("worker-0", Some(usize::from(core)), move |_| seed.run())
             .map_err(Failure::machine)?;
+        let mut running = Self { eal, pool, ports, worker, stop, control, control_thread, server: None };
         // Last: whoever can connect finds everything running.
-        let server = Server::start(&settings.socket.path, settings.socket.group.as_deref(), control.clone())
-            .map_err(Failure::machine)?;
-        Ok(Self { eal, pool, ports, worker, stop, control, control_thread, server })
+        let socket = &settings.socket;
+        match Server::start(&socket.path, socket.group.as_deref(), running.control.clone()) {
+            Ok(server) => running.server = Some(server),
+            Err(error) => {
+                running.end();
+                return Err(Failure::machine(error));
+            }
+        }
+        Ok(running)
     }
 
     /// Until a signal ends it, or a thread ended by itself, which is an error.
