@@ -30,7 +30,7 @@ pub(crate) fn assert_refused(place: &Place, command: &mut Command, fault: Fault,
     refusal
 }
 
-/// Checks that there is no socket, nor one in the making, no lock held, no nft table, and none of DPDK's sockets.
+/// Checks that there is no socket, nor one in the making, no lock held, no nft table, and none of DPDK's files.
 pub(crate) fn assert_clean(place: &Place) {
     for entry in fs::read_dir(place.run_dir()).map_or_else(|_| Vec::new(), |dir| dir.flatten().collect()) {
         let path = entry.path();
@@ -44,6 +44,9 @@ pub(crate) fn assert_clean(place: &Place) {
         assert!(lock.try_lock().is_ok(), "{} is held", path.display());
     }
     assert!(!place.socket().exists(), "a socket that nobody serves");
+    let dpdk =
+        fs::read_dir(place.folder().join("dpdk")).map_or_else(|_| Vec::new(), |dir| dir.flatten().collect());
+    assert!(dpdk.is_empty(), "DPDK's files: {dpdk:?}");
     assert!(!nft_tables(&mut Command::new("nft")).contains(&place.instance), "an nft table");
 }
 

@@ -133,3 +133,15 @@ fn no_privilege() {
     let parts = [&format!("cannot use `/run/manifold-{}`: Permission denied", place.instance), "run as root"];
     assert_refused(&place, &mut command, Fault::Machine, &parts.map(|part| part));
 }
+
+#[test]
+fn virtual_ports_need_no_privilege() {
+    let place = Place::new();
+    let settings = place.null_settings();
+    let mut command = program::manifold_as_nobody(place.folder());
+    place.complete(&mut command, &settings);
+    let running = Running::start_command(&place, &mut command);
+    assert_eq!(running.ask("show-status")["instance"], place.instance);
+    running.stop();
+    assert_clean(&place);
+}

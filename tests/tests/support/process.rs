@@ -154,11 +154,18 @@ impl Running {
     /// # Panics
     /// When it ends, or does not answer in time.
     pub(crate) fn start(place: &Place, settings: &str) -> Self {
+        Self::start_command(place, &mut place.run(settings))
+    }
+
+    /// Starts `command`, a complete `manifold run` in `place`; else the same.
+    ///
+    /// # Panics
+    /// As [`Running::start`].
+    pub(crate) fn start_command(place: &Place, command: &mut Command) -> Self {
         let log = place.folder().join("log");
         let file = File::create(&log).expect("a log");
-        let mut command = place.run(settings);
-        let child =
-            command.stdout(file.try_clone().expect("a log")).stderr(file).spawn().expect("manifold starts");
+        command.stdout(file.try_clone().expect("a log")).stderr(file);
+        let child = command.spawn().expect("manifold starts");
         let mut running = Self { child: Some(child), log, socket: place.socket() };
         running.wait_ready();
         running
