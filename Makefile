@@ -14,7 +14,7 @@ build: setup
 demo: build
 	@target/release/story
 
-test: test-unit test-loom test-system
+test: lint test-unit test-loom test-system
 
 test-unit: setup
 	$(CARGO) test --workspace --exclude tests
