@@ -1,36 +1,8 @@
 //! Counters of one port.
 
+use types::counted;
+
 use crate::Verdict;
-
-/// Declares an enum of counted things: variant, stable name, meaning.
-macro_rules! counted {
-    ($(#[$doc:meta])* $type:ident { $($variant:ident $name:literal $what:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[repr(u8)]
-        pub enum $type {
-            $(#[doc = $what] $variant,)*
-        }
-
-        impl $type {
-            /// Every one, in the order of its counter.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
-
-            /// How many there are.
-            pub const COUNT: usize = Self::ALL.len();
-
-            /// The counter's stable name.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-
-            /// What it means, in a phrase for an operator.
-            pub const fn describe(self) -> &'static str {
-                match self { $(Self::$variant => $what,)* }
-            }
-        }
-    };
-}
 
 counted! {
     /// Kinds of well-formed IGMP messages that come in. Names are stable: they are counter names.

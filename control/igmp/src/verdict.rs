@@ -11,33 +11,15 @@ pub enum VerdictClass {
     Dropped,
 }
 
-/// Declares the verdicts once: class, variant, stable name, and what it means to an operator.
+/// Declares the verdicts once: class, and what `types::counted` wants.
 macro_rules! verdicts {
     ($($class:ident $variant:ident $name:literal $what:literal,)*) => {
-        /// What became of a received frame. Names are stable: they are counter names.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-        #[repr(u8)]
-        pub enum Verdict {
-            $(#[doc = $what] $variant,)*
+        types::counted! {
+            /// What became of a received frame. Names are stable: they are counter names.
+            Verdict { $($variant $name $what,)* }
         }
 
         impl Verdict {
-            /// Every verdict, in the order of its counter.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
-
-            /// How many verdicts there are.
-            pub const COUNT: usize = Self::ALL.len();
-
-            /// The counter's stable name.
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-
-            /// What it means, in a phrase for an operator.
-            pub const fn describe(self) -> &'static str {
-                match self { $(Self::$variant => $what,)* }
-            }
-
             /// Whether the frame changed anything.
             pub const fn class(self) -> VerdictClass {
                 match self { $(Self::$variant => VerdictClass::$class,)* }

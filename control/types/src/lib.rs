@@ -3,6 +3,7 @@
 //! No dependencies, no I/O. If a value of one of these types exists, it is valid.
 
 mod addr;
+mod counted;
 mod drop_reason;
 mod frame;
 mod port;
