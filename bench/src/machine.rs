@@ -26,7 +26,7 @@ impl Cores {
     pub(crate) fn pick() -> Result<Self, BenchError> {
         let set = sched_getaffinity(None).map_err(BenchError::io("look at the cores"))?;
         let mut cores = (0..u16::MAX).take(CpuSet::MAX_CPU).filter(|core| set.is_set(usize::from(*core)));
-        match (cores.next(), cores.last()) {
+        match (cores.next(), cores.next_back()) {
             (Some(main), Some(forward)) => Ok(Self { main, forward }),
             _ => Err(BenchError::machine(
                 "this process may use one core only",

@@ -158,7 +158,10 @@ impl Bench {
             dpdk,
             rounds: cli.rounds.into(),
             window: Duration::from_millis(cli.window_ms),
-            scratch: tempfile::tempdir().map_err(BenchError::io("make a temporary folder"))?,
+            scratch: tempfile::Builder::new()
+                .prefix("manifold-bench-")
+                .tempdir()
+                .map_err(BenchError::io("make a temporary folder"))?,
         })
     }
 
@@ -206,7 +209,7 @@ impl Bench {
         source::write(&work.looped, source::LOOPED_FRAMES, figure.wire_len)?;
         source::write(&work.finite.0, COUNTED_FRAMES, figure.wire_len)?;
         let settings = Manifold::read_settings(&work)?;
-        let progress = Progress::new(figure, self.rounds);
+        let progress = Progress::new(figure);
         progress.say(format_args!("counting {COUNTED_FRAMES} frames"));
         self.manifold.check_delivery(&work)?;
         let trial = |turn| match turn {
@@ -230,7 +233,7 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(figure: Figure, _rounds: usize) -> Self {
+    fn new(figure: Figure) -> Self {
         Self { figure, terminal: std::io::stderr().is_terminal() }
     }
 
