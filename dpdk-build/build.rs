@@ -7,7 +7,7 @@ use std::{env, panic, process};
 const LIBRARIES: [&str; 5] = ["rte_ethdev", "rte_mbuf", "rte_mempool", "rte_ring", "rte_eal"];
 
 const FUNCTIONS: &str = "shim_.*\
-    |rte_eal_(init|cleanup|has_hugepages|get_runtime_dir)\
+    |rte_eal_(cleanup|has_hugepages|get_runtime_dir)\
     |rte_(strerror|version|get_tsc_hz|socket_count)\
     |rte_(get_main_lcore|get_next_lcore|lcore_to_cpu_id|lcore_to_socket_id|thread_register|thread_unregister)\
     |rte_log_(set_global_level|set_level_pattern)\

@@ -1,9 +1,12 @@
 /* DPDK's static inlines as functions, one call per burst, so that Rust can reach them. */
 #include "shim.h"
 
+#include <fcntl.h>
+#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <rte_cycles.h>
 #include <rte_ether.h>
@@ -46,6 +49,29 @@ shim_log_to(shim_log_sink sink)
 		return -1;
 	/* DPDK flushes after every message, so one write is one message. */
 	return rte_openlog_stream(stream);
+}
+
+int
+shim_eal_init(int argc, char **argv)
+{
+	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	int out = null < 0 ? -1 : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0);
+	int ret;
+
+	/* A refused argument brings 70 lines of usage, for options that are not this program's. */
+	opterr = 0;
+	fflush(stdout);
+	if (out >= 0)
+		dup2(null, STDOUT_FILENO);
+	ret = rte_eal_init(argc, argv);
+	fflush(stdout);
+	if (out >= 0) {
+		dup2(out, STDOUT_FILENO);
+		close(out);
+	}
+	if (null >= 0)
+		close(null);
+	return ret;
 }
 
 int

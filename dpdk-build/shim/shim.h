@@ -104,6 +104,9 @@ typedef void (*shim_log_sink)(uint32_t level, const char *text, size_t len);
 /* Sends DPDK's log to `sink` from now on, from any thread. 0, or -1 when no stream could be made. */
 int shim_log_to(shim_log_sink sink);
 
+/* rte_eal_init without what it and getopt print of their own on the standard streams: DPDK's log has the reason. */
+int shim_eal_init(int argc, char **argv);
+
 /* rte_errno of the calling thread. */
 int shim_errno(void);
 /* The calling thread's lcore, or SHIM_LCORE_ID_ANY. */

@@ -225,7 +225,7 @@ fn call_init(args: Vec<CString>) -> c_int {
     let argv = Vec::leak(argv);
     // SAFETY: `argv` is an array of `argc` terminated strings and a null, never freed. EAL may move the pointers and
     // does not write the strings.
-    unsafe { dpdk_sys::rte_eal_init(argc, argv.as_mut_ptr()) }
+    unsafe { dpdk_sys::shim_eal_init(argc, argv.as_mut_ptr()) }
 }
 
 fn lcore(id: u32) -> Lcore {
