@@ -171,13 +171,14 @@ impl Agent {
         show::answer(self, now, request)
     }
 
-    /// Fires due timers and carries out what the proxy wants. Returns when to call again at the latest.
+    /// Fires due timers and carries out what the proxy wants. Returns when to call again at the latest,
+    /// which has passed already when more were due than one turn fires.
     pub fn poll(&mut self, now: Time, outlet: &mut impl Outlet) -> Option<Time> {
-        let fired = self.proxy.handle_timers(now, TIMERS_A_TURN);
+        self.proxy.handle_timers(now, TIMERS_A_TURN);
         self.apply_actions(now, outlet);
         self.table.maintain();
         self.place_refused();
-        if fired == TIMERS_A_TURN { Some(now) } else { self.proxy.next_deadline() }
+        self.proxy.next_deadline()
     }
 
     /// When [`poll`](Self::poll) must be called again at the latest.

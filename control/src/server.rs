@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use api::{LineBuffer, MAX_REQUEST_LINE, Reply, Request};
+use api::{ErrorReply, LineBuffer, MAX_REQUEST_LINE, Reply, Request};
 
 use crate::show;
 use crate::socket_file::{ServerError, SocketFile};
@@ -149,43 +149,57 @@ impl Drop for Place {
     }
 }
 
-fn serve(mut stream: &UnixStream, control: &ControlHandle, limits: Limits) -> io::Result<()> {
+fn serve(stream: &UnixStream, control: &ControlHandle, limits: Limits) -> io::Result<()> {
     let mut lines = LineBuffer::new(MAX_REQUEST_LINE);
-    let mut bytes = [0; 1024];
-    let mut deadline = Instant::now() + limits.request;
     loop {
-        // Each read gets what is left, so that a request in drops holds no place for long.
+        let reply = match read_next(stream, &mut lines, limits.request)? {
+            Next::Line(Ok(request)) => ask(control, request, limits.control),
+            Next::Line(Err(error)) => Reply::Error(error),
+            Next::Broken(reply) => return answer(stream, &reply, limits.answer),
+            Next::End => return Ok(()),
+        };
+        answer(stream, &reply, limits.answer)?;
+    }
+}
+
+/// What comes next from a client.
+enum Next {
+    /// A line, as a request or as the reason why it is none.
+    Line(Result<Request, ErrorReply>),
+    /// No line, and nothing that could come after.
+    Broken(Reply),
+    /// The end.
+    End,
+}
+
+/// Waits for a whole line, `patience` at the most, in however many pieces it comes.
+fn read_next(mut stream: &UnixStream, lines: &mut LineBuffer, patience: Duration) -> io::Result<Next> {
+    let deadline = Instant::now() + patience;
+    let mut bytes = [0; 1024];
+    loop {
+        match lines.next_line() {
+            Ok(Some(line)) => return Ok(Next::Line(Request::parse(line))),
+            Ok(None) => {}
+            Err(too_long) => {
+                return Ok(Next::Broken(show::error(too_long.to_string(), "send one request a line")));
+            }
+        }
         stream.set_read_timeout(Some(left(deadline)?))?;
         match stream.read(&mut bytes) {
             Ok(0) if lines.is_mid_line() => {
                 let half = show::error("the last line has no end", "end each request with a newline");
-                return answer(stream, &half, limits.answer);
+                return Ok(Next::Broken(half));
             }
-            Ok(0) => return Ok(()),
+            Ok(0) => return Ok(Next::End),
             Ok(read) => lines.push(&bytes[..read]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
-        }
-        loop {
-            match lines.next_line() {
-                Ok(Some(line)) => answer(stream, &reply_to(line, control, limits), limits.answer)?,
-                Ok(None) => break,
-                Err(too_long) => {
-                    let refusal = show::error(too_long.to_string(), "send one request a line");
-                    return answer(stream, &refusal, limits.answer);
-                }
-            }
-            deadline = Instant::now() + limits.request;
         }
     }
 }
 
-fn reply_to(line: &[u8], control: &ControlHandle, limits: Limits) -> Reply {
-    let request = match Request::parse(line) {
-        Ok(request) => request,
-        Err(error) => return Reply::Error(error),
-    };
-    control.request(request, limits.control).unwrap_or_else(|error| {
+fn ask(control: &ControlHandle, request: Request, patience: Duration) -> Reply {
+    control.request(request, patience).unwrap_or_else(|error| {
         let cure = match error {
             ControlError::Ended => "start manifold again",
             ControlError::Late => "try again; if it goes on, start manifold again and report it",

@@ -1,6 +1,8 @@
 //! The control thread: one turn after another, asleep between them.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -34,6 +36,7 @@ enum Input {
 #[derive(Clone)]
 pub struct ControlHandle {
     inputs: Sender<Input>,
+    ended: Arc<AtomicBool>,
     waker: Waker,
 }
 
@@ -60,7 +63,7 @@ impl ControlHandle {
             SendTimeoutError::Timeout(_) => ControlError::Late,
             SendTimeoutError::Disconnected(_) => ControlError::Ended,
         })?;
-        self.waker.wake();
+        self.given()?;
         answer.recv_deadline(deadline).map_err(|e| match e {
             RecvTimeoutError::Timeout => ControlError::Late,
             RecvTimeoutError::Disconnected => ControlError::Ended,
@@ -86,6 +89,16 @@ impl ControlHandle {
 
     fn give(&self, input: Input) -> Result<(), ControlError> {
         self.inputs.send(input).map_err(|_| ControlError::Ended)?;
+        self.given()
+    }
+
+    /// After something was put into the queue.
+    fn given(&self) -> Result<(), ControlError> {
+        // Pairs with the fence in `Inputs::drop`: either we see the end, or what we gave is dropped there.
+        fence(Ordering::SeqCst);
+        if self.ended.load(Ordering::Relaxed) {
+            return Err(ControlError::Ended);
+        }
         self.waker.wake();
         Ok(())
     }
@@ -131,12 +144,33 @@ impl Outlet for Injector {
     }
 }
 
+/// The control thread's end of the queue. The queue keeps what nobody takes: when this end is dropped, so
+/// is what waits in it, and whoever waits for an answer learns that there will be none.
+pub(crate) struct Inputs {
+    queue: Receiver<Input>,
+    ended: Arc<AtomicBool>,
+}
+
+impl Inputs {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+}
+
+impl Drop for Inputs {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        while self.queue.try_recv().is_ok() {}
+    }
+}
+
 /// The control thread's own: what a turn works on.
 pub(crate) struct Control {
     pub(crate) agent: Agent,
     punted: Vec<FrameReceiver>,
     outlet: Injector,
-    inputs: Receiver<Input>,
+    pub(crate) inputs: Inputs,
     sleeper: Sleeper,
     clock: Clock,
 }
@@ -144,9 +178,11 @@ pub(crate) struct Control {
 impl Control {
     pub(crate) fn new(parts: ControlParts) -> (ControlHandle, Self) {
         let ControlParts { agent, punted, inject, waker, sleeper, clock } = parts;
-        let (sender, inputs) = bounded(INPUTS_QUEUED);
+        let (sender, queue) = bounded(INPUTS_QUEUED);
+        let ended = Arc::new(AtomicBool::new(false));
+        let inputs = Inputs { queue, ended: Arc::clone(&ended) };
         let control = Self { agent, punted, outlet: Injector(inject), inputs, sleeper, clock };
-        (ControlHandle { inputs: sender, waker }, control)
+        (ControlHandle { inputs: sender, ended, waker }, control)
     }
 
     fn run(mut self) -> Agent {
@@ -163,7 +199,7 @@ impl Control {
         let now = self.clock.now();
         self.take_frames(now);
         for _ in 0..INPUTS_A_TURN {
-            match self.inputs.try_recv() {
+            match self.inputs.queue.try_recv() {
                 Ok(Input::Request(request, reply)) => {
                     // Whoever asked may have given up; that is no concern of ours.
                     let _ = reply.try_send(self.agent.handle_request(now, request));

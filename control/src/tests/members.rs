@@ -130,3 +130,20 @@ fn who_was_refused_is_served_when_there_is_room_without_asking_again() {
     assert_eq!(warnings(&mut bench), ["a doubt"]);
     assert_eq!(bench.agent.table_refused, 2, "what was counted stays counted");
 }
+
+#[test]
+fn room_goes_to_who_was_refused_before_it_goes_to_who_came_later() {
+    let mut bench = Bench::new(Plan { max_groups: 2, ..Plan::new() });
+    for n in 0..3 {
+        bench.join(A, nth_group(n));
+    }
+    // The leave's end and the late join wait behind one query, and are carried out in one go.
+    bench.outlet.room = 0;
+    bench.leave(A, nth_group(0));
+    bench.run(Duration::from_secs(2));
+    bench.join(B, nth_group(3));
+    bench.outlet.room = usize::MAX;
+    bench.poll();
+    let served: Vec<_> = (0..4).map(|n| bench.data(WAN, nth_group(n))).collect();
+    assert_eq!(served, [PortSet::EMPTY, ports([A]), ports([A]), PortSet::EMPTY]);
+}

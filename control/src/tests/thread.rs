@@ -220,6 +220,18 @@ fn requests_behind_a_shutdown_fail_at_once() {
 }
 
 #[test]
+fn a_request_that_waits_when_the_thread_ends_is_told_so() {
+    let (parts, _ends) = parts(|now| Plan::new().agent(now), 64);
+    let (handle, control) = Control::new(parts);
+    let asked = std::thread::spawn(move || handle.request(Request::ShowStatus, LONG));
+    while control.inputs.is_empty() {
+        std::thread::yield_now();
+    }
+    drop(control);
+    assert_eq!(asked.join().unwrap(), Err(ControlError::Ended));
+}
+
+#[test]
 fn without_a_handle_left_the_thread_ends_by_itself() {
     let (parts, ends) = parts(|now| Plan::new().agent(now), 64);
     let (handle, mut control) = Control::new(parts);
