@@ -50,6 +50,8 @@ pub(crate) struct FigureReport {
     /// Nanoseconds of each copy.
     ours_ns: Spread,
     peer_ns: Spread,
+    /// Each trial, round by round: the peer's, ours, the peer's.
+    trials: Vec<[f64; 3]>,
     /// The largest share of a trial that a forwarding thread waited for its core.
     waited: f64,
 }
@@ -84,6 +86,7 @@ impl From<&Outcome> for FigureReport {
             peer_by_itself: outcome.itself,
             ours_ns: outcome.ours.map(ns_per_copy),
             peer_ns: outcome.peer.map(ns_per_copy),
+            trials: outcome.trials.clone(),
             waited: outcome.waited,
         }
     }
@@ -118,6 +121,8 @@ pub(crate) mod tests {
             peer: spread(100e6),
             ratio: spread(0.8),
             itself: spread(1.0),
+            quiet: 1.0,
+            trials: vec![[100e6, 80e6, 100e6]],
             waited: 0.002,
         }
     }
@@ -164,6 +169,7 @@ pub(crate) mod tests {
         assert_eq!(figure["ratio"]["min"], 0.8 * 0.9);
         assert_eq!((&figure["aim"], &figure["aim_is"]), (&0.85.into(), &"at least".into()));
         assert_eq!(figure["ours_ns"]["median"], 12.5);
+        assert_eq!(figure["trials"][0][1], 80e6);
         assert_eq!(figure["verdict"], "floor held");
     }
 }

@@ -5,7 +5,8 @@ use crate::figures::Figure;
 use crate::side::Trial;
 use crate::stats::Spread;
 
-/// Where the peer against itself may be; outside, the machine was too noisy to tell anything.
+/// Where the peer against itself may be. With the median outside, or more than half of the rounds, the machine was
+/// too noisy to tell anything.
 const QUIET: std::ops::RangeInclusive<f64> = 0.97..=1.03;
 
 /// Who is measured next.
@@ -21,7 +22,7 @@ pub(crate) enum Turn {
 #[derive(Debug, Clone, Copy)]
 struct Round {
     ours: Trial,
-    /// The peer's two trials; which of them came first alternates.
+    /// The peer's two trials, the one before ours and the one after.
     peer: [Trial; 2],
 }
 
@@ -38,6 +39,10 @@ pub(crate) struct Outcome {
     pub(crate) ratio: Spread,
     /// The peer by itself, round by round.
     pub(crate) itself: Spread,
+    /// Share of the rounds in which the peer was equal to itself.
+    pub(crate) quiet: f64,
+    /// Copies a second of each trial, round by round: the peer's, ours, the peer's.
+    pub(crate) trials: Vec<[f64; 3]>,
     /// The largest share of a window that a forwarding thread waited for its core.
     pub(crate) waited: f64,
 }
@@ -80,11 +85,10 @@ pub(crate) fn run(
 ) -> Result<Outcome, BenchError> {
     let mut done = Vec::with_capacity(rounds);
     for number in 0..rounds {
-        let first = trial(Turn::Peer)?;
+        let before = trial(Turn::Peer)?;
         let ours = trial(Turn::Ours)?;
-        let last = trial(Turn::Peer)?;
-        let peer = if number % 2 == 0 { [first, last] } else { [last, first] };
-        let round = Round { ours, peer };
+        let after = trial(Turn::Peer)?;
+        let round = Round { ours, peer: [before, after] };
         progress(number + 1, ours.copies_per_s, round.peer_mean());
         done.push(round);
     }
@@ -95,16 +99,25 @@ impl Round {
     fn peer_mean(&self) -> f64 {
         f64::midpoint(self.peer[0].copies_per_s, self.peer[1].copies_per_s)
     }
+
+    /// The peer by the peer, upside down in every other round: an even drift falls out of the median.
+    fn peer_by_itself(&self, number: usize) -> f64 {
+        let [before, after] = self.peer.map(|t| t.copies_per_s);
+        if number.is_multiple_of(2) { before / after } else { after / before }
+    }
 }
 
 fn outcome(figure: Figure, rounds: &[Round]) -> Option<Outcome> {
     let trials = || rounds.iter().flat_map(|r| [r.ours, r.peer[0], r.peer[1]]);
+    let itself = || rounds.iter().enumerate().map(|(number, round)| round.peer_by_itself(number));
     Some(Outcome {
         figure,
         ours: Spread::of(rounds.iter().map(|r| r.ours.copies_per_s))?,
         peer: Spread::of(rounds.iter().flat_map(|r| r.peer).map(|t| t.copies_per_s))?,
         ratio: Spread::of(rounds.iter().map(|r| r.ours.copies_per_s / r.peer_mean()))?,
-        itself: Spread::of(rounds.iter().map(|r| r.peer[0].copies_per_s / r.peer[1].copies_per_s))?,
+        itself: Spread::of(itself())?,
+        quiet: itself().filter(|ratio| QUIET.contains(ratio)).count() as f64 / rounds.len() as f64,
+        trials: rounds.iter().map(|r| [r.peer[0], r.ours, r.peer[1]].map(|t| t.copies_per_s)).collect(),
         waited: trials().filter_map(|t| t.waited).fold(0.0, f64::max),
     })
 }
@@ -112,7 +125,7 @@ fn outcome(figure: Figure, rounds: &[Round]) -> Option<Outcome> {
 impl Outcome {
     /// What it means.
     pub(crate) fn verdict(&self) -> Verdict {
-        if !QUIET.contains(&self.itself.median) {
+        if !QUIET.contains(&self.itself.median) || self.quiet < 0.5 {
             Verdict::TooNoisy
         } else if self.ratio.median >= self.figure.aim {
             Verdict::Reached
@@ -148,6 +161,7 @@ mod tests {
         let (outcome, turns) = run_with(&[100.0, 85.5, 90.0, 85.0, 72.0, 75.0]).unwrap();
         use Turn::{Ours, Peer};
         assert_eq!(turns, [Peer, Ours, Peer, Peer, Ours, Peer]);
+        assert_eq!(outcome.trials, [[100.0, 85.5, 90.0], [85.0, 72.0, 75.0]]);
         assert!(
             (outcome.ratio.min - 0.9).abs() < 1e-9 && (outcome.ratio.max - 0.9).abs() < 1e-9,
             "{outcome:?}"
@@ -166,6 +180,12 @@ mod tests {
         assert_eq!(verdict(49.0, 100.0), Verdict::Missed);
         assert_eq!(verdict(86.0, 90.0), Verdict::TooNoisy);
         assert_eq!(verdict(49.0, 110.0), Verdict::TooNoisy);
+    }
+
+    #[test]
+    fn a_median_among_wild_rounds_is_noise() {
+        let (outcome, _) = run_with(&[90.0, 80.0, 60.0, 60.0, 80.0, 60.0, 60.0, 80.0, 90.0]).unwrap();
+        assert_eq!((outcome.itself.median, outcome.verdict()), (1.0, Verdict::TooNoisy));
     }
 
     #[test]
