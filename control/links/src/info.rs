@@ -176,13 +176,19 @@ pub fn set_up(name: &str) -> Result<bool, LinkError> {
         return Ok(false);
     }
     let failed = |source| LinkError::new(format!("set `{name}` up"), source);
-    let mut body = [0; 16];
-    body[4..8].copy_from_slice(&link.index.to_ne_bytes());
-    body[8..12].copy_from_slice(&IFF_UP.to_ne_bytes());
-    body[12..16].copy_from_slice(&IFF_UP.to_ne_bytes());
-    Netlink::open(0).and_then(|mut netlink| netlink.change(RTM_NEWLINK, &body)).map_err(failed)?;
+    let mut netlink = Netlink::open(0).map_err(failed)?;
+    change_flags(&mut netlink, link.index, IFF_UP, IFF_UP).map_err(failed)?;
     tracing::info!(interface = name, "interface was down, set up");
     Ok(true)
+}
+
+/// Gives those of an interface's flags that are set in `which` the values they have in `flags`.
+pub(crate) fn change_flags(netlink: &mut Netlink, index: u32, which: u32, flags: u32) -> io::Result<()> {
+    let mut body = [0; 16];
+    body[4..8].copy_from_slice(&index.to_ne_bytes());
+    body[8..12].copy_from_slice(&flags.to_ne_bytes());
+    body[12..16].copy_from_slice(&which.to_ne_bytes());
+    netlink.change(RTM_NEWLINK, &body)
 }
 
 /// Every link message, without statistics.

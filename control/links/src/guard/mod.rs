@@ -8,7 +8,7 @@ mod state;
 use std::io;
 use std::path::PathBuf;
 
-use crate::info::{LinkError, LinkInfo, dump_links};
+use crate::info::{LinkError, LinkInfo, change_flags, dump_links};
 use crate::lock::{InstanceLock, LockError};
 use crate::netlink::Netlink;
 use state::{Entry, Place, State, Stored};
@@ -49,6 +49,17 @@ pub enum GuardError {
     /// Another running instance has the interface.
     #[error("interface `{link}` is a port of the running instance `{instance}`")]
     InUse {
+        /// The interface.
+        link: String,
+        /// The instance that has it.
+        instance: String,
+    },
+    /// Another instance has the interface, and no file here tells whether it runs.
+    #[error(
+        "interface `{link}` is a port of the instance `{instance}`, which has another run directory; stop it, or if it \
+         runs no more: nft delete table netdev manifold-{instance}"
+    )]
+    Held {
         /// The interface.
         link: String,
         /// The instance that has it.
@@ -155,6 +166,10 @@ impl Guard {
         })?;
         self.apply()?;
         *dropping = true;
+        // As with the files: ours is in place, so of two that begin at once at least one sees the other.
+        if let Some(instance) = nft::other_holder(self.lock.instance(), link.index)? {
+            return Err(GuardError::Held { link: link.name.clone(), instance });
+        }
         if !self.entries.iter().any(|entry| entry.index == link.index) {
             return Err(GuardError::Vanished(link.name.clone()));
         }
@@ -216,7 +231,7 @@ impl Guard {
             now.is_some()
         });
         let named: Vec<(u32, &str)> = self.entries.iter().map(|e| (e.index, e.name.as_str())).collect();
-        nft::run(&nft::script(self.lock.instance(), &named))
+        nft::run(&nft::script(self.lock.instance(), &named)).map(drop)
     }
 
     fn save(&self) -> Result<(), GuardError> {
@@ -304,6 +319,7 @@ fn recover_instance(lock: &InstanceLock, own: bool, recovery: &mut Recovery) -> 
     };
     nft::run(&nft::script(instance, &[]))?;
     recovery.links.extend(restore_ipv6(&entries)?);
+    end_promiscuity(&entries)?;
     state::remove(run_dir, instance).map_err(failed)
 }
 
@@ -320,6 +336,20 @@ fn restore_ipv6(entries: &[Entry]) -> Result<Vec<String>, GuardError> {
         restored.push(name.clone());
     }
     Ok(restored)
+}
+
+/// Has interfaces take frames to their own addresses only, as the driver does when it ends in order: what it set was
+/// the interface's own flag, which outlives it.
+fn end_promiscuity(entries: &[Entry]) -> Result<(), GuardError> {
+    const IFF_PROMISC: u32 = 0x100;
+    let failed = |source| LinkError::new("end promiscuous mode", source);
+    let mut netlink = Netlink::open(0).map_err(failed)?;
+    for link in dump_links(&mut netlink).map_err(failed)? {
+        if link.flags & IFF_PROMISC != 0 && entries.iter().any(|entry| entry.index == link.index) {
+            change_flags(&mut netlink, link.index, IFF_PROMISC, 0).map_err(failed)?;
+        }
+    }
+    Ok(())
 }
 
 fn current_links() -> Result<Vec<(u32, String)>, GuardError> {

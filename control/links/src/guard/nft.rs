@@ -9,11 +9,13 @@ use super::GuardError;
 
 /// Where `nft` lives if PATH, as some service managers set it, has no sbin.
 const FALLBACK: &str = "/usr/sbin/nft";
+/// What the name of every instance's table begins with.
+const TABLE_PREFIX: &str = "manifold-";
 
 /// A script after which the instance's table holds drops for exactly `links` (index and name), in one transaction.
 /// Adding before deleting makes the deletion good whether or not the table was there.
 pub(super) fn script(instance: &str, links: &[(u32, &str)]) -> String {
-    let table = format!("manifold-{instance}");
+    let table = format!("{TABLE_PREFIX}{instance}");
     let mut script = format!("add table netdev {table}\ndelete table netdev {table}\n");
     if links.is_empty() {
         return script;
@@ -35,18 +37,40 @@ pub(super) fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && !b"\"\\*".contains(&b))
 }
 
-/// Runs a script; all of it takes effect or nothing.
-pub(super) fn run(script: &str) -> Result<(), GuardError> {
+/// The instance other than `instance` whose table has a drop for the interface of that index. This network
+/// namespace's tables tell of every instance in it, whatever its run directory.
+pub(super) fn other_holder(instance: &str, index: u32) -> Result<Option<String>, GuardError> {
+    run("list chains netdev\n").map(|listing| holder_in(&listing, instance, index))
+}
+
+fn holder_in(listing: &str, instance: &str, index: u32) -> Option<String> {
+    let chain = format!("chain in_{index} {{");
+    let mut holder = None;
+    for line in listing.lines().map(str::trim) {
+        if let Some(table) = line.strip_prefix("table netdev ") {
+            let other = table.trim_end_matches(" {").strip_prefix(TABLE_PREFIX);
+            holder = other.filter(|other| *other != instance);
+        } else if line == chain
+            && let Some(other) = holder
+        {
+            return Some(other.to_owned());
+        }
+    }
+    None
+}
+
+/// Runs a script, and gives what it printed; all of it takes effect or nothing.
+pub(super) fn run(script: &str) -> Result<String, GuardError> {
     match run_program(Path::new("nft"), script) {
         Err(GuardError::NftMissing) => run_program(Path::new(FALLBACK), script),
         done => done,
     }
 }
 
-fn run_program(program: &Path, script: &str) -> Result<(), GuardError> {
+fn run_program(program: &Path, script: &str) -> Result<String, GuardError> {
     let mut command = Command::new(program);
     command.args(["-f", "-"]).env("LC_ALL", "C");
-    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => GuardError::NftMissing,
         _ => GuardError::Nft(format!("cannot start {}: {error}", program.display())),
@@ -57,7 +81,7 @@ fn run_program(program: &Path, script: &str) -> Result<(), GuardError> {
     drop(stdin);
     let output = child.wait_with_output().map_err(|error| GuardError::Nft(error.to_string()))?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     Err(classify(&String::from_utf8_lossy(&output.stderr)))
 }
@@ -90,6 +114,18 @@ mod tests {
         );
         assert_eq!(chains.len(), 2);
         assert!(script("main", &[]).ends_with("delete table netdev manifold-main\n"));
+    }
+
+    #[test]
+    fn the_holder_of_an_interface_is_the_table_of_another_instance() {
+        let listing = "table netdev theirs {\n\tchain in_3 {\n\t\ttype filter hook ingress device \"v\" priority 0;\n\t}\n}\n\
+                       table netdev manifold-main {\n\tchain in_3 {\n\t}\n}\n\
+                       table netdev manifold-tv {\n\tchain in_7 {\n\t}\n\tchain in_33 {\n\t}\n}\n";
+        let holder = |instance, index| holder_in(listing, instance, index);
+        assert_eq!(holder("main", 7).as_deref(), Some("tv"));
+        assert_eq!(holder("tv", 3).as_deref(), Some("main"));
+        assert_eq!((holder("main", 3), holder("tv", 7), holder("main", 1)), (None, None, None));
+        assert_eq!(holder_in("", "main", 3), None);
     }
 
     #[test]
