@@ -246,6 +246,7 @@ impl Running {
                 tracing::warn!("SIGHUP: settings are read at the start only; restart to apply them");
             }
             for event in links.poll().map_err(Failure::machine)? {
+                report_comings_and_goings(settings, &by_interface, &event);
                 let Some(port) = by_interface.get(&event.index) else { continue };
                 match event.change {
                     LinkChange::Up => drop(self.control.link(*port, true)),
@@ -304,6 +305,34 @@ impl Running {
         }
         drop(self.pool);
         drop(self.eal);
+    }
+}
+
+/// Tells the log of a port whose interface is gone, and of another interface that has its name.
+fn report_comings_and_goings(
+    settings: &Settings,
+    by_interface: &HashMap<u32, PortIndex>,
+    event: &links::LinkEvent,
+) {
+    let interface = &event.name;
+    let known = by_interface.get(&event.index);
+    match event.change {
+        LinkChange::Vanished => {
+            let Some((_, port)) = settings.indexed_ports().find(|(index, _)| Some(index) == known) else {
+                return;
+            };
+            tracing::warn!(port = port.name, interface, "the interface vanished; the other ports go on");
+        }
+        LinkChange::Appeared | LinkChange::Renamed(_) if known.is_none() => {
+            let named = |port: &&settings::PortSettings| port.device.kernel_interface() == Some(interface);
+            let Some(port) = settings.ports.iter().find(named) else { return };
+            tracing::warn!(
+                port = port.name,
+                interface,
+                "an interface of this name is back; restart to use it"
+            );
+        }
+        _ => {}
     }
 }
 
