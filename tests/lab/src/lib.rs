@@ -31,7 +31,7 @@ pub use capture::{Capture, CaptureTotals};
 pub use error::LabError;
 pub use expect::ExpectedIgmp;
 pub use frame::{Body, Frame, Igmp, Ip, Udp, UdpChecksum};
-pub use helper::{Receiver, ReceiverSummary, Sender, SenderSummary};
+pub use helper::{FrameSender, Receiver, ReceiverSummary, Sender, SenderSummary};
 pub use host::Host;
 pub use manifold::Manifold;
 pub use namespace::Netns;

@@ -30,28 +30,50 @@ impl Manifold {
     /// # Errors
     /// When there is no binary, or it ends, or does not answer in time; with the end of its log.
     pub fn start(lab: &Lab, ns: &Netns, settings: &Path, socket: &Path) -> Result<Self, LabError> {
-        Self::start_binary(lab, &binary()?, ns, settings, socket)
+        Self::start_behind(lab, ns, &[], settings, socket)
     }
 
-    fn start_binary(
+    /// As [`Manifold::start`], behind a program that becomes the one it is given: `["setpriv", "--no-new-privs"]`.
+    ///
+    /// # Errors
+    /// As [`Manifold::start`].
+    pub fn start_behind(
         lab: &Lab,
-        binary: &Path,
         ns: &Netns,
+        wrapper: &[&str],
         settings: &Path,
         socket: &Path,
     ) -> Result<Self, LabError> {
-        let log = lab.scratch().join("manifold.log");
+        let mut manifold = Self::spawn(lab, ns, wrapper, settings)?;
+        manifold.wait_ready(socket)?;
+        Ok(manifold)
+    }
+
+    /// Starts it and does not wait: for settings or a machine that it should refuse. Its log has the settings'
+    /// name.
+    ///
+    /// # Errors
+    /// When there is no binary, or it cannot be started.
+    pub fn spawn(lab: &Lab, ns: &Netns, wrapper: &[&str], settings: &Path) -> Result<Self, LabError> {
+        let name = settings.file_stem().unwrap_or("manifold".as_ref());
+        let log = lab.scratch().join(name).with_extension("log");
         let what = format!("log to {}", log.display());
         let (out, err) =
             File::create(&log).and_then(|file| Ok((file.try_clone()?, file))).map_err(LabError::io(what))?;
-        let mut command = ns.command(binary);
+        let binary = binary()?;
+        let mut command = match wrapper {
+            [] => ns.command(binary),
+            [program, args @ ..] => {
+                let mut command = ns.command(program);
+                command.args(args).arg(binary);
+                command
+            }
+        };
         command.arg("run").arg("-c").arg(settings);
         command.stdin(Stdio::null()).stdout(out).stderr(err);
         // DPDK makes a directory for every file prefix and leaves it there: let it be in ours.
         command.env(DPDK_DIRECTORY_VARIABLE, lab.scratch());
-        let mut manifold = Self { process: Process::spawn(&mut command, "manifold")?, log };
-        manifold.wait_ready(socket)?;
-        Ok(manifold)
+        Ok(Self { process: Process::spawn(&mut command, "manifold")?, log })
     }
 
     fn wait_ready(&mut self, socket: &Path) -> Result<(), LabError> {
@@ -103,6 +125,14 @@ impl Manifold {
     /// When the system refuses.
     pub fn signal(&mut self, signal: Signal) -> Result<(), LabError> {
         self.process.signal(signal)
+    }
+
+    /// Waits for its end by itself.
+    ///
+    /// # Errors
+    /// [`LabError::Timeout`] when it still runs after `limit`.
+    pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus, LabError> {
+        self.process.wait(limit)
     }
 
     /// Asks it to end (SIGTERM) and waits.

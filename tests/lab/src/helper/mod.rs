@@ -1,13 +1,15 @@
-//! Programs inside namespaces: the source and the receivers. They are this same binary run again, so that no
+//! Programs inside namespaces: the source, the receivers, whoever sends odd frames. They are this same binary run again, so that no
 //! thread of ours has to change its namespace; one JSON object tells the task, standard input ends it.
 //!
 //! A helper ends when its standard input does: when its handle is dropped, or its owner dies.
 
 mod receiver;
 mod sender;
+mod wire;
 
 pub use receiver::{Receiver, ReceiverSummary};
 pub use sender::{Sender, SenderSummary};
+pub use wire::FrameSender;
 
 use crate::{Lab, LabError, Netns, Process, stop};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -29,6 +31,7 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 enum Task {
     Send(sender::Task),
     Receive(receiver::Task),
+    Frames(wire::Task),
 }
 
 /// When this program was started as a helper: does its task and returns how it went. A binary that uses a lab
@@ -42,6 +45,7 @@ pub fn run_if_asked() -> Option<ExitCode> {
     let done = match serde_json::from_str(&task) {
         Ok(Task::Send(task)) => sender::run(&task),
         Ok(Task::Receive(task)) => receiver::run(&task),
+        Ok(Task::Frames(task)) => wire::run(&task),
         Err(why) => Err(std::io::Error::other(format!("task `{task}`: {why}"))),
     };
     Some(match done {
