@@ -1,0 +1,14 @@
+//! Manifold on kernel interfaces, whole: what it refuses, what it changes and gives back, and what is on the wire.
+//! Judged from captures, /sys and /proc, not from Manifold's word; its counters are checked against them.
+
+mod stage;
+
+mod capabilities;
+mod carrier;
+mod guard;
+mod hosts;
+mod instances;
+mod outgoing;
+mod refused;
+mod slow;
+mod tagged;

@@ -1,0 +1,414 @@
+//! The stage: a provider, halls with one user each, and Manifold in the middle of them on veth.
+
+use api::{Client, PortCounters};
+use lab::compare::{Delivery, compare};
+use lab::{AccessNet, Capture, Frame, FrameSender, Host, Lab, Manifold, Netns, Receiver, Sender};
+use rustix::process::Signal;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use types::{GroupAddr, Ipv4Net, MacAddr, Time};
+
+/// The stream's group, two others, and one that no client ever asks for.
+pub(crate) const GROUP: GroupAddr = group(2);
+pub(crate) const SECOND_GROUP: GroupAddr = group(3);
+pub(crate) const THIRD_GROUP: GroupAddr = group(4);
+pub(crate) const FOREIGN_GROUP: GroupAddr = group(9);
+/// UDP port of all streams.
+pub(crate) const PORT: u16 = 5004;
+/// TTL with which the source sends.
+const SOURCE_TTL: u8 = 16;
+/// Of each frame this much is kept.
+const KEEP: usize = 96;
+/// How long something is waited for that should come at once, on a machine that is busy elsewhere.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+/// How long Manifold may take to end.
+pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(20);
+/// A machine that builds something at the same time must not make the proxy lose what it is being tested for: an
+/// af_packet port holds 512 frames, half a second of a stream.
+const URGENT: [&str; 3] = ["nice", "-n", "-19"];
+/// How long the counters may take to stand still once traffic has ended.
+const SETTLED: Duration = Duration::from_secs(5);
+
+const fn group(last: u8) -> GroupAddr {
+    GroupAddr::new(Ipv4Addr::new(239, 2, 2, last)).unwrap()
+}
+
+/// The address number `host` in the network number `net`.
+const fn address(net: u8, host: u8) -> Ipv4Net {
+    Ipv4Net::new(Ipv4Addr::new(10, net, 0, host), 24).unwrap()
+}
+
+/// How hosts are joined to Manifold's ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cabling {
+    /// By one cable.
+    Direct,
+    /// Through a bridge, so that the port's cable can be pulled while the host notices nothing.
+    Bridged,
+}
+
+/// One link: Manifold's port, and a host at the other end.
+#[derive(Debug)]
+pub(crate) struct Side {
+    /// Manifold's port and interface.
+    pub(crate) name: &'static str,
+    /// Manifold's address.
+    pub(crate) address: Ipv4Net,
+    /// The host.
+    pub(crate) host: Host,
+    /// At the host's end.
+    pub(crate) wire: Capture,
+    bridge: Option<AccessNet>,
+}
+
+impl Side {
+    fn build(lab: &Lab, middle: &Netns, name: &'static str, net: u8, cabling: Cabling) -> Self {
+        let host_name = format!("at-{name}");
+        let (bridge, host) = match cabling {
+            Cabling::Direct => {
+                let host = Host::attach(lab, &host_name, address(net, 4), (middle, name)).unwrap();
+                (None, host)
+            }
+            Cabling::Bridged => {
+                let bridge = AccessNet::new(lab, &format!("bridge-{name}"), (middle, name)).unwrap();
+                let host = bridge.host(lab, &host_name, address(net, 4)).unwrap();
+                (Some(bridge), host)
+            }
+        };
+        host.force_igmp_version(2).unwrap();
+        // The kernel tells of carrier some time after there is one.
+        let state = format!("/sys/class/net/{name}/operstate");
+        let up = || Ok((middle.run("cat", &[&state])?.trim() == "up").then_some(()));
+        lab::stop::poll(SOON, up).unwrap().expect("carrier");
+        let wire = Capture::start(host.netns(), host.interface(), KEEP).unwrap();
+        Self { name, address: address(net, 1), host, wire, bridge }
+    }
+
+    /// Pulls the cable out of the port, or plugs it in again, at the far end.
+    pub(crate) fn plug(&self, in_: bool) {
+        let bridge = self.bridge.as_ref().expect("a bridge at the end of the cable");
+        let state = if in_ { "up" } else { "down" };
+        bridge.netns().ip(&format!("link set {} {state}", bridge.uplink())).unwrap();
+    }
+
+    /// Joins `group` there.
+    pub(crate) fn join(&self, lab: &Lab, group: GroupAddr) -> Receiver {
+        Receiver::join(lab, &self.host, (group, PORT)).unwrap()
+    }
+
+    /// Data to the stream's group on the wire.
+    pub(crate) fn stream(&self, since: Time, until: Time) -> Vec<Arc<Frame>> {
+        self.wire.between(since, until, |frame| frame.is_data_to(GROUP.addr())).unwrap()
+    }
+
+    /// Waits for a frame of the stream.
+    pub(crate) fn wait_for_stream(&self, since: Time) -> Arc<Frame> {
+        let what = format!("the stream in {}", self.name);
+        self.wire.wait_for(&what, since, SOON, |frame| frame.is_data_to(GROUP.addr())).unwrap()
+    }
+}
+
+/// A port in the settings.
+#[derive(Debug, Clone)]
+pub(crate) struct PortRecipe {
+    pub(crate) name: String,
+    pub(crate) device: String,
+    pub(crate) address: Ipv4Net,
+    /// Further lines of its table.
+    pub(crate) more: &'static str,
+}
+
+/// Settings to be written.
+#[derive(Debug, Clone)]
+pub(crate) struct Recipe {
+    pub(crate) instance: String,
+    pub(crate) run_dir: PathBuf,
+    /// In seconds. Short where time must go by, long where no periodic query may be taken for another.
+    pub(crate) query_interval: u32,
+    /// The first is the provider's.
+    pub(crate) ports: Vec<PortRecipe>,
+}
+
+impl Recipe {
+    pub(crate) fn port(&mut self, name: &str) -> &mut PortRecipe {
+        self.ports.iter_mut().find(|port| port.name == name).unwrap()
+    }
+
+    fn text(&self, socket: &std::path::Path) -> String {
+        let ports: Vec<_> = self.ports.iter().map(PortRecipe::text).collect();
+        format!(
+            "[proxy]\ninstance = \"{}\"\nupstream = \"{}\"\n\n\
+             [defaults]\nquery-interval = \"{}s\"\nquery-response-interval = \"1s\"\n\
+             last-member-query-interval = \"500ms\"\nunsolicited-report-interval = \"1s\"\n\n\
+             [eal]\nhugepages = \"no\"\n\n[worker]\npoll = \"adaptive\"\n\n\
+             [paths]\nrun-dir = \"{}\"\nlive = false\n\n[socket]\npath = \"{}\"\n\n{}",
+            self.instance,
+            self.ports[0].name,
+            self.query_interval,
+            self.run_dir.display(),
+            socket.display(),
+            ports.join("\n"),
+        )
+    }
+}
+
+impl PortRecipe {
+    fn text(&self) -> String {
+        let Self { name, device, address, more } = self;
+        format!("[[port]]\nname = \"{name}\"\ndevice = \"{device}\"\naddress = \"{address}\"\n{more}\n")
+    }
+}
+
+/// A run of Manifold that ended by itself.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) code: Option<i32>,
+    /// All that it wrote.
+    pub(crate) text: String,
+}
+
+impl Refusal {
+    /// The command that the message names to cure it, to the line's end.
+    pub(crate) fn cure(&self) -> &str {
+        let (_, rest) = self.text.split_once("cure: ").unwrap_or_else(|| panic!("no cure in: {}", self.text));
+        rest.lines().next().unwrap()
+    }
+}
+
+/// A running Manifold and how to reach it.
+#[derive(Debug)]
+pub(crate) struct Running {
+    manifold: Manifold,
+    socket: PathBuf,
+    instance: String,
+}
+
+/// The links, in the order in which all goes: captures and hosts before the lab.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) provider: Side,
+    pub(crate) halls: Vec<Side>,
+    /// Manifold's namespace, with an interface for every side.
+    pub(crate) middle: Netns,
+    /// Manifold's one MAC address: its provider port's.
+    pub(crate) router_mac: MacAddr,
+    pub(crate) lab: Lab,
+}
+
+impl Stage {
+    /// A provider and the given halls.
+    pub(crate) fn new(halls: &[&'static str], cabling: Cabling) -> Self {
+        let lab = Lab::with_helper(env!("CARGO_BIN_EXE_story").as_ref()).unwrap();
+        let middle = lab.netns("manifold").unwrap();
+        let provider = Side::build(&lab, &middle, "wan", 0, cabling);
+        let halls = (1..).zip(halls).map(|(net, name)| Side::build(&lab, &middle, name, net, cabling));
+        let halls = halls.collect();
+        let router_mac = middle.mac("wan").unwrap();
+        Self { provider, halls, middle, router_mac, lab }
+    }
+
+    /// Settings with a port for every side.
+    pub(crate) fn recipe(&self) -> Recipe {
+        let port = |side: &Side| PortRecipe {
+            name: side.name.to_owned(),
+            device: side.name.to_owned(),
+            address: side.address,
+            more: "",
+        };
+        Recipe {
+            instance: "kernel".to_owned(),
+            run_dir: self.lab.scratch().join("run"),
+            query_interval: 120,
+            ports: std::iter::once(&self.provider).chain(&self.halls).map(port).collect(),
+        }
+    }
+
+    /// Writes the settings; the file, and the socket that they name.
+    fn write(&self, recipe: &Recipe) -> (PathBuf, PathBuf) {
+        self.write_as(&recipe.instance, recipe)
+    }
+
+    fn write_as(&self, name: &str, recipe: &Recipe) -> (PathBuf, PathBuf) {
+        let file = self.lab.scratch().join(name).with_extension("toml");
+        let socket = file.with_extension("sock");
+        fs::write(&file, recipe.text(&socket)).unwrap();
+        (file, socket)
+    }
+
+    /// Starts Manifold, and returns when it answers.
+    pub(crate) fn start(&self, recipe: &Recipe) -> Running {
+        self.start_behind(&[], recipe)
+    }
+
+    /// Starts Manifold behind a program that becomes it.
+    pub(crate) fn start_behind(&self, wrapper: &[&str], recipe: &Recipe) -> Running {
+        let (file, socket) = self.write(recipe);
+        let wrapper = [&URGENT, wrapper].concat();
+        let manifold = Manifold::start_behind(&self.lab, &self.middle, &wrapper, &file, &socket).unwrap();
+        Running { manifold, socket, instance: recipe.instance.clone() }
+    }
+
+    /// Starts Manifold, which must end by itself.
+    pub(crate) fn refused(&self, recipe: &Recipe) -> Refusal {
+        self.refused_as(&recipe.instance, recipe)
+    }
+
+    /// As [`Stage::refused`], from a settings file of that name.
+    pub(crate) fn refused_as(&self, name: &str, recipe: &Recipe) -> Refusal {
+        let (file, socket) = self.write_as(name, recipe);
+        let socket_before = socket.exists();
+        let mut manifold = Manifold::spawn(&self.lab, &self.middle, &[], &file).unwrap();
+        let ended = manifold.wait(STOP_LIMIT);
+        let text = fs::read_to_string(manifold.log()).unwrap();
+        let code = ended.unwrap_or_else(|_| panic!("not refused:\n{text}")).code();
+        assert_eq!(socket.exists(), socket_before, "a socket is left behind");
+        Refusal { code, text }
+    }
+
+    /// Starts the stream: its group from the provider, so many datagrams a second.
+    pub(crate) fn start_source(&self, per_second: u32) -> Sender {
+        Sender::start(&self.lab, &self.provider.host, (GROUP, PORT), SOURCE_TTL, per_second).unwrap()
+    }
+
+    /// Puts frames on a side's wire.
+    pub(crate) fn frames_from(&self, side: &Side) -> FrameSender {
+        FrameSender::start(&self.lab, &side.host).unwrap()
+    }
+
+    /// A side's stream over a span of time against the provider's, frame by frame.
+    pub(crate) fn delivered(&self, side: &Side, since: Time, until: Time) -> Result<Delivery, String> {
+        let sent = self.provider.wire.select(|frame| frame.is_data_to(GROUP.addr()));
+        compare(&sent, &side.stream(since, until), self.router_mac)
+    }
+
+    /// All that Manifold could have changed, as the kernel tells it: the nft ruleset, the routes, and of every
+    /// interface its flags, addresses and IPv6 switch.
+    pub(crate) fn kernel_state(&self) -> String {
+        // IPv6 first looks whether others have the address that it gave itself.
+        let settled = || Ok((!self.middle.ip("-6 addr show")?.contains("tentative")).then_some(()));
+        lab::stop::poll(SOON, settled).unwrap().expect("IPv6 has its addresses");
+        let mut text = self.middle.run("nft", &["list", "ruleset"]).unwrap();
+        let routes = self.middle.ip("route show table all").unwrap();
+        let mut routes: Vec<_> = routes.lines().collect();
+        routes.sort_unstable();
+        text += &routes.join("\n");
+        text += &self.middle.ip("-o -d link show").unwrap();
+        text += &self.middle.ip("-o addr show").unwrap();
+        for side in std::iter::once(&self.provider).chain(&self.halls) {
+            let switch = format!("/proc/sys/net/ipv6/conf/{}/disable_ipv6", side.name);
+            text += &format!("{}: {}", side.name, self.middle.run("cat", &[&switch]).unwrap_or_default());
+        }
+        text
+    }
+
+    /// Checks that the captures missed nothing: they prove what was absent.
+    pub(crate) fn close(mut self) {
+        for side in std::iter::once(&mut self.provider).chain(&mut self.halls) {
+            assert_eq!(side.wire.stop().unwrap().missed, 0, "the capture of {} is incomplete", side.name);
+        }
+    }
+}
+
+impl Running {
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.manifold.id()
+    }
+
+    /// A port's counters.
+    pub(crate) fn counters(&self, port: &str) -> PortCounters {
+        let all = Client::connect(&self.socket).unwrap().counters().unwrap();
+        all.ports.into_iter().find(|counters| counters.port == port).unwrap()
+    }
+
+    /// Drops on a port for one reason.
+    pub(crate) fn drops(&self, port: &str, reason: &str) -> u64 {
+        self.counters(port).drops[reason]
+    }
+
+    /// Waits until a port has so many drops for a reason, and not more.
+    pub(crate) fn wait_for_drops(&self, port: &str, reason: &str, wanted: u64) {
+        let seen = || Ok((self.drops(port, reason) >= wanted).then_some(()));
+        let _ = lab::stop::poll(SETTLED, seen).unwrap();
+        assert_eq!(self.drops(port, reason), wanted, "{reason} on {port}: {:?}", self.counters(port));
+    }
+
+    /// The ports that have a member of the group.
+    pub(crate) fn members(&self, group: GroupAddr) -> Vec<String> {
+        let groups = Client::connect(&self.socket).unwrap().groups().unwrap().groups;
+        let members = groups.into_iter().filter(|view| view.group == group).flat_map(|view| view.members);
+        members.map(|member| member.port).collect()
+    }
+
+    /// All that it wrote so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.manifold.log()).unwrap()
+    }
+
+    /// Waits until its log has a line with all of these words.
+    pub(crate) fn wait_for_log(&self, words: &[&str]) -> String {
+        let find = || {
+            let log = self.log();
+            let line = log.lines().find(|line| words.iter().all(|word| line.contains(word)));
+            Ok(line.map(str::to_owned))
+        };
+        let found = lab::stop::poll(SOON, find).unwrap();
+        found.unwrap_or_else(|| panic!("no line of the log has {words:?}:\n{}", self.log()))
+    }
+
+    /// It must still run.
+    pub(crate) fn expect_running(&mut self) {
+        self.manifold.expect_running().unwrap();
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.manifold.signal(Signal::KILL).unwrap();
+        self.manifold.wait(STOP_LIMIT).unwrap();
+    }
+
+    /// Once traffic has ended: every frame received is forwarded, handed to control or dropped by name.
+    fn expect_balance(&self) {
+        let balanced = |counters: &PortCounters| {
+            // These count copies on their way out, not frames that came in.
+            let copies = ["mtu", "tx-full", "no-buffer"];
+            let dropped = counters.drops.iter().filter(|(name, _)| !copies.contains(&name.as_str()));
+            let frames = &counters.frames;
+            frames["rx-frames"]
+                == frames["forwarded"] + frames["punted"] + dropped.map(|(_, n)| n).sum::<u64>()
+        };
+        let all = || Client::connect(&self.socket).unwrap().counters().unwrap().ports;
+        let _ = lab::stop::poll(SETTLED, || Ok(all().iter().all(balanced).then_some(()))).unwrap();
+        let ports = all();
+        assert!(ports.iter().any(|counters| counters.frames["rx-frames"] > 0), "nothing was received");
+        for counters in ports {
+            assert!(balanced(&counters), "{} lost count: {counters:?}", counters.port);
+        }
+    }
+
+    /// Ends it (SIGTERM), its traffic having ended, and checks that it ended in order: no frame lost count of, no
+    /// buffer lost, no error, no drop left in the kernel. Its log.
+    pub(crate) fn finish(self, stage: &Stage) -> String {
+        self.expect_balance();
+        self.end(stage)
+    }
+
+    /// As [`Running::finish`], where frames may still come in, or cannot any more.
+    pub(crate) fn end(self, stage: &Stage) -> String {
+        let Self { manifold, socket, instance } = self;
+        let log = manifold.log().to_owned();
+        let status = manifold.stop(STOP_LIMIT).unwrap();
+        let text = fs::read_to_string(log).unwrap();
+        assert!(status.success(), "{status}:\n{text}");
+        for trouble in ["did not come back", "ERROR", "panicked"] {
+            assert!(!text.contains(trouble), "`{trouble}`:\n{text}");
+        }
+        assert!(!socket.exists(), "the socket is left behind");
+        let rules = stage.middle.run("nft", &["list", "tables"]).unwrap();
+        assert!(!rules.contains(&format!("manifold-{instance}")), "{rules}");
+        text
+    }
+}
