@@ -31,6 +31,7 @@ fn a_slow_port_costs_the_others_no_frame() {
     let refused = running.drops("hall-b", "tx-full");
     assert_eq!(in_hall_b + refused, sent, "in hall-b {in_hall_b}, refused {refused}");
     assert_eq!(running.drops("hall-a", "tx-full"), 0);
+    stage.expect_counters_of_the_wire(&running);
     running.finish(&stage);
     stage.close();
 }

@@ -284,6 +284,20 @@ impl Stage {
         compare(&sent, &side.stream(since, until), self.router_mac)
     }
 
+    /// Checks that each port's counters are what was on its wire since Manifold began, once traffic has ended.
+    pub(crate) fn expect_counters_of_the_wire(&self, running: &Running) {
+        for side in std::iter::once(&self.provider).chain(&self.halls) {
+            let sent = |frame: &Frame| frame.source == self.router_mac;
+            let on_wire = || [side.wire.select(sent), side.wire.select(|f| !sent(f))].map(|f| f.len() as u64);
+            let counted = || {
+                let frames = running.counters(side.name).frames;
+                [frames["tx-frames"], frames["rx-frames"]]
+            };
+            let _ = lab::stop::poll(SETTLED, || Ok((counted() == on_wire()).then_some(()))).unwrap();
+            assert_eq!(counted(), on_wire(), "sent and received by {}, counted and on the wire", side.name);
+        }
+    }
+
     /// All that Manifold could have changed, as the kernel tells it: the nft ruleset, the routes, and of every
     /// interface its flags, addresses and IPv6 switch.
     pub(crate) fn kernel_state(&self) -> String {
