@@ -47,8 +47,6 @@ pub struct PortInfo {
     pub mac: MacAddr,
     /// Its address, if it has one.
     pub address: Option<Ipv4Net>,
-    /// Longest IP packet in bytes.
-    pub mtu: u16,
     /// What it is to the protocol.
     pub role: PortRole,
     /// Whether multicast data may come in from its clients.

@@ -144,7 +144,6 @@ fn port_info(
         driver: facts.driver.clone(),
         mac,
         address: port.address,
-        mtu: facts.mtu,
         role,
         sources: port.sources,
         link_up: facts.link_up,

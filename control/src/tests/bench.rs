@@ -187,7 +187,6 @@ fn info(index: usize, name: &str, role: PortRole) -> PortInfo {
         driver: "net_af_packet".to_owned(),
         mac: ROUTER,
         address,
-        mtu: 1500,
         role,
         sources: Sources::No,
         link_up: true,
