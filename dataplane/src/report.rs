@@ -34,6 +34,7 @@ pub(crate) fn log_counters(counters: &api::CountersReply) {
                 let _ = write!(text, "{}{prefix}{name}={count}", if text.is_empty() { "" } else { ", " });
             }
         }
+        let text = if text.is_empty() { "nothing" } else { &text };
         tracing::info!(port = port.port, "counted: {text}");
     }
 }

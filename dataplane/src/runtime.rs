@@ -10,9 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use api::MbufView;
+use api::{MbufView, Reply, Request};
 use control::{Agent, Clock, ControlHandle, ControlParts, ProcessInfo, Server, start_log, waker};
 use dpdk::{Eal, Mempool, Port, PortConfig, Queues};
 use forwarding::frame_ring;
@@ -20,7 +19,7 @@ use links::{LinkChange, LinkWatch};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use settings::{Device, MemoryPlan, Placement, Poll, Settings, eal_args, mbuf_data_room, pool_size};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use types::{MacAddr, PortIndex};
+use types::{MacAddr, PortIndex, Time};
 
 use crate::assembly::{PortFacts, assemble};
 use crate::failure::Failure;
@@ -34,7 +33,6 @@ const INJECT_RING: usize = 1024;
 const POOL_CACHE: u32 = 256;
 /// How often links that tell nothing by themselves are looked at.
 const WATCH_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
-const STATUS_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs the proxy until SIGTERM or SIGINT.
 ///
@@ -281,14 +279,13 @@ impl Running {
     /// Leaves upstream, stops the threads, closes the ports, and tells what was counted.
     fn end(self) {
         drop(self.server);
-        let status = self.control.request(api::Request::ShowCounters, STATUS_PATIENCE);
         let _ = self.control.shutdown();
         let control = self.control_thread.join();
         // After the control thread: what it had to send goes out first.
         self.stop.store(true, Ordering::Relaxed);
         let worker = self.worker.join();
-        if control.is_err() || worker.is_err() {
-            tracing::error!("a thread panicked");
+        if worker.is_err() {
+            tracing::error!("the worker panicked");
         }
         for StartedPort { port, .. } in self.ports {
             let id = port.id();
@@ -300,8 +297,14 @@ impl Running {
         if lost > 0 {
             tracing::error!(lost, "buffers that did not come back");
         }
-        if let Ok(api::Reply::Counters(counters)) = status {
-            report::log_counters(&counters);
+        // All threads are done, so these are final.
+        match control {
+            Ok(mut agent) => {
+                if let Reply::Counters(counters) = agent.handle_request(Time::ZERO, Request::ShowCounters) {
+                    report::log_counters(&counters);
+                }
+            }
+            Err(_) => tracing::error!("the control thread panicked"),
         }
         drop(self.pool);
         drop(self.eal);
