@@ -5,7 +5,7 @@ set -eu
 
 packages="
 build-essential clang libclang-dev pkg-config
-libdpdk-dev dpdk
+libdpdk-dev dpdk dpdk-dev
 iproute2 nftables ethtool tcpdump iputils-ping procps util-linux
 shellcheck
 "

@@ -1,6 +1,6 @@
 //! The proxy's process: workers on DPDK, the control thread beside them, and what starts and ends both.
 //!
-//! [`run`] is `manifold run`, [`check`] is `manifold check`, [`replay`] is `manifold replay`. What a
+//! [`run()`] is `manifold run`, [`check()`] is `manifold check`, [`replay()`] is `manifold replay`. What a
 //! worker does with a frame is the `forwarding` crate's, what follows from IGMP is `control`'s.
 
 mod assembly;

@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 
 use api::{MbufView, Reply, Request};
 use control::{Agent, Clock, ControlHandle, ControlParts, ProcessInfo, Server, start_log, waker};
-use dpdk::{Eal, Mempool, Port, PortConfig, Queues};
+use dpdk::{Eal, HEADROOM, Mempool, Port, PortConfig, Queues};
 use forwarding::frame_ring;
 use links::{LinkChange, LinkWatch};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -146,14 +146,20 @@ impl Running {
             }
         };
         let eal = start_eal(settings, memory, placement, trailing)?;
-        let pool =
-            Mempool::new(&eal, "frames", pool_size(settings), POOL_CACHE, mbuf_data_room(settings), None)
-                .map_err(|e| {
-                    Failure::machine(format!(
-                        "no memory for {} buffers: {e}; raise `memory-mb` in [eal]",
-                        pool_size(settings)
-                    ))
-                })?;
+        let pool = Mempool::new(
+            &eal,
+            "frames",
+            pool_size(settings),
+            POOL_CACHE,
+            mbuf_data_room(settings) - HEADROOM,
+            None,
+        )
+        .map_err(|e| {
+            Failure::machine(format!(
+                "no memory for {} buffers: {e}; raise `memory-mb` in [eal]",
+                pool_size(settings)
+            ))
+        })?;
         let mut ports = open_ports(&eal, settings)?;
         let router_mac = router_mac(settings, &ports);
         let (queues, facts) = start_ports(settings, kernel_ports, &pool, router_mac, &mut ports)?;

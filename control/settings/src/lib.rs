@@ -7,7 +7,7 @@
 //!
 //! Every problem is one line, `file:line:column: what is wrong; what would cure it`, and one look finds them all.
 //!
-//! Pure but for [`load`], which reads the two files: whether a device, a core or memory exists is the machine's to
+//! Pure but for [`load()`], which reads the two files: whether a device, a core or memory exists is the machine's to
 //! say, and comes in as an argument ([`plan_memory`], [`place_threads`]). Runs on the control thread and in
 //! `manifold check`; needs no DPDK.
 

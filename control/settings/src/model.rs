@@ -1,4 +1,4 @@
-//! Settings that passed validation. If a value of these types came out of [`load`](crate::load) or
+//! Settings that passed validation. If a value of these types came out of [`load`](crate::load()) or
 //! [`parse`](crate::parse), every rule of this crate holds for it.
 
 use std::net::Ipv4Addr;

@@ -127,23 +127,29 @@ impl Forwarder {
         B: FrameBurst,
         E: Egress<B::Frame>,
     {
+        // Frames in a row of one group are a run, and looked up once. Group 0 is what is no plain data.
         let mut groups = [0u32; BURST];
-        let mut lens = [0usize; BURST];
         let mut hits = [Hit::MISS; BURST];
+        let mut run_of = [0u8; BURST];
+        let mut lens = [0usize; BURST];
         let frames = burst.frames();
         let count = frames.len().min(BURST);
         let Some(entry) = self.ports[port.get()].as_deref() else { return PassReport::default() };
 
         let mut rx_bytes = 0;
-        for ((frame, group), len) in frames.iter().zip(&mut groups).zip(&mut lens) {
+        let mut runs = 0;
+        for ((frame, run), len) in frames.iter().zip(&mut run_of).zip(&mut lens) {
             let bytes = frame.bytes();
             rx_bytes += bytes.len() as u64;
             let whole = !frame.is_chained() & frame.stripped_tag().is_none();
-            if let Some(data) = plain_data(bytes, frame.ip_checksum(), &entry.ingress).filter(|_| whole) {
-                (*group, *len) = data;
-            }
+            let data = plain_data(bytes, frame.ip_checksum(), &entry.ingress).filter(|_| whole);
+            let (group, ip_end) = data.unwrap_or_default();
+            // The first frame begins a run; a remainder by BURST needs no bounds check.
+            runs += usize::from(runs == 0 || group != groups[(runs - 1) % BURST]);
+            groups[(runs - 1) % BURST] = group;
+            (*run, *len) = ((runs - 1) as u8, ip_end);
         }
-        self.table.lookup_burst(&groups[..count], &mut hits[..count]);
+        self.table.lookup_burst(&groups[..runs], &mut hits[..runs]);
 
         let (always, forward) = (self.masks.always(port), self.masks.forward(port));
         // Where data goes without a member having asked, groups that stay on their link are tested one by
@@ -153,7 +159,8 @@ impl Forwarder {
         let mut forwarded = 0;
         let mut run = Run::default();
         for (i, mut frame) in burst.drain().take(BURST).enumerate() {
-            let (group, len, hit) = (groups[i], lens[i], hits[i]);
+            let (of, len) = (usize::from(run_of[i]) % BURST, lens[i]);
+            let (group, hit) = (groups[of], hits[of]);
             if group == 0 {
                 self.table.count(run.slot, run.frames, run.bytes);
                 run = Run::default();
