@@ -19,8 +19,8 @@ fn two_capabilities_are_enough() {
     let sender = stage.start_source(500);
     stage.halls[0].wait_for_stream(Time::ZERO);
     lab::stop::pause(std::time::Duration::from_secs(1)).unwrap();
-    sender.stop().unwrap();
-    stage.delivered(&stage.halls[0], Time::ZERO, lab::now()).unwrap();
+    let (_, end) = stage.end_source(sender, &[&stage.halls[0]]);
+    stage.delivered(&stage.halls[0], Time::ZERO, end).unwrap();
     running.finish(&stage);
     assert_eq!(stage.kernel_state(), before);
     stage.close();

@@ -109,8 +109,8 @@ fn r50_a_host_that_speaks_version_3_joins_and_leaves() {
     lab::stop::pause(LEFT).unwrap();
     let still = hall.stream(left + (LEFT - Duration::from_millis(500)), left + LEFT).len();
     assert_eq!(still, 0, "{still} frames after it left");
-    stage.delivered(hall, joined, lab::now()).unwrap();
     sender.stop().unwrap();
+    stage.delivered(hall, joined, lab::now()).unwrap();
     running.finish(&stage);
     stage.close();
 }

@@ -1,6 +1,7 @@
 //! Manifold on kernel interfaces, whole: what it refuses, what it changes and gives back, and what is on the wire.
 //! Judged from captures, /sys and /proc, not from Manifold's word; its counters are checked against them.
 
+mod running;
 mod stage;
 
 mod capabilities;

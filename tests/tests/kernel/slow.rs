@@ -20,9 +20,8 @@ fn a_slow_port_costs_the_others_no_frame() {
 
     let sender = stage.start_source(RATE);
     lab::stop::pause(WATCH).unwrap();
-    let sent = sender.stop().unwrap().sent;
+    let (sent, end) = stage.end_source(sender, &[hall_a, hall_b]);
     assert!(sent > 1_000, "{sent} datagrams");
-    let end = lab::now();
     let in_hall_a = stage.delivered(hall_a, Time::ZERO, end).unwrap();
     assert_eq!(in_hall_a.datagrams as u64, sent, "hall-a got each, in order");
 

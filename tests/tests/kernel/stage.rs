@@ -1,9 +1,8 @@
 //! The stage: a provider, halls with one user each, and Manifold in the middle of them on veth.
 
-use api::{Client, PortCounters};
+use crate::running::Running;
 use lab::compare::{Delivery, compare};
 use lab::{AccessNet, Capture, Frame, FrameSender, Host, Lab, Manifold, Netns, Receiver, Sender};
-use rustix::process::Signal;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -30,7 +29,7 @@ pub(crate) const STOP_LIMIT: Duration = Duration::from_secs(20);
 /// af_packet port holds 512 frames, half a second of a stream.
 const URGENT: [&str; 3] = ["nice", "-n", "-19"];
 /// How long the counters may take to stand still once traffic has ended.
-const SETTLED: Duration = Duration::from_secs(5);
+pub(crate) const SETTLED: Duration = Duration::from_secs(5);
 
 const fn group(last: u8) -> GroupAddr {
     GroupAddr::new(Ipv4Addr::new(239, 2, 2, last)).unwrap()
@@ -39,6 +38,11 @@ const fn group(last: u8) -> GroupAddr {
 /// The address number `host` in the network number `net`.
 const fn address(net: u8, host: u8) -> Ipv4Net {
     Ipv4Net::new(Ipv4Addr::new(10, net, 0, host), 24).unwrap()
+}
+
+/// The number of a datagram of the stream.
+pub(crate) fn number(frame: &Frame) -> u64 {
+    frame.udp().and_then(|udp| udp.number).expect("a datagram of the stream")
 }
 
 /// How hosts are joined to Manifold's ports.
@@ -178,14 +182,6 @@ impl Refusal {
     }
 }
 
-/// A running Manifold and how to reach it.
-#[derive(Debug)]
-pub(crate) struct Running {
-    manifold: Manifold,
-    socket: PathBuf,
-    instance: String,
-}
-
 /// The links, in the order in which all goes: captures and hosts before the lab.
 #[derive(Debug)]
 pub(crate) struct Stage {
@@ -248,7 +244,7 @@ impl Stage {
         let (file, socket) = self.write(recipe);
         let wrapper = [&URGENT, wrapper].concat();
         let manifold = Manifold::start_behind(&self.lab, &self.middle, &wrapper, &file, &socket).unwrap();
-        Running { manifold, socket, instance: recipe.instance.clone() }
+        Running::new(manifold, socket, &recipe.instance)
     }
 
     /// Starts Manifold, which must end by itself.
@@ -271,6 +267,17 @@ impl Stage {
     /// Starts the stream: its group from the provider, so many datagrams a second.
     pub(crate) fn start_source(&self, per_second: u32) -> Sender {
         Sender::start(&self.lab, &self.provider.host, (GROUP, PORT), SOURCE_TTL, per_second).unwrap()
+    }
+
+    /// Ends the stream; how many datagrams there were, and when the last was on the wires of `sides`.
+    pub(crate) fn end_source(&self, sender: Sender, sides: &[&Side]) -> (u64, Time) {
+        let sent = sender.stop().unwrap().sent;
+        let is_last = |f: &Frame| f.is_data_to(GROUP.addr()) && number(f) == sent - 1;
+        let arrivals = sides.iter().map(|side| {
+            let what = format!("the last datagram in {}", side.name);
+            side.wire.wait_for(&what, Time::ZERO, SOON, is_last).unwrap().at
+        });
+        (sent, arrivals.max().unwrap_or_else(lab::now))
     }
 
     /// Puts frames on a side's wire.
@@ -323,106 +330,5 @@ impl Stage {
         for side in std::iter::once(&mut self.provider).chain(&mut self.halls) {
             assert_eq!(side.wire.stop().unwrap().missed, 0, "the capture of {} is incomplete", side.name);
         }
-    }
-}
-
-impl Running {
-    /// Its process id.
-    pub(crate) fn id(&self) -> u32 {
-        self.manifold.id()
-    }
-
-    /// A port's counters.
-    pub(crate) fn counters(&self, port: &str) -> PortCounters {
-        let all = Client::connect(&self.socket).unwrap().counters().unwrap();
-        all.ports.into_iter().find(|counters| counters.port == port).unwrap()
-    }
-
-    /// Drops on a port for one reason.
-    pub(crate) fn drops(&self, port: &str, reason: &str) -> u64 {
-        self.counters(port).drops[reason]
-    }
-
-    /// Waits until a port has so many drops for a reason, and not more.
-    pub(crate) fn wait_for_drops(&self, port: &str, reason: &str, wanted: u64) {
-        let seen = || Ok((self.drops(port, reason) >= wanted).then_some(()));
-        let _ = lab::stop::poll(SETTLED, seen).unwrap();
-        assert_eq!(self.drops(port, reason), wanted, "{reason} on {port}: {:?}", self.counters(port));
-    }
-
-    /// The ports that have a member of the group.
-    pub(crate) fn members(&self, group: GroupAddr) -> Vec<String> {
-        let groups = Client::connect(&self.socket).unwrap().groups().unwrap().groups;
-        let members = groups.into_iter().filter(|view| view.group == group).flat_map(|view| view.members);
-        members.map(|member| member.port).collect()
-    }
-
-    /// All that it wrote so far.
-    pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.manifold.log()).unwrap()
-    }
-
-    /// Waits until its log has a line with all of these words.
-    pub(crate) fn wait_for_log(&self, words: &[&str]) -> String {
-        let find = || {
-            let log = self.log();
-            let line = log.lines().find(|line| words.iter().all(|word| line.contains(word)));
-            Ok(line.map(str::to_owned))
-        };
-        let found = lab::stop::poll(SOON, find).unwrap();
-        found.unwrap_or_else(|| panic!("no line of the log has {words:?}:\n{}", self.log()))
-    }
-
-    /// It must still run.
-    pub(crate) fn expect_running(&mut self) {
-        self.manifold.expect_running().unwrap();
-    }
-
-    /// SIGKILL.
-    pub(crate) fn kill(mut self) {
-        self.manifold.signal(Signal::KILL).unwrap();
-        self.manifold.wait(STOP_LIMIT).unwrap();
-    }
-
-    /// Once traffic has ended: every frame received is forwarded, handed to control or dropped by name.
-    fn expect_balance(&self) {
-        let balanced = |counters: &PortCounters| {
-            // These count copies on their way out, not frames that came in.
-            let copies = ["mtu", "tx-full", "no-buffer"];
-            let dropped = counters.drops.iter().filter(|(name, _)| !copies.contains(&name.as_str()));
-            let frames = &counters.frames;
-            frames["rx-frames"]
-                == frames["forwarded"] + frames["punted"] + dropped.map(|(_, n)| n).sum::<u64>()
-        };
-        let all = || Client::connect(&self.socket).unwrap().counters().unwrap().ports;
-        let _ = lab::stop::poll(SETTLED, || Ok(all().iter().all(balanced).then_some(()))).unwrap();
-        let ports = all();
-        assert!(ports.iter().any(|counters| counters.frames["rx-frames"] > 0), "nothing was received");
-        for counters in ports {
-            assert!(balanced(&counters), "{} lost count: {counters:?}", counters.port);
-        }
-    }
-
-    /// Ends it (SIGTERM), its traffic having ended, and checks that it ended in order: no frame lost count of, no
-    /// buffer lost, no error, no drop left in the kernel. Its log.
-    pub(crate) fn finish(self, stage: &Stage) -> String {
-        self.expect_balance();
-        self.end(stage)
-    }
-
-    /// As [`Running::finish`], where frames may still come in, or cannot any more.
-    pub(crate) fn end(self, stage: &Stage) -> String {
-        let Self { manifold, socket, instance } = self;
-        let log = manifold.log().to_owned();
-        let status = manifold.stop(STOP_LIMIT).unwrap();
-        let text = fs::read_to_string(log).unwrap();
-        assert!(status.success(), "{status}:\n{text}");
-        for trouble in ["did not come back", "ERROR", "panicked"] {
-            assert!(!text.contains(trouble), "`{trouble}`:\n{text}");
-        }
-        assert!(!socket.exists(), "the socket is left behind");
-        let rules = stage.middle.run("nft", &["list", "tables"]).unwrap();
-        assert!(!rules.contains(&format!("manifold-{instance}")), "{rules}");
-        text
     }
 }

@@ -1,0 +1,123 @@
+//! Manifold while it runs, what it counts and says, and how it must end.
+
+use crate::stage::{SETTLED, SOON, STOP_LIMIT, Stage};
+use api::{Client, PortCounters};
+use lab::Manifold;
+use rustix::process::Signal;
+use std::fs;
+use std::path::PathBuf;
+use types::GroupAddr;
+
+/// A running Manifold and how to reach it.
+#[derive(Debug)]
+pub(crate) struct Running {
+    manifold: Manifold,
+    socket: PathBuf,
+    instance: String,
+}
+
+impl Running {
+    /// One that answers on `socket`.
+    pub(crate) fn new(manifold: Manifold, socket: PathBuf, instance: &str) -> Self {
+        Self { manifold, socket, instance: instance.to_owned() }
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.manifold.id()
+    }
+
+    /// A port's counters.
+    pub(crate) fn counters(&self, port: &str) -> PortCounters {
+        let all = Client::connect(&self.socket).unwrap().counters().unwrap();
+        all.ports.into_iter().find(|counters| counters.port == port).unwrap()
+    }
+
+    /// Drops on a port for one reason.
+    pub(crate) fn drops(&self, port: &str, reason: &str) -> u64 {
+        self.counters(port).drops[reason]
+    }
+
+    /// Waits until a port has so many drops for a reason, and not more.
+    pub(crate) fn wait_for_drops(&self, port: &str, reason: &str, wanted: u64) {
+        let seen = || Ok((self.drops(port, reason) >= wanted).then_some(()));
+        let _ = lab::stop::poll(SETTLED, seen).unwrap();
+        assert_eq!(self.drops(port, reason), wanted, "{reason} on {port}: {:?}", self.counters(port));
+    }
+
+    /// The ports that have a member of the group.
+    pub(crate) fn members(&self, group: GroupAddr) -> Vec<String> {
+        let groups = Client::connect(&self.socket).unwrap().groups().unwrap().groups;
+        let members = groups.into_iter().filter(|view| view.group == group).flat_map(|view| view.members);
+        members.map(|member| member.port).collect()
+    }
+
+    /// All that it wrote so far.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.manifold.log()).unwrap()
+    }
+
+    /// Waits until its log has a line with all of these words.
+    pub(crate) fn wait_for_log(&self, words: &[&str]) -> String {
+        let find = || {
+            let log = self.log();
+            let line = log.lines().find(|line| words.iter().all(|word| line.contains(word)));
+            Ok(line.map(str::to_owned))
+        };
+        let found = lab::stop::poll(SOON, find).unwrap();
+        found.unwrap_or_else(|| panic!("no line of the log has {words:?}:\n{}", self.log()))
+    }
+
+    /// It must still run.
+    pub(crate) fn expect_running(&mut self) {
+        self.manifold.expect_running().unwrap();
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.manifold.signal(Signal::KILL).unwrap();
+        self.manifold.wait(STOP_LIMIT).unwrap();
+    }
+
+    /// Once traffic has ended: every frame received is forwarded, handed to control or dropped by name.
+    fn expect_balance(&self) {
+        let balanced = |counters: &PortCounters| {
+            // These count copies on their way out, not frames that came in.
+            let copies = ["mtu", "tx-full", "no-buffer"];
+            let dropped = counters.drops.iter().filter(|(name, _)| !copies.contains(&name.as_str()));
+            let frames = &counters.frames;
+            frames["rx-frames"]
+                == frames["forwarded"] + frames["punted"] + dropped.map(|(_, n)| n).sum::<u64>()
+        };
+        let all = || Client::connect(&self.socket).unwrap().counters().unwrap().ports;
+        let _ = lab::stop::poll(SETTLED, || Ok(all().iter().all(balanced).then_some(()))).unwrap();
+        let ports = all();
+        assert!(ports.iter().any(|counters| counters.frames["rx-frames"] > 0), "nothing was received");
+        for counters in ports {
+            assert!(balanced(&counters), "{} lost count: {counters:?}", counters.port);
+        }
+    }
+
+    /// Ends it (SIGTERM), its traffic having ended, and checks that it ended in order: no frame lost count of, no
+    /// buffer lost, no error, no drop left in the kernel. Its log.
+    pub(crate) fn finish(self, stage: &Stage) -> String {
+        self.expect_balance();
+        self.end(stage)
+    }
+
+    /// As [`Running::finish`], where frames may still come in, or cannot any more.
+    pub(crate) fn end(self, stage: &Stage) -> String {
+        let Self { manifold, socket, instance } = self;
+        let log = manifold.log().to_owned();
+        let status = manifold.stop(STOP_LIMIT).unwrap();
+        let text = fs::read_to_string(log).unwrap();
+        assert!(status.success(), "{status}:\n{text}");
+        for trouble in ["did not come back", "ERROR", "panicked"] {
+            assert!(!text.contains(trouble), "`{trouble}`:\n{text}");
+        }
+        assert!(!socket.exists(), "the socket is left behind");
+        let rules = stage.middle.run("nft", &["list", "tables"]).unwrap();
+        assert!(!rules.contains(&format!("manifold-{instance}")), "{rules}");
+        text
+    }
+}
