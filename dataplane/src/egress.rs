@@ -53,6 +53,12 @@ impl PortsEgress {
         self.ports[port.get()] = Some(Box::new(egress));
     }
 
+    /// Nothing goes to `port` any more; what waits for it goes first. Hands its queue back.
+    pub(crate) fn remove_port(&mut self, port: PortIndex) -> Option<TxQueue> {
+        self.flush();
+        self.ports[port.get()].take().map(|egress| egress.queue)
+    }
+
     /// Hands everything to the drivers. What a full queue refuses is freed and counted for that port
     /// alone; nobody waits.
     #[inline]
@@ -70,8 +76,10 @@ impl PortsEgress {
         self.end_run();
         let counters = self.counters.port(port);
         counters.injected.add(1);
-        // A port that was never added gets nothing: control knows only ports that were.
-        let Some(egress) = self.ports[port.get()].as_deref_mut() else { return };
+        let Some(egress) = self.ports[port.get()].as_deref_mut() else {
+            counters.dropped(DropReason::NoEgress).add(1);
+            return;
+        };
         match Mbuf::from_bytes(pool, frame) {
             Some(mbuf) => egress.collect(mbuf.into(), frame.len() as u64, counters),
             None => counters.dropped(DropReason::NoBuffer).add(1),
@@ -89,8 +97,11 @@ impl PortsEgress {
         let (ports, bytes) = (self.run_ports, core::mem::take(&mut self.run_bytes));
         if frames >= LONG_RUN {
             for port in ports {
-                let Some(egress) = self.ports[port.get()].as_deref_mut() else { continue };
                 let counters = self.counters.port(port);
+                let Some(egress) = self.ports[port.get()].as_deref_mut() else {
+                    counters.dropped(DropReason::NoEgress).add(frames as u64);
+                    continue;
+                };
                 // What was collected before goes first.
                 egress.flush(counters);
                 let result = self.run.send(&mut egress.queue);
@@ -99,12 +110,16 @@ impl PortsEgress {
             self.filled = PortSet::from_bits(self.filled.to_bits() & !ports.to_bits());
         } else {
             for port in ports {
-                let Some(egress) = self.ports[port.get()].as_deref_mut() else { continue };
-                egress.collect_run(&mut self.run, bytes, self.counters.port(port));
+                let counters = self.counters.port(port);
+                let Some(egress) = self.ports[port.get()].as_deref_mut() else {
+                    counters.dropped(DropReason::NoEgress).add(frames as u64);
+                    continue;
+                };
+                egress.collect_run(&mut self.run, bytes, counters);
             }
             self.filled = self.filled.union(ports);
         }
-        // Ports that were never added would leave references behind; the masks hold none.
+        // References for ports out of service are left; their masks were a moment late.
         self.run.reset(NonZeroU16::MIN);
     }
 }

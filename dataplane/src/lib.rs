@@ -7,6 +7,7 @@ mod assembly;
 mod egress;
 mod failure;
 mod machine;
+mod ports;
 mod replay;
 mod report;
 mod runtime;

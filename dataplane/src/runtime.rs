@@ -13,19 +13,20 @@ use std::thread::JoinHandle;
 
 use api::{MbufView, Reply, Request};
 use control::{Agent, Clock, ControlHandle, ControlParts, ProcessInfo, Server, start_log, waker};
-use dpdk::{Eal, HEADROOM, Mempool, Port, PortConfig, Queues};
+use dpdk::{Eal, HEADROOM, Mempool, Queues};
 use forwarding::frame_ring;
 use links::{LinkChange, LinkWatch};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use settings::{Device, MemoryPlan, Placement, Poll, Settings, eal_args, mbuf_data_room, pool_size};
+use settings::{MemoryPlan, Placement, Poll, Settings, eal_args, mbuf_data_room, pool_size};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use types::{MacAddr, PortIndex, Time};
 
-use crate::assembly::{PortFacts, assemble};
+use crate::assembly::assemble;
 use crate::failure::Failure;
 use crate::machine::{self, KernelPorts};
+use crate::ports::{ServedPort, open_ports, start_ports};
 use crate::report;
-use crate::worker::WorkerSeed;
+use crate::worker::{WorkerDesk, WorkerSeed, worker_desk};
 
 /// Frames that the control thread may have waiting for the worker.
 const INJECT_RING: usize = 1024;
@@ -48,7 +49,7 @@ pub fn run(config: &Path, trailing: &[String]) -> Result<(), Failure> {
     let kernel_ports = KernelPorts::take(&settings)?;
     let (memory, placement) = machine::plan(&settings)?;
     machine::leave_worker_cores(&settings, &placement);
-    let running = Running::start(&settings, &kernel_ports, &memory, &placement, trailing)?;
+    let mut running = Running::start(&settings, &kernel_ports, &memory, &placement, trailing)?;
     tracing::info!(socket = %settings.socket.path.display(), "running");
     let watched = running.watch(&settings, &kernel_ports, &signals);
     tracing::info!("ending");
@@ -110,16 +111,13 @@ fn main_core_only(placement: &Placement) -> Placement {
     Placement { control: placement.control, workers: Vec::new() }
 }
 
-/// A started port of the settings.
-struct StartedPort {
-    index: PortIndex,
-    port: Port,
-}
-
 struct Running {
     eal: Eal,
     pool: Mempool,
-    ports: Vec<StartedPort>,
+    router_mac: MacAddr,
+    ports: Vec<ServedPort>,
+    /// Brings ports to the worker and back.
+    desk: WorkerDesk,
     worker: dpdk::Worker<()>,
     stop: Arc<AtomicBool>,
     control: ControlHandle,
@@ -160,9 +158,8 @@ impl Running {
                 pool_size(settings)
             ))
         })?;
-        let mut ports = open_ports(&eal, settings)?;
-        let router_mac = router_mac(settings, &ports);
-        let (queues, facts) = start_ports(settings, kernel_ports, &pool, router_mac, &mut ports)?;
+        let (mut ports, router_mac) = open_ports(&eal, settings)?;
+        let (queues, facts) = start_ports(kernel_ports, &pool, router_mac, &mut ports)?;
 
         let watched_pool = pool.clone();
         let process = ProcessInfo {
@@ -195,7 +192,9 @@ impl Running {
         })
         .map_err(Failure::machine)?;
         let parts = assembly.workers.into_iter().next().ok_or_else(|| Failure::machine("no worker"))?;
+        let (desk, orders) = worker_desk();
         let seed = WorkerSeed {
+            orders,
             forwarder: parts.forwarder,
             counters: parts.counters,
             queues,
@@ -209,7 +208,8 @@ impl Running {
         let worker = eal
             .spawn_worker("worker-0", Some(usize::from(core)), move |_| seed.run())
             .map_err(Failure::machine)?;
-        let mut running = Self { eal, pool, ports, worker, stop, control, control_thread, server: None };
+        let mut running =
+            Self { eal, pool, router_mac, ports, desk, worker, stop, control, control_thread, server: None };
         // Last: whoever can connect finds everything running.
         let socket = &settings.socket;
         match Server::start(&socket.path, socket.group.as_deref(), running.control.clone()) {
@@ -224,7 +224,7 @@ impl Running {
 
     /// Until a signal ends it, or a thread ended by itself, which is an error.
     fn watch(
-        &self,
+        &mut self,
         settings: &Settings,
         kernel_ports: &KernelPorts,
         signals: &Signals,
@@ -237,7 +237,7 @@ impl Running {
             .collect();
         // What changed between looking at the interfaces and watching them.
         for (interface, port) in &by_interface {
-            let _ = self.control.link(*port, links.is_up(*interface).unwrap_or(false));
+            self.set_carrier(*port, links.is_up(*interface).unwrap_or(false));
         }
         while !signals.end.load(Ordering::Relaxed) {
             let mut ready = [
@@ -253,15 +253,15 @@ impl Running {
                 report_comings_and_goings(settings, &by_interface, &event);
                 let Some(port) = by_interface.get(&event.index) else { continue };
                 match event.change {
-                    LinkChange::Up => drop(self.control.link(*port, true)),
-                    LinkChange::Down | LinkChange::Vanished => drop(self.control.link(*port, false)),
+                    LinkChange::Up => self.set_carrier(*port, true),
+                    LinkChange::Down | LinkChange::Vanished => self.set_carrier(*port, false),
                     LinkChange::MtuChanged(mtu) => {
                         tracing::warn!(interface = event.name, mtu, "the MTU changed; restart to apply it");
                     }
                     LinkChange::Appeared | LinkChange::Renamed(_) => {}
                 }
             }
-            self.watch_driver_links(&by_interface);
+            self.watch_driver_links();
             if self.worker.is_finished() || self.control_thread.is_finished() {
                 return Err(Failure::machine(
                     "a thread ended by itself; the log above tells why; please report it",
@@ -271,13 +271,36 @@ impl Running {
         Ok(())
     }
 
-    /// Links that no kernel interface tells of, from their drivers.
-    fn watch_driver_links(&self, by_interface: &HashMap<u32, PortIndex>) {
-        for StartedPort { index, port } in &self.ports {
-            if !by_interface.values().any(|kernel| kernel == index)
-                && let Ok(link) = port.link()
+    /// The carrier of a kernel interface came or went. Gone: nothing goes there from now on, and the port
+    /// is closed with all that its ring holds. Back: a fresh port, and then the masks.
+    fn set_carrier(&mut self, index: PortIndex, up: bool) {
+        let Some(served) = self.ports.iter_mut().find(|p| p.index == index) else { return };
+        if !up {
+            let _ = self.control.link(index, false);
+            if served.is_open()
+                && let Some(queues) = self.desk.take_out(index)
             {
-                let _ = self.control.link(*index, link.up);
+                served.close(queues);
+            }
+            return;
+        }
+        if !served.is_open() {
+            match served.reopen(&self.eal, &self.pool, self.router_mac) {
+                Ok(queues) => self.desk.put_in(index, queues),
+                Err(error) => {
+                    tracing::error!("{error}; the port stays out of service until its carrier comes anew");
+                    return;
+                }
+            }
+        }
+        let _ = self.control.link(index, true);
+    }
+
+    /// Links that no kernel interface tells of, from their drivers.
+    fn watch_driver_links(&self) {
+        for served in self.ports.iter().filter(|p| !p.is_kernel()) {
+            if let Some(up) = served.driver_link() {
+                let _ = self.control.link(served.index, up);
             }
         }
     }
@@ -293,11 +316,9 @@ impl Running {
         if worker.is_err() {
             tracing::error!("the worker panicked");
         }
-        for StartedPort { port, .. } in self.ports {
-            let id = port.id();
-            if let Err(error) = port.close(Queues { rx: Vec::new(), tx: Vec::new() }) {
-                tracing::warn!(%error, port = %id, "not closed cleanly");
-            }
+        for mut served in self.ports {
+            // The queues went with the worker.
+            served.close(Queues { rx: Vec::new(), tx: Vec::new() });
         }
         let lost = self.pool.in_use();
         if lost > 0 {
@@ -367,87 +388,6 @@ fn start_eal(
     })?;
     tracing::info!(version = eal.version(), line = eal.line(), "EAL");
     Ok(eal)
-}
-
-fn open_ports(eal: &Eal, settings: &Settings) -> Result<Vec<StartedPort>, Failure> {
-    let open = |(index, port): (PortIndex, &settings::PortSettings)| {
-        let missing = || {
-            let said = eal.startup_log().iter().map(|line| format!("\n  {line}")).collect::<String>();
-            let cure = match port.device {
-                Device::Pci(_) => "look with `dpdk-devbind.py --status`, and bind it to vfio-pci",
-                Device::Kernel(_) => "run as root, or with CAP_NET_RAW and CAP_NET_ADMIN",
-                Device::Vdev(_) => {
-                    "look at its arguments: a file, an interface, a driver that is not installed"
-                }
-            };
-            Failure::machine(format!(
-                "port \"{}\": DPDK made no port of {}; {cure}; it said:{said}",
-                port.name, port.device
-            ))
-        };
-        let id = eal.port_by_name(&port.dpdk_name()).ok_or_else(missing)?;
-        let opened =
-            Port::open(eal, id).map_err(|e| Failure::machine(format!("port \"{}\": {e}", port.name)))?;
-        Ok(StartedPort { index, port: opened })
-    };
-    settings.indexed_ports().map(open).collect()
-}
-
-/// One source MAC for all ports: the settings', else the provider port's, else the first port's.
-fn router_mac(settings: &Settings, ports: &[StartedPort]) -> MacAddr {
-    let upstream = settings.proxy.upstream;
-    let port = ports.iter().find(|p| Some(p.index) == upstream).or_else(|| ports.first());
-    settings.proxy.router_mac.unwrap_or_else(|| port.map_or(MacAddr::ZERO, |p| p.port.info().mac))
-}
-
-type PortQueues = Vec<(PortIndex, Queues)>;
-
-fn start_ports(
-    settings: &Settings,
-    kernel_ports: &KernelPorts,
-    pool: &Mempool,
-    router_mac: MacAddr,
-    ports: &mut [StartedPort],
-) -> Result<(PortQueues, Vec<PortFacts>), Failure> {
-    let (mut queues, mut facts) = (Vec::new(), Vec::new());
-    for ((StartedPort { index, port }, wanted), link) in
-        ports.iter_mut().zip(&settings.ports).zip(&kernel_ports.links)
-    {
-        let failed = |e: &dyn std::fmt::Display| Failure::machine(format!("port \"{}\": {e}", wanted.name));
-        if let Some(link) = link
-            && link.kind.needs_own_mac()
-            && link.mac != Some(router_mac)
-        {
-            let own = link.mac.map_or_else(|| "its own".to_owned(), |mac| mac.to_string());
-            return Err(failed(&format!(
-                "{} is a macvlan, which sends from its own MAC only; set router-mac in [proxy] to {own}, or use a veth",
-                link.name
-            )));
-        }
-        let config = PortConfig {
-            rx_descriptors: wanted.rx_descriptors,
-            tx_descriptors: wanted.tx_descriptors,
-            // A kernel interface's MTU is its owner's affair.
-            mtu: if link.is_none() { wanted.mtu } else { None },
-            ..PortConfig::new(pool.clone())
-        };
-        queues.push((*index, port.start(&config).map_err(|e| failed(&e))?));
-        let unicast = port.set_router_mac(router_mac).map_err(|e| failed(&e))?;
-        let multicast = port.accept_all_multicast();
-        let mtu = match (link, wanted.mtu) {
-            (_, Some(mtu)) => mtu,
-            (Some(link), None) => u16::try_from(link.mtu).unwrap_or(u16::MAX),
-            (None, None) => port.mtu().map_err(|e| failed(&e))?,
-        };
-        let driver = port.info().driver.clone();
-        tracing::info!(port = wanted.name, driver, mac = %port.info().mac, ?unicast, ?multicast, mtu, "started");
-        let link_up = match link {
-            Some(link) => link.up,
-            None => port.link().is_ok_and(|link| link.up),
-        };
-        facts.push(PortFacts { driver, mtu, kernel_mac: link.as_ref().and_then(|l| l.mac), link_up });
-    }
-    Ok((queues, facts))
 }
 
 /// Chance for the protocol's random delays and for hashing.

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use control::{Clock, Waker};
+use crossbeam::channel::{Receiver, Sender, bounded};
 use dpdk::{Burst, Mempool, Queues, RxQueue};
 use forwarding::{BURST, Forwarder, FrameReceiver, WorkerCounters};
 use types::PortIndex;
@@ -24,11 +25,55 @@ const IDLE_PASSES: u32 = 2_000;
 /// The sleep grows with idleness up to this: what comes in meanwhile waits in the driver's ring, which
 /// holds 512 frames, half a million frames a second.
 const LONGEST_SLEEP: Duration = Duration::from_micros(250);
+/// How long a worker may take to carry out an order.
+const ORDER_PATIENCE: Duration = Duration::from_secs(1);
 const SHORTEST_SLEEP: Duration = Duration::from_micros(20);
+
+/// What the main thread asks of a running worker.
+enum Order {
+    /// Hand the port's queues back.
+    TakeOut(PortIndex),
+    /// Serve these queues of a port.
+    PutIn(PortIndex, Queues),
+}
+
+/// The main thread's end: brings ports to a running worker and back. One order at a time.
+pub(crate) struct WorkerDesk {
+    orders: Sender<Order>,
+    done: Receiver<Queues>,
+}
+
+/// The worker's end.
+pub(crate) struct WorkerOrders {
+    orders: Receiver<Order>,
+    done: Sender<Queues>,
+}
+
+/// Both ends.
+pub(crate) fn worker_desk() -> (WorkerDesk, WorkerOrders) {
+    let ((orders, received), (done, returned)) = (bounded(4), bounded(4));
+    (WorkerDesk { orders, done: returned }, WorkerOrders { orders: received, done })
+}
+
+impl WorkerDesk {
+    /// Takes a port away from the worker: its queues, or `None` when the worker does not answer.
+    pub(crate) fn take_out(&self, port: PortIndex) -> Option<Queues> {
+        self.orders.send(Order::TakeOut(port)).ok()?;
+        self.done.recv_timeout(ORDER_PATIENCE).ok()
+    }
+
+    /// Gives a port to the worker.
+    pub(crate) fn put_in(&self, port: PortIndex, queues: Queues) {
+        // A worker that ended has dropped its end; the queues go, and so the port stops.
+        let _ = self.orders.send(Order::PutIn(port, queues));
+    }
+}
 
 /// What a worker is made of, on its way to the worker's thread: mbufs do not leave their thread, so the
 /// arrays that hold them are made there.
 pub(crate) struct WorkerSeed {
+    /// Ports that come and go.
+    pub(crate) orders: WorkerOrders,
     /// Classifies and replicates.
     pub(crate) forwarder: Forwarder,
     /// Counts what is sent.
@@ -53,20 +98,19 @@ impl WorkerSeed {
     /// Polls until told to stop, and sends what the control thread still had for it. Its queues end with
     /// it, and so its ports stop.
     pub(crate) fn run(self) {
-        let Self { forwarder, counters, queues, inject, pool, waker, clock, adaptive, stop } = self;
-        let mut egress = PortsEgress::new(counters);
-        let mut receive = Vec::new();
+        let Self { orders, forwarder, counters, queues, inject, pool, waker, clock, adaptive, stop } = self;
+        let (egress, receive) = (PortsEgress::new(counters), Vec::new());
+        let mut worker =
+            Worker { orders, forwarder, egress, receive, inject, pool, waker, clock, adaptive, stop };
         for (port, queues) in queues {
-            receive.extend(queues.rx.into_iter().map(|queue| (port, queue)));
-            for queue in queues.tx {
-                egress.add_port(port, queue);
-            }
+            worker.put_in(port, queues);
         }
-        Worker { forwarder, egress, receive, inject, pool, waker, clock, adaptive, stop }.run();
+        worker.run();
     }
 }
 
 struct Worker {
+    orders: WorkerOrders,
     forwarder: Forwarder,
     egress: PortsEgress,
     receive: Vec<(PortIndex, RxQueue)>,
@@ -93,6 +137,9 @@ impl Worker {
             }
             if sleeps || passes.is_multiple_of(HOUSEKEEPING) {
                 self.forwarder.table().quiesce();
+                if !self.orders.orders.is_empty() {
+                    self.obey();
+                }
                 if self.stop.load(Ordering::Relaxed) {
                     break;
                 }
@@ -100,6 +147,34 @@ impl Worker {
         }
         while self.inject() {
             self.egress.flush();
+        }
+    }
+
+    /// Carries out what the main thread asks. Rare, so it may touch the heap.
+    #[cold]
+    fn obey(&mut self) {
+        while let Ok(order) = self.orders.orders.try_recv() {
+            match order {
+                Order::TakeOut(port) => {
+                    let queues = self.take_out(port);
+                    // Whoever asked and gave up gets the queues dropped, and so the port stopped.
+                    let _ = self.orders.done.try_send(queues);
+                }
+                Order::PutIn(port, queues) => self.put_in(port, queues),
+            }
+        }
+    }
+
+    fn take_out(&mut self, port: PortIndex) -> Queues {
+        let taken = self.receive.extract_if(.., |(at, _)| *at == port);
+        let rx = taken.map(|(_, queue)| queue).collect();
+        Queues { rx, tx: self.egress.remove_port(port).into_iter().collect() }
+    }
+
+    fn put_in(&mut self, port: PortIndex, queues: Queues) {
+        self.receive.extend(queues.rx.into_iter().map(|queue| (port, queue)));
+        for queue in queues.tx {
+            self.egress.add_port(port, queue);
         }
     }
 
