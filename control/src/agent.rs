@@ -263,7 +263,7 @@ impl Agent {
 
     fn tell(&self, event: &Event) {
         match event {
-            Event::OwnMac { port } | Event::GroupLimit { port, .. } => {
+            Event::GroupLimit { port, .. } => {
                 tracing::warn!(port = self.name(*port), "{event}");
             }
             Event::Joined { port, .. } | Event::Left { port, .. } => {

@@ -70,7 +70,8 @@ pub(crate) fn assemble(
         group_table(TableSettings { max_groups: settings.table.max_groups as usize, readers: workers, seed });
     let masks = Arc::new(PortMasks::new());
     let policy = Arc::new(ForwardingPolicy::new(local_groups.clone()));
-    let own: Vec<Ipv4Addr> = settings.ports.iter().filter_map(|p| p.address).map(Ipv4Net::addr).collect();
+    let addresses = |p: &PortSettings| [p.address.map(Ipv4Net::addr), p.querier_address];
+    let own: Vec<Ipv4Addr> = settings.ports.iter().flat_map(addresses).flatten().collect();
 
     let mut punted = Vec::new();
     let mut counters = Vec::new();
@@ -104,6 +105,17 @@ pub(crate) fn assemble(
     Ok(Assembly { agent, workers: worker_parts, punted })
 }
 
+/// Channels that a port may have however many ports share the table: ports mostly have the same ones.
+const GROUPS_A_PORT: u32 = 1024;
+
+/// Groups that one client port may have: its share of the table, so that a flood on one port leaves the
+/// others theirs (r53, f34).
+fn groups_a_port(settings: &Settings) -> u32 {
+    let clients = settings.indexed_ports().filter(|(i, _)| settings.role(*i) == Role::Client).count();
+    let share = settings.table.max_groups / u32::try_from(clients).unwrap_or(u32::MAX).max(1);
+    share.max(GROUPS_A_PORT).min(settings.table.max_groups)
+}
+
 fn port_info(
     settings: &Settings,
     index: PortIndex,
@@ -134,6 +146,7 @@ fn port_info(
             any_ttl: port.any_ttl,
             require_on_link_source: port.require_on_link_source,
             static_groups: port.static_groups.clone(),
+            max_groups: groups_a_port(settings),
             ..ClientPortSettings::default()
         }),
     };

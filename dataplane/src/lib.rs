@@ -6,6 +6,7 @@
 mod assembly;
 mod egress;
 mod failure;
+mod loop_watch;
 mod machine;
 mod ports;
 mod replay;
@@ -27,9 +28,10 @@ pub use runtime::{check, run};
 pub fn replay(config: &Path, request: &ReplayRequest) -> Result<(), Failure> {
     let settings = settings::load(config).map_err(Failure::settings)?;
     let report = replay::replay(&settings, request).map_err(|error| match error {
-        replay::ReplayError::UnknownPort { .. } => Failure::settings(error),
+        replay::ReplayError::UnknownPort { .. } | replay::ReplayError::Overwrites(_) => {
+            Failure::settings(error)
+        }
         _ => Failure::machine(error),
     })?;
-    print!("{report}");
-    Ok(())
+    report::print(&report.to_string())
 }

@@ -18,7 +18,7 @@ impl KernelPorts {
     ///
     /// # Errors
     /// The instance runs already; an interface is missing, of a kind not taken, or somebody's; a
-    /// privilege is missing. Nothing is left changed.
+    /// privilege is missing. Nothing is left changed but that an interface that was down is up.
     pub(crate) fn take(settings: &Settings) -> Result<Self, Failure> {
         let lock = InstanceLock::acquire(&settings.paths.run_dir, &settings.proxy.instance)
             .map_err(Failure::machine)?;
@@ -40,6 +40,28 @@ impl KernelPorts {
         }
         Ok(Self { links: found, _guard: guard })
     }
+}
+
+/// What this build can serve, whatever the machine.
+///
+/// # Errors
+/// Several workers, or more ports than DPDK was built for.
+pub(crate) fn serves(settings: &Settings) -> Result<(), Failure> {
+    let workers = settings.worker.cores.workers();
+    if workers != 1 {
+        return Err(Failure::settings(format!(
+            "`cores` names {workers} cores; this version has one worker: name one, or write \"auto\""
+        )));
+    }
+    let ports = settings.ports.len();
+    if ports > dpdk::MAX_ETH_PORTS {
+        return Err(Failure::settings(format!(
+            "there are {ports} ports, and the installed DPDK was built for {}; leave some out, or build against a DPDK \
+             with a larger RTE_MAX_ETHPORTS",
+            dpdk::MAX_ETH_PORTS
+        )));
+    }
+    Ok(())
 }
 
 /// Looks at the kernel interfaces among the ports' devices. Changes nothing.

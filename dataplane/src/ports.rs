@@ -89,8 +89,8 @@ pub(crate) fn start_ports(
         }
         queues.push((*index, start(port, settings, pool, router_mac)?));
         let mtu = match (link, settings.mtu) {
-            (_, Some(mtu)) => mtu,
-            (Some(link), None) => u16::try_from(link.mtu).unwrap_or(u16::MAX),
+            (Some(link), wanted) => kernel_mtu(settings, wanted, link.mtu),
+            (None, Some(mtu)) => mtu,
             (None, None) => port.mtu().map_err(|e| of_port(settings, e))?,
         };
         let link_up = match link {
@@ -101,6 +101,23 @@ pub(crate) fn start_ports(
         facts.push(PortFacts { driver: port.info().driver.clone(), mtu, kernel_mac, link_up });
     }
     Ok((queues, facts))
+}
+
+/// MTU of a kernel interface that receive buffers are made for where the settings say nothing.
+const ETHERNET_MTU: u16 = 1500;
+
+/// What a kernel interface carries: no more than its own MTU, nor than the buffers were made for.
+fn kernel_mtu(settings: &PortSettings, wanted: Option<u16>, link: u32) -> u16 {
+    let buffers = wanted.unwrap_or(ETHERNET_MTU);
+    let link = u16::try_from(link).unwrap_or(u16::MAX);
+    if link != buffers {
+        let (port, device) = (&settings.name, &settings.device);
+        tracing::warn!(
+            port,
+            "{device} has an MTU of {link}, the port's buffers are made for {buffers}; set `mtu = {link}` on the port"
+        );
+    }
+    link.min(buffers)
 }
 
 fn start(

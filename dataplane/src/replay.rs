@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use control::{Agent, Outlet, ProcessInfo};
 use forwarding::{Egress, Forwarder, FrameReceiver, OwnedBurst, OwnedFrame, WorkerCounters};
 use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
 use pcap_file::{DataLink, TsResolution};
-use settings::Settings;
+use settings::{PortSettings, Settings};
 use types::{DropReason, MacAddr, PortIndex, PortSet, Time};
 
 use crate::assembly::{Assembly, PortFacts, assemble};
@@ -69,6 +70,9 @@ pub(crate) enum ReplayError {
         /// What is wrong with it.
         source: InputError,
     },
+    /// What a port sent would replace what a port received.
+    #[error("--out would overwrite the capture {}; name another folder", .0.display())]
+    Overwrites(PathBuf),
     /// A capture cannot be written.
     #[error("{}: {reason}; name a folder with --out that can be written", path.display())]
     Output {
@@ -130,6 +134,12 @@ pub(crate) fn replay(settings: &Settings, request: &ReplayRequest) -> Result<Rep
         mbufs: Box::new(MbufView::default),
     };
     let assembly = assemble(settings, &facts.collect::<Vec<_>>(), router_mac, 1, REPLAY_SEED, process)?;
+    for port in &settings.ports {
+        let output = output(&request.out, port);
+        if let Some((_, input)) = request.inputs.iter().find(|(_, input)| is_same_file(&output, input)) {
+            return Err(ReplayError::Overwrites(input.clone()));
+        }
+    }
     let mut run = Run::new(start, assembly, Wire::create(settings, &request.out, start)?);
     for frame in frames {
         if frame.at > end {
@@ -140,6 +150,17 @@ pub(crate) fn replay(settings: &Settings, request: &ReplayRequest) -> Result<Rep
     }
     run.advance(end);
     run.finish(settings, end.saturating_since(start))
+}
+
+/// Where what `port` sent goes.
+fn output(folder: &Path, port: &PortSettings) -> PathBuf {
+    folder.join(format!("{}.pcap", port.name))
+}
+
+/// Whether both names lead to one file, through whatever links.
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    let identity = |path: &Path| std::fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
+    identity(a).is_some_and(|file| identity(b) == Some(file))
 }
 
 impl fmt::Display for ReplayReport {
@@ -199,7 +220,7 @@ impl Wire {
         std::fs::create_dir_all(folder).map_err(|e| failed(folder, e.to_string()))?;
         let mut writers = Vec::new();
         for port in &settings.ports {
-            let path = folder.join(format!("{}.pcap", port.name));
+            let path = output(folder, port);
             let header = PcapHeader {
                 datalink: DataLink::ETHERNET,
                 ts_resolution: TsResolution::NanoSecond,

@@ -1,8 +1,25 @@
 //! What the process tells a person: the ports before it starts, the counters at its end.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{ErrorKind, Write as _};
 
 use settings::{Role, Settings};
+
+use crate::failure::Failure;
+
+/// Writes `text` to standard output. Whoever reads it may have gone, as `head` does.
+///
+/// # Errors
+/// It cannot be written.
+pub(crate) fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::machine(format!("cannot write to standard output: {e}")))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// A line for each port: what `manifold check` prints.
 pub(crate) fn ports(settings: &Settings) -> String {

@@ -23,6 +23,7 @@ use types::{MacAddr, PortIndex, Time};
 
 use crate::assembly::assemble;
 use crate::failure::Failure;
+use crate::loop_watch::LoopWatch;
 use crate::machine::{self, KernelPorts};
 use crate::ports::{ServedPort, open_ports, start_ports};
 use crate::report;
@@ -41,6 +42,7 @@ const WATCH_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 /// The settings do not pass, the machine lacks something, or a thread died.
 pub fn run(config: &Path, trailing: &[String]) -> Result<(), Failure> {
     let settings = settings::load(config).map_err(Failure::settings)?;
+    machine::serves(&settings)?;
     let _log = start_log(settings.log.level.as_str()).map_err(Failure::settings)?;
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
@@ -63,23 +65,22 @@ pub fn run(config: &Path, trailing: &[String]) -> Result<(), Failure> {
 /// As [`run`].
 pub fn check(config: &Path, look_at_machine: bool) -> Result<(), Failure> {
     let settings = settings::load(config).map_err(Failure::settings)?;
-    for warning in &settings.warnings {
-        println!("warning: {warning}");
-    }
+    machine::serves(&settings)?;
+    let mut text: String = settings.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
     if look_at_machine {
         machine::inspect(&settings)?;
         let (memory, placement) = machine::plan(&settings)?;
         if let Some(warning) = &memory.warning {
-            println!("warning: {warning}");
+            text += &format!("warning: {warning}\n");
         }
         let args =
             eal_args(&settings, &memory, &main_core_only(&placement), &[]).map_err(Failure::settings)?;
-        println!("EAL: {}", args[1..].join(" "));
-        println!("control on core {}, workers on {:?}", placement.control, placement.workers);
+        text += &format!("EAL: {}\n", args[1..].join(" "));
+        text += &format!("control on core {}, workers on {:?}\n", placement.control, placement.workers);
     }
-    print!("{}", report::ports(&settings));
-    println!("{} is good", config.display());
-    Ok(())
+    text += &report::ports(&settings);
+    text += &format!("{} is good\n", config.display());
+    report::print(&text)
 }
 
 /// SIGTERM and SIGINT end; SIGHUP is noted.
@@ -118,6 +119,7 @@ struct Running {
     ports: Vec<ServedPort>,
     /// Brings ports to the worker and back.
     desk: WorkerDesk,
+    loops: LoopWatch,
     worker: dpdk::Worker<()>,
     stop: Arc<AtomicBool>,
     control: ControlHandle,
@@ -134,15 +136,7 @@ impl Running {
         placement: &Placement,
         trailing: &[String],
     ) -> Result<Self, Failure> {
-        let core = match placement.workers[..] {
-            [core] => core,
-            _ => {
-                return Err(Failure::settings(format!(
-                    "`cores` names {} cores; this version has one worker: name one, or write \"auto\"",
-                    placement.workers.len()
-                )));
-            }
-        };
+        let core = *placement.workers.first().ok_or_else(|| Failure::machine("no core for a worker"))?;
         let eal = start_eal(settings, memory, placement, trailing)?;
         let pool = Mempool::new(
             &eal,
@@ -178,6 +172,7 @@ impl Running {
         };
         let assembly =
             assemble(settings, &facts, router_mac, 1, seed(), process).map_err(Failure::settings)?;
+        let loops = LoopWatch::new(assembly.agent.counters.clone(), settings);
         let clock = Clock::start();
         let (waker, sleeper) = waker().map_err(Failure::machine)?;
         let (inject, injected) = frame_ring(INJECT_RING);
@@ -208,8 +203,19 @@ impl Running {
         let worker = eal
             .spawn_worker("worker-0", Some(usize::from(core)), move |_| seed.run())
             .map_err(Failure::machine)?;
-        let mut running =
-            Self { eal, pool, router_mac, ports, desk, worker, stop, control, control_thread, server: None };
+        let mut running = Self {
+            eal,
+            pool,
+            router_mac,
+            ports,
+            desk,
+            loops,
+            worker,
+            stop,
+            control,
+            control_thread,
+            server: None,
+        };
         // Last: whoever can connect finds everything running.
         let socket = &settings.socket;
         match Server::start(&socket.path, socket.group.as_deref(), running.control.clone()) {
@@ -262,6 +268,7 @@ impl Running {
                 }
             }
             self.watch_driver_links();
+            self.loops.look();
             if self.worker.is_finished() || self.control_thread.is_finished() {
                 return Err(Failure::machine(
                     "a thread ended by itself; the log above tells why; please report it",

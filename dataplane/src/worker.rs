@@ -22,8 +22,9 @@ const HOUSEKEEPING: u32 = 32;
 const INJECTED_A_PASS: usize = 32;
 /// Idle passes after which an adaptive worker begins to sleep.
 const IDLE_PASSES: u32 = 2_000;
-/// The sleep grows with idleness up to this: what comes in meanwhile waits in the driver's ring, which
-/// holds 512 frames, half a million frames a second.
+/// The sleep grows with idleness up to this: what comes in meanwhile waits in the driver's ring. With 512
+/// frames there, and a kernel that wakes a thread half a millisecond late, that is some 700,000 frames a
+/// second; busier than that, a worker is never idle.
 const LONGEST_SLEEP: Duration = Duration::from_micros(250);
 /// How long a worker may take to carry out an order.
 const ORDER_PATIENCE: Duration = Duration::from_secs(1);

@@ -91,11 +91,6 @@ pub enum Event {
         /// The group.
         group: GroupAddr,
     },
-    /// Our own MAC came in, at most once a minute and port: a loop, or two of our ports on one switch.
-    OwnMac {
-        /// Where it came in.
-        port: PortIndex,
-    },
     /// A join was refused, at most once a minute and port: the port has as many groups as it may.
     GroupLimit {
         /// The client port.
@@ -116,9 +111,6 @@ impl fmt::Display for Event {
             Self::Left { port, group, why } => write!(f, "{group} left on port {port}: {why}"),
             Self::UpstreamJoined { group } => write!(f, "{group} joined at the provider"),
             Self::UpstreamLeft { group } => write!(f, "{group} left at the provider"),
-            Self::OwnMac { port } => {
-                write!(f, "our own MAC came in on port {port}: a loop, or two of our ports on one switch")
-            }
             Self::GroupLimit { port, group, host } => {
                 write!(f, "{group} refused to {host} on port {port}: the port has all the groups it may")
             }

@@ -194,7 +194,7 @@ fn read_cores(value: &Value<'_, '_>, problems: &mut Problems) -> Option<Cores> {
 
 /// `[table]`.
 pub(crate) fn read_table(root: &mut Section<'_, '_>, problems: &mut Problems) -> TableSettings {
-    let mut settings = TableSettings { max_groups: 16_384 };
+    let mut settings = TableSettings { max_groups: 65_536 };
     let Some(mut section) = root.table("table", problems) else { return settings };
     if let Some(value) = section.value("max-groups")
         && let Some(at) = value.integer::<u32>(1..1_048_577, " groups", problems)

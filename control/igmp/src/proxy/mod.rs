@@ -44,7 +44,6 @@ struct ClientPort {
     timer: Option<TimerId>,
     /// Groups with a member here.
     groups: u32,
-    own_mac_told: Pause,
     limit_told: Pause,
 }
 
@@ -57,7 +56,6 @@ struct Upstream {
     v1_until: Time,
     /// The last query heard.
     query: Option<QuerySeen>,
-    own_mac_told: Pause,
 }
 
 /// A group's member on one port.
@@ -148,12 +146,7 @@ impl Proxy {
         let admission = self.admission(port).ok_or(Verdict::NoRole)?;
         let packet = wire::parse(frame)?;
         self.counters[port.get()].count_received(packet.message.received_type());
-        if let Err(verdict) = admission.check(&packet, |addr| self.is_ours(addr)) {
-            if verdict == Verdict::OwnMac {
-                self.tell_own_mac(now, port);
-            }
-            return Err(verdict);
-        }
+        admission.check(&packet, |addr| self.is_ours(addr))?;
         Ok(self.dispatch(now, port, &packet))
     }
 
@@ -258,16 +251,6 @@ impl Proxy {
 
     fn is_local(&self, group: GroupAddr) -> bool {
         self.settings.local_groups.iter().any(|net| net.contains(group.addr()))
-    }
-
-    fn tell_own_mac(&mut self, now: Time, port: PortIndex) {
-        let told = match &mut self.upstream {
-            Some(upstream) if upstream.port == port => Some(&mut upstream.own_mac_told),
-            _ => self.clients.get_mut(&port).map(|client| &mut client.own_mac_told),
-        };
-        if told.is_some_and(|pause| pause.passes(now)) {
-            self.tell(Event::OwnMac { port });
-        }
     }
 
     fn tell(&mut self, event: Event) {

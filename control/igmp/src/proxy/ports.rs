@@ -30,7 +30,6 @@ impl Proxy {
                 querier: Querier::Silent,
                 timer: None,
                 groups: 0,
-                own_mac_told: Pause::default(),
                 limit_told: Pause::default(),
             };
             self.clients.insert(port, client);
@@ -71,7 +70,6 @@ impl Proxy {
             link_up,
             v1_until: Time::ZERO,
             query: None,
-            own_mac_told: Pause::default(),
         });
         if link_up {
             self.announce_groups(now);
