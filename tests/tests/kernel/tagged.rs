@@ -76,6 +76,22 @@ fn wrappings() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
+fn r12_our_own_mac_coming_in_is_dropped_and_warned_about() {
+    let stage = Stage::new(&["hall-a"], Cabling::Direct);
+    let [hall] = &stage.halls[..] else { panic!() };
+    let running = stage.start(&stage.recipe());
+    let mut clients = stage.frames_from(hall);
+    for _ in 0..3 {
+        clients.send(&frame(stage.router_mac, &IPV4, &report(hall.host.address().addr(), GROUP))).unwrap();
+    }
+    running.wait_for_drops("hall-a", "own-mac", 3);
+    running.wait_for_log(&["WARN", "hall-a", "a loop, or two of our ports on one switch"]);
+    assert_eq!(running.members(GROUP), [""; 0]);
+    running.finish(&stage);
+    stage.close();
+}
+
+#[test]
 fn r86_tagged_frames_are_dropped_under_their_counters() {
     let stage = Stage::new(&["hall-a"], Cabling::Direct);
     let [hall] = &stage.halls[..] else { panic!() };

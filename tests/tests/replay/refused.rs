@@ -76,6 +76,34 @@ fn a_port_that_is_none_is_a_fault_of_the_command_line() {
 }
 
 #[test]
+fn a_capture_is_not_replaced_by_what_its_port_sent() {
+    let case = Case::new();
+    let folder = case.0.folder();
+    fs::copy(folder.join("good.pcap"), folder.join("wan.pcap")).unwrap();
+    std::os::unix::fs::symlink(folder, folder.join("elsewhere")).unwrap();
+    for out in [".", "elsewhere"] {
+        let refusal = refused(&mut case.replay(&["--in", "wan=wan.pcap", "--out", out]));
+        assert_eq!(refusal.code, Some(2));
+        assert_eq!(
+            refusal.all,
+            "manifold: --out would overwrite the capture wan.pcap; name another folder\n"
+        );
+        assert_eq!(fs::read(folder.join("wan.pcap")).unwrap(), case.good());
+        assert!(!folder.join("hall-a.pcap").exists());
+    }
+}
+
+#[test]
+fn a_summary_that_cannot_be_written_is_told() {
+    let case = Case::new();
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = case.replay(&["--in", "wan=good.pcap", "--out", "out"]).stdout(full).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.starts_with("manifold: cannot write to standard output: "), "{text}");
+}
+
+#[test]
 fn arguments_that_do_not_read_are_told_how_to_be_written() {
     let case = Case::new();
     for (arguments, wanted) in [
