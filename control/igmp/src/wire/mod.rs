@@ -1,4 +1,4 @@
-//! IGMP on the wire: whole Ethernet frames to messages ([`parse`]) and messages to frames ([`emit`]).
+//! IGMP on the wire: whole Ethernet frames to messages ([`parse()`]) and messages to frames ([`emit()`]).
 //!
 //! etherparse reads and writes the headers; on top of it stand the checks that RFC 2236 and the
 //! proxy's rules ask for and that need nothing but the frame. What depends on the port comes after, in
