@@ -77,7 +77,7 @@ impl PortsEgress {
         let counters = self.counters.port(port);
         counters.injected.add(1);
         let Some(egress) = self.ports[port.get()].as_deref_mut() else {
-            counters.dropped(DropReason::NoEgress).add(1);
+            counters.dropped(DropReason::OutOfService).add(1);
             return;
         };
         match Mbuf::from_bytes(pool, frame) {
@@ -99,7 +99,7 @@ impl PortsEgress {
             for port in ports {
                 let counters = self.counters.port(port);
                 let Some(egress) = self.ports[port.get()].as_deref_mut() else {
-                    counters.dropped(DropReason::NoEgress).add(frames as u64);
+                    counters.dropped(DropReason::OutOfService).add(frames as u64);
                     continue;
                 };
                 // What was collected before goes first.
@@ -112,7 +112,7 @@ impl PortsEgress {
             for port in ports {
                 let counters = self.counters.port(port);
                 let Some(egress) = self.ports[port.get()].as_deref_mut() else {
-                    counters.dropped(DropReason::NoEgress).add(frames as u64);
+                    counters.dropped(DropReason::OutOfService).add(frames as u64);
                     continue;
                 };
                 egress.collect_run(&mut self.run, bytes, counters);

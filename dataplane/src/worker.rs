@@ -26,8 +26,6 @@ const IDLE_PASSES: u32 = 2_000;
 /// frames there, and a kernel that wakes a thread half a millisecond late, that is some 700,000 frames a
 /// second; busier than that, a worker is never idle.
 const LONGEST_SLEEP: Duration = Duration::from_micros(250);
-/// How long a worker may take to carry out an order.
-const ORDER_PATIENCE: Duration = Duration::from_secs(1);
 const SHORTEST_SLEEP: Duration = Duration::from_micros(20);
 
 /// What the main thread asks of a running worker.
@@ -57,10 +55,11 @@ pub(crate) fn worker_desk() -> (WorkerDesk, WorkerOrders) {
 }
 
 impl WorkerDesk {
-    /// Takes a port away from the worker: its queues, or `None` when the worker does not answer.
+    /// Takes a port away from the worker: its queues, or `None` when the worker has ended. Waits however long the
+    /// worker is held up: an answer given up on would be taken for the next one's.
     pub(crate) fn take_out(&self, port: PortIndex) -> Option<Queues> {
         self.orders.send(Order::TakeOut(port)).ok()?;
-        self.done.recv_timeout(ORDER_PATIENCE).ok()
+        self.done.recv().ok()
     }
 
     /// Gives a port to the worker.
@@ -158,7 +157,7 @@ impl Worker {
             match order {
                 Order::TakeOut(port) => {
                     let queues = self.take_out(port);
-                    // Whoever asked and gave up gets the queues dropped, and so the port stopped.
+                    // Whoever asked waits for it.
                     let _ = self.orders.done.try_send(queues);
                 }
                 Order::PutIn(port, queues) => self.put_in(port, queues),

@@ -32,6 +32,7 @@ crate::counted! {
         PuntFull "punt-full" "for the control thread, but the port's ring was full",
         NoBuffer "no-buffer" "the buffer pool was empty",
         Mtu "mtu" "longer than the egress port's MTU",
+        OutOfService "out-of-service" "the egress port had just lost its carrier",
         TxFull "tx-full" "the egress port's transmit queue was full",
     }
 }

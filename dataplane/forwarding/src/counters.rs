@@ -2,8 +2,8 @@
 //!
 //! For each worker and port, once it stands still:
 //! - as ingress: `rx_frames` = `forwarded` + `punted` + the drops that are no copies
-//! - as egress: copies and injected frames meant for it = `tx_frames` + its `mtu`, `tx-full` and
-//!   `no-buffer` drops, and the `no-egress` ones of the moment in which it went out of service
+//! - as egress: copies and injected frames meant for it = `tx_frames` + its `mtu`, `tx-full`,
+//!   `no-buffer` and `out-of-service` drops
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;

@@ -11,7 +11,7 @@ use crate::support::sent::{Sent, SentFrame};
 use crate::support::summary::PortSummary;
 
 /// Drops of copies, counted on the port that should have sent them.
-const EGRESS_DROPS: [&str; 3] = ["mtu", "tx-full", "no-buffer"];
+const EGRESS_DROPS: [&str; 4] = ["mtu", "tx-full", "no-buffer", "out-of-service"];
 
 pub(super) fn check(replay: &Replay, replayed: &Replayed) {
     for ((name, address), sent) in PORTS.iter().zip(&replayed.sent) {
