@@ -2,6 +2,7 @@
 //!
 //! No dependencies, no I/O. If a value of one of these types exists, it is valid.
 
+mod access;
 mod addr;
 mod counted;
 mod drop_reason;
@@ -9,6 +10,7 @@ mod frame;
 mod port;
 mod time;
 
+pub use access::{AccessList, AccessRule};
 pub use addr::{AddrError, GroupAddr, Ipv4Net, MacAddr};
 pub use drop_reason::DropReason;
 pub use frame::{Checksum, Frame, FrameBurst};
