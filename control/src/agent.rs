@@ -166,7 +166,7 @@ impl Agent {
 
     /// Answers a request of the socket.
     pub fn handle_request(&mut self, now: Time, request: Request) -> Reply {
-        show::answer(self, now, request)
+        show::answer(self, now, &request)
     }
 
     /// Fires due timers and carries out what the proxy wants. Returns when to call again at the latest,

@@ -13,18 +13,27 @@ use types::{GroupAddr, PortIndex, Time};
 use crate::agent::{Agent, PortInfo};
 
 /// Answers `request` from the agent's state and the workers' counters.
-pub(crate) fn answer(agent: &Agent, now: Time, request: Request) -> Reply {
+pub(crate) fn answer(agent: &Agent, now: Time, request: &Request) -> Reply {
     match request {
         Request::ShowGroups => Reply::Groups(groups(agent, now)),
         Request::ShowPorts => Reply::Ports(ports(agent, now)),
         Request::ShowCounters => Reply::Counters(counters(agent)),
         Request::ShowStatus => Reply::Status(status(agent, now)),
+        Request::Explain { .. } => error("groups cannot be explained yet", "look at `show-groups`"),
+        // Settings are the main thread's, which gets these before they get here.
+        Request::Reload
+        | Request::Change { .. }
+        | Request::Enable
+        | Request::Disable
+        | Request::SetUpstream { .. } => {
+            error("this process cannot change settings", "stop it and start it with others")
+        }
     }
 }
 
 /// An error reply.
 pub(crate) fn error(message: impl Into<String>, cure: impl Into<String>) -> Reply {
-    Reply::Error(ErrorReply { message: message.into(), cure: cure.into() })
+    Reply::Error(ErrorReply::new(message, cure))
 }
 
 fn groups(agent: &Agent, now: Time) -> GroupsReply {

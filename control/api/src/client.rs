@@ -5,12 +5,16 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::io::Errno;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
+use types::GroupAddr;
 
+use crate::change::ChangedReply;
+use crate::explain::ExplainReply;
 use crate::line::{LineBuffer, MAX_REPLY_LINE};
 use crate::reply::{CountersReply, ErrorReply, GroupsReply, PortsReply, Reply, StatusReply};
 use crate::request::Request;
@@ -20,6 +24,12 @@ pub const DEFAULT_SOCKET: &str = "/run/manifold/manifold.sock";
 
 /// How long connecting, and each request, may take.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a change may take: ports may have to be opened and closed for it.
+pub const CHANGE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long frames of a group are looked at before [`Client::explain`] asks again.
+pub const WATCH_TIME: Duration = Duration::from_millis(1500);
 
 /// Why there is no reply. Prints as what is wrong and what would cure it.
 #[derive(Debug)]
@@ -84,7 +94,10 @@ impl fmt::Display for ClientError {
             Self::BadReply(why) => {
                 write!(f, "what came is no reply ({why}); are Manifold and this program of one version?")
             }
-            Self::Refused(error) => write!(f, "{}; {}", error.message, error.cure),
+            Self::Refused(error) => {
+                write!(f, "{}; {}", error.message, error.cure)?;
+                error.details.iter().try_for_each(|detail| write!(f, "\n{detail}"))
+            }
             Self::Io(error) => write!(f, "{error}; try again, and look at `systemctl status manifold`"),
         }
     }
@@ -137,7 +150,7 @@ impl Client {
     ///
     /// # Errors
     /// No reply came in time, or one that says why there is none.
-    pub fn call(&mut self, request: Request) -> Result<Reply, ClientError> {
+    pub fn call(&mut self, request: &Request) -> Result<Reply, ClientError> {
         let deadline = Instant::now() + self.timeout;
         self.stream.write_all(request.to_line().as_bytes()).map_err(|error| self.error(error))?;
         let mut chunk = vec![0; 64 << 10];
@@ -172,7 +185,7 @@ impl Client {
     /// # Errors
     /// As [`Self::call`].
     pub fn groups(&mut self) -> Result<GroupsReply, ClientError> {
-        match self.call(Request::ShowGroups)? {
+        match self.call(&Request::ShowGroups)? {
             Reply::Groups(reply) => Ok(reply),
             other => Err(unexpected(&other)),
         }
@@ -183,7 +196,7 @@ impl Client {
     /// # Errors
     /// As [`Self::call`].
     pub fn ports(&mut self) -> Result<PortsReply, ClientError> {
-        match self.call(Request::ShowPorts)? {
+        match self.call(&Request::ShowPorts)? {
             Reply::Ports(reply) => Ok(reply),
             other => Err(unexpected(&other)),
         }
@@ -194,7 +207,7 @@ impl Client {
     /// # Errors
     /// As [`Self::call`].
     pub fn counters(&mut self) -> Result<CountersReply, ClientError> {
-        match self.call(Request::ShowCounters)? {
+        match self.call(&Request::ShowCounters)? {
             Reply::Counters(reply) => Ok(reply),
             other => Err(unexpected(&other)),
         }
@@ -205,8 +218,37 @@ impl Client {
     /// # Errors
     /// As [`Self::call`].
     pub fn status(&mut self) -> Result<StatusReply, ClientError> {
-        match self.call(Request::ShowStatus)? {
+        match self.call(&Request::ShowStatus)? {
             Reply::Status(reply) => Ok(reply),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// [`Request::Explain`]. Where frames of the group have to be looked at first, waits [`WATCH_TIME`] and asks again.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub fn explain(&mut self, group: GroupAddr, port: Option<&str>) -> Result<ExplainReply, ClientError> {
+        let request = Request::Explain { group, port: port.map(str::to_owned) };
+        let mut ask = || match self.call(&request)? {
+            Reply::Explain(reply) => Ok(reply),
+            other => Err(unexpected(&other)),
+        };
+        let first = ask()?;
+        if !first.watching {
+            return Ok(first);
+        }
+        thread::sleep(WATCH_TIME);
+        ask()
+    }
+
+    /// Any request for which [`Request::is_change`] holds.
+    ///
+    /// # Errors
+    /// As [`Self::call`]; [`ClientError::Refused`] says what keeps it from being done, and then nothing was.
+    pub fn change(&mut self, request: &Request) -> Result<ChangedReply, ClientError> {
+        match self.call(request)? {
+            Reply::Changed(reply) => Ok(reply),
             other => Err(unexpected(&other)),
         }
     }
@@ -230,6 +272,8 @@ fn unexpected(reply: &Reply) -> ClientError {
         Reply::Ports(_) => "ports",
         Reply::Counters(_) => "counters",
         Reply::Status(_) => "status",
+        Reply::Explain(_) => "explain",
+        Reply::Changed(_) => "changed",
         Reply::Error(_) => "an error",
     };
     ClientError::BadReply(format!("it has {kind}, which was not asked for"))

@@ -7,6 +7,9 @@
 //! < {"error":{"message":"...","cure":"..."}}
 //! ```
 //!
+//! What a request may name is a group, a port and keys of the settings' live layer: never a path, a table of the
+//! administrator's file, or a device's string other than as the value of a key that the settings check.
+//!
 //! Requests are strict: an unknown field is an error, so that a misspelt one cannot be passed over. Replies may gain
 //! fields, and whoever reads them passes over those it does not know; no field changes its meaning or its name. Field
 //! names are in snake case with the unit last (`age_s`); words among the values are in kebab case, as are the names
@@ -15,17 +18,21 @@
 //! The proxy's socket thread has the one end ([`Request::parse`], [`Reply::to_line`], [`LineBuffer`]), `manifoldctl`
 //! and the backend the other ([`Client`]). No DPDK here, and nothing of the proxy's state.
 
+mod change;
 mod client;
+mod explain;
 mod line;
 mod reply;
 mod request;
 mod text;
 
-pub use client::{Client, ClientError, DEFAULT_SOCKET, DEFAULT_TIMEOUT};
+pub use change::ChangedReply;
+pub use client::{CHANGE_TIMEOUT, Client, ClientError, DEFAULT_SOCKET, DEFAULT_TIMEOUT, WATCH_TIME};
+pub use explain::{Check, ExplainReply, Topic};
 pub use line::{LineBuffer, LineTooLong, MAX_REPLY_LINE, MAX_REQUEST_LINE};
 pub use reply::{
     CountersReply, ErrorReply, GroupView, GroupsReply, LinkState, MbufView, MemberState, MemberView,
     PortCounters, PortRole, PortView, PortsReply, QuerierRole, QuerierView, Reply, StatusReply, UpstreamView,
     seconds,
 };
-pub use request::Request;
+pub use request::{Edit, MAX_EDITS, Request};

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// Bytes of the longest request, its end included.
-pub const MAX_REQUEST_LINE: usize = 4096;
+/// Bytes of the longest request, its end included: some thousand rules of an access list.
+pub const MAX_REQUEST_LINE: usize = 64 << 10;
 
 /// Bytes of the longest reply, its end included: some 200,000 groups.
 pub const MAX_REPLY_LINE: usize = 64 << 20;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use types::{GroupAddr, Ipv4Net, MacAddr};
 
+use crate::change::ChangedReply;
+use crate::explain::ExplainReply;
 use crate::line::MAX_REPLY_LINE;
 use crate::text;
 
@@ -22,6 +24,10 @@ pub enum Reply {
     Counters(CountersReply),
     /// To [`Request::ShowStatus`](crate::Request::ShowStatus).
     Status(StatusReply),
+    /// To [`Request::Explain`](crate::Request::Explain).
+    Explain(ExplainReply),
+    /// To every request that changes something.
+    Changed(ChangedReply),
     /// To any request that could not be answered.
     Error(ErrorReply),
 }
@@ -31,11 +37,11 @@ impl Reply {
     pub fn to_line(&self) -> String {
         let error = match serde_json::to_string(self) {
             Ok(line) if line.len() < MAX_REPLY_LINE => return line + "\n",
-            Ok(line) => ErrorReply {
-                message: format!("the reply has {} bytes, the most is {MAX_REPLY_LINE}", line.len()),
-                cure: "ask for less: `show-counters` and `show-status` are short".to_owned(),
-            },
-            Err(error) => ErrorReply { message: error.to_string(), cure: "report it".to_owned() },
+            Ok(line) => ErrorReply::new(
+                format!("the reply has {} bytes, the most is {MAX_REPLY_LINE}", line.len()),
+                "ask for less: `show-counters` and `show-status` are short",
+            ),
+            Err(error) => ErrorReply::new(error.to_string(), "report it"),
         };
         // Two short strings: neither too long nor impossible to write.
         Self::Error(error).to_line()
@@ -57,6 +63,16 @@ pub struct ErrorReply {
     pub message: String,
     /// What would cure it.
     pub cure: String,
+    /// More of what is wrong, one line each: every problem of settings that do not pass.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<String>,
+}
+
+impl ErrorReply {
+    /// Without details.
+    pub fn new(message: impl Into<String>, cure: impl Into<String>) -> Self {
+        Self { message: message.into(), cure: cure.into(), details: Vec::new() }
+    }
 }
 
 /// Every group that has a member, was asked for upstream, or is counted.

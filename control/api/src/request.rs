@@ -1,41 +1,124 @@
 //! What may be asked.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use types::GroupAddr;
 
 use crate::reply::ErrorReply;
+use crate::text;
 
-/// A request: `{"request":"show-groups"}`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+/// The most edits in one [`Request::Change`].
+pub const MAX_EDITS: usize = 256;
+
+/// A request: `{"request":"show-groups"}`, or with arguments `{"request":{"set-upstream":{"port":"wan2"}}}`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
     /// Every group with its members.
     ShowGroups,
-    /// Every port with its role, link and totals.
+    /// Every port with its role, link, policies and totals.
     ShowPorts,
     /// Every counter of every port.
     ShowCounters,
     /// The process as a whole.
     ShowStatus,
+    /// Why a group is dark, or where it goes.
+    Explain {
+        /// The group.
+        #[serde(with = "text")]
+        group: GroupAddr,
+        /// The client port that it is about; without one, every port that has to do with the group.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        port: Option<String>,
+    },
+    /// Read the settings' files again, and do what differs.
+    Reload,
+    /// Change settings of the live layer: all of them, or none.
+    Change {
+        /// In this order; at most [`MAX_EDITS`].
+        edits: Vec<Edit>,
+    },
+    /// Switch the proxy on.
+    Enable,
+    /// Switch the proxy off: every group is left upstream, nothing is forwarded.
+    Disable,
+    /// Make another port the provider's.
+    SetUpstream {
+        /// Its name.
+        port: String,
+    },
+}
+
+/// One change of the settings' live layer. Which keys may be changed at all is the settings' to say.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    /// The port's name; `null` or absent for a key of `[proxy]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<String>,
+    /// The key.
+    pub key: String,
+    /// The value as TOML; `null` takes the key out of the live layer. Never absent: a misspelt field is not a removal.
+    #[serde(deserialize_with = "nullable")]
+    pub value: Option<String>,
+}
+
+/// A field that may be null, but not absent.
+fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Option::deserialize(deserializer)
 }
 
 /// The object around a request. Strict: what it does not know, it refuses.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Envelope {
-    request: Request,
+struct Envelope<R> {
+    request: R,
 }
 
 impl Request {
-    /// Every request.
-    pub const ALL: &[Self] = &[Self::ShowGroups, Self::ShowPorts, Self::ShowCounters, Self::ShowStatus];
+    /// The requests without arguments that change nothing.
+    pub const SHOWS: &[Self] = &[Self::ShowGroups, Self::ShowPorts, Self::ShowCounters, Self::ShowStatus];
+
+    /// The words of all requests.
+    pub const NAMES: &[&str] = &[
+        "show-groups",
+        "show-ports",
+        "show-counters",
+        "show-status",
+        "explain",
+        "reload",
+        "change",
+        "enable",
+        "disable",
+        "set-upstream",
+    ];
 
     /// The word in the `request` field.
-    pub const fn name(self) -> &'static str {
+    pub const fn name(&self) -> &'static str {
         match self {
             Self::ShowGroups => "show-groups",
             Self::ShowPorts => "show-ports",
             Self::ShowCounters => "show-counters",
             Self::ShowStatus => "show-status",
+            Self::Explain { .. } => "explain",
+            Self::Reload => "reload",
+            Self::Change { .. } => "change",
+            Self::Enable => "enable",
+            Self::Disable => "disable",
+            Self::SetUpstream { .. } => "set-upstream",
+        }
+    }
+
+    /// Whether it changes how Manifold runs; all others only look.
+    pub const fn is_change(&self) -> bool {
+        match self {
+            Self::ShowGroups
+            | Self::ShowPorts
+            | Self::ShowCounters
+            | Self::ShowStatus
+            | Self::Explain { .. } => false,
+            Self::Reload | Self::Change { .. } | Self::Enable | Self::Disable | Self::SetUpstream { .. } => {
+                true
+            }
         }
     }
 
@@ -44,21 +127,28 @@ impl Request {
     /// # Errors
     /// The reply to send when the line is no request: what is wrong with it, and what may be asked.
     pub fn parse(line: &[u8]) -> Result<Self, ErrorReply> {
-        match serde_json::from_slice::<Envelope>(line) {
+        match serde_json::from_slice::<Envelope<Self>>(line) {
+            Ok(Envelope { request: Self::Change { edits } }) if edits.len() > MAX_EDITS => {
+                Err(ErrorReply::new(
+                    format!("{} edits at once, the most is {MAX_EDITS}", edits.len()),
+                    "send them in several requests, or edit the settings' file and reload",
+                ))
+            }
             Ok(envelope) => Ok(envelope.request),
-            Err(error) => Err(ErrorReply {
-                message: format!("not a request: {error}"),
-                cure: format!(
+            Err(error) => Err(ErrorReply::new(
+                format!("not a request: {error}"),
+                format!(
                     "send one line like {{\"request\":\"show-status\"}}; there is {}",
-                    Self::ALL.iter().map(|r| r.name()).collect::<Vec<_>>().join(", ")
+                    Self::NAMES.join(", ")
                 ),
-            }),
+            )),
         }
     }
 
     /// The line, with its end.
-    pub fn to_line(self) -> String {
-        format!("{{\"request\":\"{}\"}}\n", self.name())
+    pub fn to_line(&self) -> String {
+        let line = serde_json::to_string(&Envelope { request: self });
+        line.expect("strings in structs are always JSON") + "\n"
     }
 }
 
@@ -66,33 +156,109 @@ impl Request {
 mod tests {
     use super::*;
 
+    fn all() -> Vec<Request> {
+        let group = "239.2.2.2".parse().unwrap();
+        let edit = |port: Option<&str>, value: Option<&str>| Edit {
+            port: port.map(str::to_owned),
+            key: "fast-leave".to_owned(),
+            value: value.map(str::to_owned),
+        };
+        let mut requests = Request::SHOWS.to_vec();
+        requests.extend([
+            Request::Explain { group, port: None },
+            Request::Explain { group, port: Some("hall-a".to_owned()) },
+            Request::Reload,
+            Request::Change { edits: vec![] },
+            Request::Change { edits: vec![edit(Some("hall-a"), Some("\"tracked\"")), edit(None, None)] },
+            Request::Enable,
+            Request::Disable,
+            Request::SetUpstream { port: "wan \"2\"\n".to_owned() },
+        ]);
+        requests
+    }
+
     #[test]
     fn requests_read_as_they_are_written() {
-        for request in Request::ALL {
-            assert_eq!(Request::parse(request.to_line().as_bytes()), Ok(*request));
-            let by_serde = serde_json::to_string(&Envelope { request: *request }).unwrap();
-            assert_eq!(request.to_line(), by_serde + "\n");
+        for request in all() {
+            let line = request.to_line();
+            assert_eq!(line.find('\n'), Some(line.len() - 1), "{line}");
+            assert_eq!(Request::parse(line.as_bytes()), Ok(request));
+        }
+    }
+
+    #[test]
+    fn the_lines_are_what_is_documented() {
+        let lines: Vec<String> = all().iter().map(Request::to_line).collect();
+        let expected = [
+            r#"{"request":"show-groups"}"#,
+            r#"{"request":"show-ports"}"#,
+            r#"{"request":"show-counters"}"#,
+            r#"{"request":"show-status"}"#,
+            r#"{"request":{"explain":{"group":"239.2.2.2"}}}"#,
+            r#"{"request":{"explain":{"group":"239.2.2.2","port":"hall-a"}}}"#,
+            r#"{"request":"reload"}"#,
+            r#"{"request":{"change":{"edits":[]}}}"#,
+            r#"{"request":{"change":{"edits":[{"port":"hall-a","key":"fast-leave","value":"\"tracked\""},{"key":"fast-leave","value":null}]}}}"#,
+            r#"{"request":"enable"}"#,
+            r#"{"request":"disable"}"#,
+            r#"{"request":{"set-upstream":{"port":"wan \"2\"\n"}}}"#,
+        ];
+        assert_eq!(lines.iter().map(|line| line.trim_end()).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn every_request_is_named_and_either_looks_or_changes() {
+        for request in all() {
+            assert!(Request::NAMES.contains(&request.name()));
+            assert!(request.to_line().contains(&format!("\"{}\"", request.name())));
+            let looks = request.name().starts_with("show-") || request.name() == "explain";
+            assert_eq!(request.is_change(), !looks, "{request:?}");
+        }
+        for name in Request::NAMES {
+            assert!(all().iter().any(|request| request.name() == *name), "{name}");
         }
     }
 
     #[test]
     fn what_is_no_request_is_refused_with_the_cure() {
-        let lines: [&[u8]; 8] = [
+        let lines: &[&[u8]] = &[
             b"",
             b"{}",
             b"show-status",
-            b"{\"request\":\"show-everything\"}",
-            b"{\"request\":\"show-status\",\"file\":\"/etc/passwd\"}",
-            b"{\"request\":\"show-status\"} {\"request\":\"show-status\"}",
-            b"{\"request\":\"show-status\",\"request\":\"show-ports\"}",
+            br#"{"request":"show-everything"}"#,
+            br#"{"request":"show-status","file":"/etc/passwd"}"#,
+            br#"{"request":"show-status"} {"request":"show-status"}"#,
+            br#"{"request":"show-status","request":"show-ports"}"#,
             b"\xff\xfe",
+            br#"{"request":"explain"}"#,
+            br#"{"request":{"explain":{"group":"10.0.0.1"}}}"#,
+            br#"{"request":{"explain":{"group":"239.2.2.2","out":"/tmp/x"}}}"#,
+            br#"{"request":{"set-upstream":{"port":"wan","device":"net_pcap0,rx_pcap=/etc/shadow"}}}"#,
+            br#"{"request":{"set-upstream":{}}}"#,
+            br#"{"request":{"change":{}}}"#,
+            br#"{"request":{"change":{"edits":[{"port":"a","key":"mtu"}]}}}"#,
+            br#"{"request":{"change":{"edits":[{"port":"a","key":"mtu","value":1500}]}}}"#,
+            br#"{"request":{"change":{"edits":[{"table":"eal","key":"args","value":"\"-d x.so\""}]}}}"#,
+            br#"{"request":{"change":{"edits":[{"eal":true,"key":"args","value":null}]}}}"#,
+            br#"{"request":{"change":{"edits":[],"path":"/etc/cron.d/x"}}}"#,
+            br#"{"request":{"reload":{"path":"/tmp/evil.toml"}}}"#,
+            br#"{"request":{"enable":{},"disable":{}}}"#,
         ];
         for line in lines {
             let error = Request::parse(line).unwrap_err();
             assert!(error.message.starts_with("not a request: "), "{error:?}");
-            assert!(error.cure.ends_with("show-groups, show-ports, show-counters, show-status"), "{error:?}");
+            assert!(error.cure.ends_with("change, enable, disable, set-upstream"), "{error:?}");
         }
-        let error = Request::parse(b"{\"request\":\"show-status\",\"file\":\"x\"}").unwrap_err();
+        let error = Request::parse(br#"{"request":"show-status","file":"x"}"#).unwrap_err();
         assert!(error.message.contains("unknown field `file`"), "{error:?}");
+    }
+
+    #[test]
+    fn there_is_a_most_that_one_request_changes() {
+        let edit = Edit { port: None, key: "enabled".to_owned(), value: None };
+        let request = |n| Request::Change { edits: vec![edit.clone(); n] };
+        assert_eq!(Request::parse(request(MAX_EDITS).to_line().as_bytes()), Ok(request(MAX_EDITS)));
+        let error = Request::parse(request(MAX_EDITS + 1).to_line().as_bytes()).unwrap_err();
+        assert_eq!(error.message, "257 edits at once, the most is 256");
     }
 }

@@ -141,7 +141,7 @@ fn status() {
 
 #[test]
 fn errors() {
-    let error = ErrorReply { message: "a \"b\"\n".to_owned(), cure: "c".to_owned() };
+    let error = ErrorReply::new("a \"b\"\n", "c");
     written(Reply::Error(error), &["{\"error\":{\"message\":\"a \\\"b\\\"\\n\",\"cure\":\"c\"}}"]);
 }
 

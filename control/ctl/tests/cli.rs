@@ -151,6 +151,7 @@ fn busy() -> (TempDir, PathBuf) {
         Request::ShowPorts => Reply::Ports(ports()),
         Request::ShowCounters => Reply::Counters(counters()),
         Request::ShowStatus => Reply::Status(status()),
+        other => Reply::Error(ErrorReply::new(other.name(), "wait")),
     })
 }
 
@@ -162,6 +163,7 @@ fn idle() -> (TempDir, PathBuf) {
         Request::ShowStatus => {
             Reply::Status(StatusReply { enabled: false, upstream: None, warnings: vec![], ..status() })
         }
+        other => Reply::Error(ErrorReply::new(other.name(), "wait")),
     })
 }
 
@@ -275,12 +277,7 @@ fn no_answer_is_exit_1_with_the_cure() {
         "{stderr}"
     );
 
-    let (_dir, socket) = server(|_| {
-        Reply::Error(ErrorReply {
-            message: "it is\x1b[2J too early".to_owned(),
-            cure: "ask later".to_owned(),
-        })
-    });
+    let (_dir, socket) = server(|_| Reply::Error(ErrorReply::new("it is\x1b[2J too early", "ask later")));
     let output = ctl(&socket, &["show", "status", "--json"]).output().unwrap();
     assert_eq!((output.status.code(), output.stdout), (Some(1), vec![]));
     assert_eq!(

@@ -59,12 +59,18 @@ pub(super) fn leave(port_index: usize, group: GroupAddr) -> Vec<u8> {
 }
 
 /// Whether `reply` is of the kind that `request` asks for.
-pub(super) fn answers(reply: &Reply, request: Request) -> bool {
+pub(super) fn answers(reply: &Reply, request: &Request) -> bool {
     match request {
         Request::ShowGroups => matches!(reply, Reply::Groups(_)),
         Request::ShowPorts => matches!(reply, Reply::Ports(_)),
         Request::ShowCounters => matches!(reply, Reply::Counters(_)),
         Request::ShowStatus => matches!(reply, Reply::Status(_)),
+        Request::Explain { .. } => matches!(reply, Reply::Explain(_)),
+        Request::Reload
+        | Request::Change { .. }
+        | Request::Enable
+        | Request::Disable
+        | Request::SetUpstream { .. } => matches!(reply, Reply::Changed(_)),
     }
 }
 

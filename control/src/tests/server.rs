@@ -199,7 +199,7 @@ fn a_dropped_server_leaves_its_successors_socket() {
 fn many_requests_in_one_write_are_answered_in_order() {
     let rig = Rig::new();
     let stream = rig.connect();
-    let asked: Vec<_> = Request::ALL.iter().cycle().take(100).collect();
+    let asked: Vec<_> = Request::SHOWS.iter().cycle().take(100).collect();
     let lines: String = asked.iter().map(|request| request.to_line()).collect();
     let writer = stream.try_clone().unwrap();
     let write = std::thread::spawn(move || {
@@ -210,7 +210,7 @@ fn many_requests_in_one_write_are_answered_in_order() {
     write.join().unwrap();
     assert_eq!(replies.len(), asked.len());
     for (request, reply) in asked.into_iter().zip(replies) {
-        assert!(answers(&reply, *request), "{request:?}: {reply:?}");
+        assert!(answers(&reply, request), "{request:?}: {reply:?}");
     }
 }
 
@@ -240,7 +240,7 @@ fn a_line_beyond_the_bound_is_answered_and_ends_the_connection() {
     let _ = stream.write_all(&vec![b'x'; MAX_REQUEST_LINE + 1]);
     let replies = replies(&stream);
     let [Reply::Status(_), refusal] = &replies[..] else { panic!("{replies:?}") };
-    assert!(message(refusal).contains("longer than 4096 bytes"), "{refusal:?}");
+    assert!(message(refusal).contains("longer than 65536 bytes"), "{refusal:?}");
 }
 
 #[test]

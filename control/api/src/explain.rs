@@ -1,0 +1,80 @@
+//! What is answered to "why is this channel dark?".
+
+use serde::{Deserialize, Serialize};
+use types::GroupAddr;
+
+use crate::text;
+
+/// Where a group goes, or the first thing that keeps it from going anywhere.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainReply {
+    /// The group.
+    #[serde(with = "text")]
+    pub group: GroupAddr,
+    /// The port asked about, if one was named.
+    pub port: Option<String>,
+    /// Whether frames of the group are forwarded: to the port asked about, or to any.
+    pub forwarded: bool,
+    /// In one line: where it goes, or what makes it dark.
+    pub verdict: String,
+    /// What would cure that.
+    pub cure: Option<String>,
+    /// What was looked at, in this order.
+    pub checks: Vec<Check>,
+    /// Whether frames of the group began to be looked at with this request only, so that nothing is known of them yet:
+    /// ask again in a second or two.
+    pub watching: bool,
+}
+
+/// One thing looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// What it is about.
+    pub topic: Topic,
+    /// The port, where it is about one.
+    pub port: Option<String>,
+    /// Whether it is as it should be; `null` where nothing can be said, or nothing is wrong or right.
+    pub ok: Option<bool>,
+    /// What was found.
+    pub text: String,
+    /// What would cure it.
+    pub cure: Option<String>,
+}
+
+/// What a check is about, in the order in which they are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Topic {
+    /// Whether the proxy is on, and has a provider port with a link.
+    Proxy,
+    /// Whether the group may be had: by everybody, and on a port.
+    Allowed,
+    /// Who asked for it on a port, when, and by which version.
+    Asked,
+    /// Who is querier on a port.
+    Querier,
+    /// Whether the provider was asked, and what it asks us.
+    Upstream,
+    /// Whether frames of it arrive, from whom, on which port.
+    Arriving,
+    /// What of it is dropped, and why.
+    Dropped,
+    /// Which ports it goes out of.
+    Leaving,
+}
+
+impl Topic {
+    /// The word in the `topic` field.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Proxy => "proxy",
+            Self::Allowed => "allowed",
+            Self::Asked => "asked",
+            Self::Querier => "querier",
+            Self::Upstream => "upstream",
+            Self::Arriving => "arriving",
+            Self::Dropped => "dropped",
+            Self::Leaving => "leaving",
+        }
+    }
+}
