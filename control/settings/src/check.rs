@@ -9,8 +9,10 @@ use crate::device::Device;
 use crate::duration::show;
 use crate::load::Raw;
 use crate::model::PortTimers;
-use crate::port::{PortOptions, RawPort};
+use crate::options::PortOptions;
+use crate::port::RawPort;
 use crate::problem::{At, Place, Problems};
+use crate::roles;
 
 /// RFC 2236's group membership interval by its defaults, after which a host no longer hears the older querier.
 const DEFAULT_MEMBERSHIP_INTERVAL: &str = "260s";
@@ -23,6 +25,8 @@ pub(crate) fn check(raw: &Raw, file: &Place, problems: &mut Problems) -> Option<
     check_unique(&raw.ports, problems);
     check_timers(raw, problems);
     let upstream = find_upstream(raw, file, problems);
+    roles::warn_of_role(raw, upstream, problems);
+    roles::warn_of_rings(raw, problems);
     // What goes on looks at every pair.
     if raw.ports.len() <= MAX_PORTS {
         warn_overlaps(&raw.ports, problems);
@@ -128,7 +132,7 @@ fn check_timers(raw: &Raw, problems: &mut Problems) {
             problems.warn(&place, what, cure);
         }
     };
-    let defaults = &raw.defaults;
+    let defaults = &raw.defaults.options;
     if defaults.query_interval.is_some() || defaults.query_response_interval.is_some() {
         // What every port sets for itself is no contradiction.
         if raw.ports.iter().any(|p| !p.sets_query_timers()) {

@@ -1,6 +1,6 @@
 //! What a reload changes.
 
-use crate::model::{PortSettings, Settings};
+use crate::model::{PortSettings, PortTimers, Settings};
 
 /// What must be done to get from one set of settings to another. Ports are told apart by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,6 +17,8 @@ pub struct Difference {
     pub upstream: bool,
     /// The groups that stay on their link.
     pub local_groups: bool,
+    /// The groups that hosts have from a source of their choice alone.
+    pub ssm_range: bool,
     /// The log's level.
     pub log: bool,
     /// Tables of which something changed that only a restart can apply, as they are written in the file.
@@ -41,7 +43,7 @@ pub struct PortChange {
     pub address: bool,
     /// Its IGMP timers.
     pub timers: bool,
-    /// What it accepts: sources, Router Alert, TTL, off-link sources.
+    /// Any other setting of it.
     pub policy: bool,
 }
 
@@ -59,6 +61,7 @@ pub fn difference(old: &Settings, new: &Settings) -> Difference {
         enabled: old.proxy.enabled != new.proxy.enabled,
         upstream: upstream(old) != upstream(new),
         local_groups: old.proxy.local_groups != new.proxy.local_groups,
+        ssm_range: old.proxy.ssm_range != new.proxy.ssm_range,
         log: old.log != new.log,
         restart: restart(old, new),
     }
@@ -66,8 +69,16 @@ pub fn difference(old: &Settings, new: &Settings) -> Difference {
 
 fn port_change(old: &PortSettings, new: &PortSettings) -> Option<PortChange> {
     let rings = |p: &PortSettings| (p.mtu, p.rx_descriptors, p.tx_descriptors);
-    let policy = |p: &PortSettings| {
-        (p.sources, p.require_router_alert, p.any_ttl, p.require_on_link_source, p.static_groups.clone())
+    // Whatever else there is, now or later.
+    let policy = |p: &PortSettings| PortSettings {
+        device: new.device.clone(),
+        address: None,
+        querier_address: None,
+        timers: PortTimers::default(),
+        mtu: None,
+        rx_descriptors: 0,
+        tx_descriptors: 0,
+        ..p.clone()
     };
     let change = PortChange {
         name: new.name.clone(),
@@ -90,6 +101,7 @@ fn restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
         ("[table]", old.table != new.table),
         ("[socket]", old.socket != new.socket),
         ("[paths]", old.paths != new.paths),
+        ("[record]", old.record != new.record),
     ];
     tables.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
 }

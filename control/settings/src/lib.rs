@@ -19,9 +19,11 @@ mod eal;
 mod load;
 mod memory;
 mod model;
+mod options;
 mod port;
 mod problem;
 mod reader;
+mod roles;
 mod sections;
 
 pub use device::{Device, DeviceError, InterfaceName, PciAddress, Vdev};
@@ -30,7 +32,8 @@ pub use eal::{Placement, eal_args, place_threads};
 pub use load::{load, parse, parse_layers};
 pub use memory::{MachineError, MemoryMode, MemoryPlan, mbuf_data_room, memory_mb, plan_memory, pool_size};
 pub use model::{
-    Cores, EalSettings, Hugepages, LogLevel, LogSettings, PathSettings, Poll, PortSettings, PortTimers,
-    ProxySettings, Role, Settings, SocketSettings, Sources, TableSettings, WorkerSettings,
+    Cores, EalSettings, FastLeave, Hugepages, IgmpVersion, LeavePolicy, LogLevel, LogSettings, PathSettings,
+    Poll, PortSettings, PortTimers, ProxySettings, RecordSettings, Role, Settings, SocketSettings, Sources,
+    TableSettings, WorkerSettings,
 };
 pub use problem::{Place, Problem, SettingsError, Warning};

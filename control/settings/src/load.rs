@@ -7,9 +7,11 @@ use std::path::Path;
 use types::{MAX_PORTS, PortIndex};
 
 use crate::check;
-use crate::model::{EalSettings, PathSettings, SocketSettings};
-use crate::model::{LogSettings, ProxySettings, Settings, TableSettings, WorkerSettings};
-use crate::port::{PortOptions, RawPort};
+use crate::model::{
+    EalSettings, LogSettings, PathSettings, ProxySettings, RecordSettings, Settings, SocketSettings,
+    TableSettings, WorkerSettings,
+};
+use crate::port::{Defaults, RawPort};
 use crate::problem::{At, Place, Problem, Problems, SettingsError};
 use crate::reader::{Document, Section};
 use crate::sections::{self, RawProxy};
@@ -94,7 +96,7 @@ fn read_file(path: &Path) -> Result<Option<String>, SettingsError> {
 /// Both layers as read, before they are put together.
 pub(crate) struct Raw {
     pub(crate) proxy: RawProxy,
-    pub(crate) defaults: PortOptions,
+    pub(crate) defaults: Defaults,
     pub(crate) ports: Vec<RawPort>,
     eal: EalSettings,
     pub(crate) max_ports: Option<At<u8>>,
@@ -103,6 +105,7 @@ pub(crate) struct Raw {
     paths: PathSettings,
     socket: SocketSettings,
     log: LogSettings,
+    record: RecordSettings,
 }
 
 fn assemble(text: &str, file: &str, live: Option<(&str, &str)>) -> Result<Settings, SettingsError> {
@@ -127,23 +130,16 @@ fn read_main(document: &Document<'_>, problems: &mut Problems) -> Option<Raw> {
     let table = document.parse(problems)?;
     let mut root = Section::root(document, &table);
     let proxy = RawProxy::read(&mut root, problems);
-    let mut defaults = PortOptions::default();
-    if let Some(mut section) = root.table("defaults", problems) {
-        defaults = PortOptions::read_policies(&mut section, problems);
-        defaults.read_device_options(&mut section, problems);
-        for key in ["name", "device", "address", "querier-address"] {
-            section.refuse(key, "each port has its own", "set it in the [[port]]", problems);
-        }
-        section.finish(problems);
-    }
+    let defaults = Defaults::read(&mut root, problems);
     let ports = read_ports(&mut root, RawPort::read, problems);
     let (eal, max_ports) = sections::read_eal(&mut root, problems);
     let worker = sections::read_worker(&mut root, problems);
     let table = sections::read_table(&mut root, problems);
     let (paths, socket) = sections::read_paths(&mut root, &proxy.instance(), problems);
     let log = sections::read_log(&mut root, problems);
+    let record = sections::read_record(&mut root, problems);
     root.finish(problems);
-    Some(Raw { proxy, defaults, ports, eal, max_ports, worker, table, paths, socket, log })
+    Some(Raw { proxy, defaults, ports, eal, max_ports, worker, table, paths, socket, log, record })
 }
 
 /// The ports of one layer: what is above the most that there can be is counted, not read.
@@ -164,9 +160,7 @@ fn read_ports<'a, 't>(
 fn overlay_live(raw: &mut Raw, document: &Document<'_>, problems: &mut Problems) {
     let Some(table) = document.parse(problems) else { return };
     let mut root = Section::root(document, &table);
-    let proxy = RawProxy::read_live(&mut root, problems);
-    raw.proxy.enabled = proxy.enabled.or(raw.proxy.enabled);
-    raw.proxy.upstream = proxy.upstream.or(raw.proxy.upstream.take());
+    raw.proxy.overlay(RawProxy::read_live(&mut root, problems));
     for live in read_ports(&mut root, RawPort::read_live, problems) {
         match raw.ports.iter_mut().find(|port| port.name.value == live.name.value) {
             // Two entries of the live layer with one name are for the check of the whole to refuse.
@@ -181,7 +175,7 @@ fn overlay_live(raw: &mut Raw, document: &Document<'_>, problems: &mut Problems)
             _ => raw.ports.push(live),
         }
     }
-    for key in ["defaults", "eal", "worker", "table", "paths", "socket", "log"] {
+    for key in ["defaults", "eal", "worker", "table", "paths", "socket", "log", "record"] {
         let what = "only the administrator's file may have it";
         root.refuse(key, what, "set it in manifold.toml", problems);
     }
@@ -209,7 +203,8 @@ fn build(raw: Raw, upstream: Option<PortIndex>, problems: &mut Problems) -> Sett
             instance: raw.proxy.instance(),
             enabled: raw.proxy.enabled.unwrap_or(true),
             upstream,
-            local_groups: raw.proxy.local_groups.unwrap_or_else(sections::default_local_groups),
+            local_groups: raw.proxy.local_groups.map_or_else(sections::default_local_groups, |at| at.value),
+            ssm_range: raw.proxy.ssm_range.map(|at| at.value).unwrap_or_default(),
             router_mac: raw.proxy.router_mac,
         },
         ports,
@@ -219,6 +214,7 @@ fn build(raw: Raw, upstream: Option<PortIndex>, problems: &mut Problems) -> Sett
         socket: raw.socket,
         paths: raw.paths,
         log: raw.log,
+        record: raw.record,
         warnings: Vec::new(),
     }
 }

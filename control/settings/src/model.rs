@@ -1,14 +1,15 @@
 //! Settings that passed validation. If a value of these types came out of [`load`](crate::load()) or
 //! [`parse`](crate::parse), every rule of this crate holds for it.
 
-use std::net::Ipv4Addr;
+mod port;
+
 use std::path::PathBuf;
-use std::time::Duration;
 
-use types::{GroupAddr, Ipv4Net, MacAddr, PortIndex};
+use types::{Ipv4Net, MacAddr, PortIndex};
 
-use crate::device::Device;
 use crate::problem::Warning;
+
+pub use port::{FastLeave, IgmpVersion, LeavePolicy, PortSettings, PortTimers, Sources};
 
 /// Everything that Manifold is told, both layers in one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct Settings {
     pub paths: PathSettings,
     /// What is logged.
     pub log: LogSettings,
+    /// The record of what the control thread was told.
+    pub record: RecordSettings,
     /// Doubts about these settings, for the log and `manifold check`.
     pub warnings: Vec<Warning>,
 }
@@ -75,92 +78,10 @@ pub struct ProxySettings {
     pub upstream: Option<PortIndex>,
     /// Groups that stay on their link, besides 224.0.0.0/24 (r69).
     pub local_groups: Vec<Ipv4Net>,
+    /// Groups that hosts have from a source of their choice alone (RFC 4607; r100); none by default.
+    pub ssm_range: Vec<Ipv4Net>,
     /// The MAC that every frame is sent from; the provider port's where `None`.
     pub router_mac: Option<MacAddr>,
-}
-
-/// One `[[port]]`, with `[defaults]` filled in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PortSettings {
-    /// The name it has in commands, counters and logs: 1 to 32 letters, digits, `-`, `_` and `.`.
-    pub name: String,
-    /// What it runs on.
-    pub device: Device,
-    /// Its own address and network.
-    pub address: Option<Ipv4Net>,
-    /// Source of its queries where that is not `address` (r19).
-    pub querier_address: Option<Ipv4Addr>,
-    /// IGMP's timers.
-    pub timers: PortTimers,
-    /// Whether multicast data may come in from its clients (r75); nothing to the provider port.
-    pub sources: Sources,
-    /// IGMP without Router Alert is dropped.
-    pub require_router_alert: bool,
-    /// IGMP is accepted with any TTL (r1).
-    pub any_ttl: bool,
-    /// Reports and leaves from a source outside `address`'s network, 0.0.0.0 excepted, are dropped (r10).
-    pub require_on_link_source: bool,
-    /// Groups with a member that never ages and that no Leave removes (r55); nothing to the provider port.
-    pub static_groups: Vec<GroupAddr>,
-    /// Bytes of the largest IP packet; the device's own where `None`.
-    pub mtu: Option<u16>,
-    /// Receive descriptors of each queue.
-    pub rx_descriptors: u16,
-    /// Transmit descriptors of each queue.
-    pub tx_descriptors: u16,
-}
-
-impl PortSettings {
-    /// The name DPDK knows the port by: stable while other ports come and go.
-    pub fn dpdk_name(&self) -> String {
-        match &self.device {
-            Device::Pci(address) => address.to_string(),
-            Device::Kernel(_) => format!("net_af_packet_{}", self.name),
-            Device::Vdev(vdev) => vdev.name().to_owned(),
-        }
-    }
-}
-
-/// Whether multicast from a client port is forwarded (RFC 4605, sections 3.2 and 4.2; r75).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Sources {
-    /// `false`: dropped and counted.
-    No,
-    /// `true`: to the provider, and to the other member ports.
-    Yes,
-    /// `"querier"`: as `Yes`, while we are querier on that port.
-    WhileQuerier,
-}
-
-/// IGMP's timers on one port (RFC 2236, section 8). What follows from them is the `igmp` crate's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PortTimers {
-    /// Robustness variable, 2 to 10.
-    pub robustness: u8,
-    /// Query interval, 1 s to 65,535 s.
-    pub query_interval: Duration,
-    /// Query response interval, 0.1 s to 25.5 s in tenths, less than the query interval.
-    pub query_response_interval: Duration,
-    /// Last member query interval, 0.1 s to 25.5 s in tenths.
-    pub last_member_query_interval: Duration,
-    /// Last member query count, 1 to 10; the robustness variable where `None`.
-    pub last_member_query_count: Option<u8>,
-    /// Unsolicited report interval, 1 s to 25 s; the provider port's counts.
-    pub unsolicited_report_interval: Duration,
-}
-
-impl Default for PortTimers {
-    /// RFC 2236's defaults.
-    fn default() -> Self {
-        Self {
-            robustness: 2,
-            query_interval: Duration::from_secs(125),
-            query_response_interval: Duration::from_secs(10),
-            last_member_query_interval: Duration::from_secs(1),
-            last_member_query_count: None,
-            unsolicited_report_interval: Duration::from_secs(10),
-        }
-    }
 }
 
 /// `[eal]`.
@@ -249,6 +170,13 @@ pub struct PathSettings {
     pub run_dir: PathBuf,
     /// Absolute: the file of what page and socket changed; `None` for none.
     pub live: Option<PathBuf>,
+}
+
+/// `[record]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecordSettings {
+    /// Absolute: the file that the control thread's inputs go to, with their times; `None` for none.
+    pub path: Option<PathBuf>,
 }
 
 /// `[log]`.

@@ -1,184 +1,17 @@
-//! Reading `[defaults]` and `[[port]]`.
+//! Reading a `[[port]]`.
 
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
-use types::{GroupAddr, Ipv4Net};
+use types::Ipv4Net;
 
 use crate::device::Device;
-use crate::model::{PortSettings, PortTimers, Sources};
+use crate::model::{FastLeave, IgmpVersion, LeavePolicy, PortSettings, Sources};
+use crate::options::{DeviceOptions, PortOptions, value};
 use crate::problem::{At, Place, Problems};
-use crate::reader::{Section, Value};
+use crate::reader::Section;
 
-const TENTH: Duration = Duration::from_millis(100);
-const QUERY_INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(65_535));
-/// What a Max Resp Time of one octet in tenths can say (RFC 2236, section 2.2).
-const RESPONSE: (Duration, Duration) = (TENTH, Duration::from_millis(25_500));
-const UNSOLICITED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(25));
 /// Descriptors of each queue where nothing is said.
 const DESCRIPTORS: u16 = 1024;
-
-/// What `[defaults]` may set for every port, and a port for itself.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct PortOptions {
-    robustness: Option<At<u8>>,
-    pub(crate) query_interval: Option<At<Duration>>,
-    pub(crate) query_response_interval: Option<At<Duration>>,
-    last_member_query_interval: Option<At<Duration>>,
-    last_member_query_count: Option<At<u8>>,
-    unsolicited_report_interval: Option<At<Duration>>,
-    sources: Option<At<Sources>>,
-    require_router_alert: Option<At<bool>>,
-    any_ttl: Option<At<bool>>,
-    require_on_link_source: Option<At<bool>>,
-    static_groups: Option<Vec<GroupAddr>>,
-    mtu: Option<At<u16>>,
-    rx_descriptors: Option<At<u16>>,
-    tx_descriptors: Option<At<u16>>,
-}
-
-impl PortOptions {
-    /// Timers and policies: what both layers may set.
-    pub(crate) fn read_policies(section: &mut Section<'_, '_>, problems: &mut Problems) -> Self {
-        let p = problems;
-        let mut duration = |key, range, step, p: &mut Problems| {
-            section.value(key).and_then(|v: Value<'_, '_>| v.duration(range, step, p))
-        };
-        let ms = Duration::from_millis(1);
-        Self {
-            query_interval: duration("query-interval", QUERY_INTERVAL, ms, p),
-            query_response_interval: duration("query-response-interval", RESPONSE, TENTH, p),
-            last_member_query_interval: duration("last-member-query-interval", RESPONSE, TENTH, p),
-            unsolicited_report_interval: duration("unsolicited-report-interval", UNSOLICITED, ms, p),
-            robustness: section.value("robustness").and_then(|v| v.integer(2..11, "", p)),
-            last_member_query_count: section
-                .value("last-member-query-count")
-                .and_then(|v| v.integer(1..11, "", p)),
-            sources: section.value("sources").and_then(|v| read_sources(&v, p)),
-            require_router_alert: section.value("require-router-alert").and_then(|v| v.boolean(p)),
-            any_ttl: section.value("any-ttl").and_then(|v| v.boolean(p)),
-            require_on_link_source: section.value("require-on-link-source").and_then(|v| v.boolean(p)),
-            static_groups: section.value("static-groups").and_then(|v| read_static_groups(&v, p)),
-            ..Self::default()
-        }
-    }
-
-    /// What depends on the device, the administrator's alone.
-    pub(crate) fn read_device_options(&mut self, section: &mut Section<'_, '_>, problems: &mut Problems) {
-        self.mtu = section.value("mtu").and_then(|v| v.integer(576..9601, " bytes", problems));
-        self.rx_descriptors = section.value("rx-descriptors").and_then(|v| read_descriptors(&v, problems));
-        self.tx_descriptors = section.value("tx-descriptors").and_then(|v| read_descriptors(&v, problems));
-    }
-
-    /// The device's options in a layer that may not set them.
-    pub(crate) fn refuse_device_options(section: &mut Section<'_, '_>, problems: &mut Problems) {
-        for key in ["mtu", "rx-descriptors", "tx-descriptors"] {
-            section.refuse(
-                key,
-                "only the administrator's file may set it",
-                "set it in manifold.toml",
-                problems,
-            );
-        }
-    }
-
-    /// These options, and `base`'s where these say nothing.
-    #[must_use]
-    pub(crate) fn or(self, base: &Self) -> Self {
-        fn pick<T: Clone>(own: Option<At<T>>, base: &Option<At<T>>) -> Option<At<T>> {
-            own.or_else(|| base.clone())
-        }
-        Self {
-            robustness: pick(self.robustness, &base.robustness),
-            query_interval: pick(self.query_interval, &base.query_interval),
-            query_response_interval: pick(self.query_response_interval, &base.query_response_interval),
-            last_member_query_interval: pick(
-                self.last_member_query_interval,
-                &base.last_member_query_interval,
-            ),
-            last_member_query_count: pick(self.last_member_query_count, &base.last_member_query_count),
-            unsolicited_report_interval: pick(
-                self.unsolicited_report_interval,
-                &base.unsolicited_report_interval,
-            ),
-            sources: pick(self.sources, &base.sources),
-            require_router_alert: pick(self.require_router_alert, &base.require_router_alert),
-            any_ttl: pick(self.any_ttl, &base.any_ttl),
-            require_on_link_source: pick(self.require_on_link_source, &base.require_on_link_source),
-            static_groups: self.static_groups.or_else(|| base.static_groups.clone()),
-            mtu: pick(self.mtu, &base.mtu),
-            rx_descriptors: pick(self.rx_descriptors, &base.rx_descriptors),
-            tx_descriptors: pick(self.tx_descriptors, &base.tx_descriptors),
-        }
-    }
-
-    fn timers(&self) -> PortTimers {
-        let default = PortTimers::default();
-        PortTimers {
-            robustness: value(&self.robustness, default.robustness),
-            query_interval: value(&self.query_interval, default.query_interval),
-            query_response_interval: value(&self.query_response_interval, default.query_response_interval),
-            last_member_query_interval: value(
-                &self.last_member_query_interval,
-                default.last_member_query_interval,
-            ),
-            last_member_query_count: self.last_member_query_count.as_ref().map(|at| at.value),
-            unsolicited_report_interval: value(
-                &self.unsolicited_report_interval,
-                default.unsolicited_report_interval,
-            ),
-        }
-    }
-}
-
-fn value<T: Copy>(at: &Option<At<T>>, default: T) -> T {
-    at.as_ref().map_or(default, |at| at.value)
-}
-
-fn read_sources(value: &Value<'_, '_>, problems: &mut Problems) -> Option<At<Sources>> {
-    if value.is_bool() {
-        let at = value.boolean(problems)?;
-        return Some(At { value: if at.value { Sources::Yes } else { Sources::No }, place: at.place });
-    }
-    let wanted = "true, false or \"querier\"";
-    let at = value.string(wanted, problems)?;
-    if at.value == "querier" {
-        return Some(At { value: Sources::WhileQuerier, place: at.place });
-    }
-    value.error(&format!("is \"{}\"", at.value.escape_debug()), format!("it takes {wanted}"), problems);
-    None
-}
-
-/// Groups that stand for a member (r55): none of 224.0.0.0/24, each once.
-fn read_static_groups(value: &Value<'_, '_>, problems: &mut Problems) -> Option<Vec<GroupAddr>> {
-    let wanted = "a list of groups, like [\"239.2.2.2\"]";
-    let mut groups: Vec<GroupAddr> = Vec::new();
-    for item in value.list(wanted, problems)? {
-        let Some(At { value: group, .. }) = item.parsed::<GroupAddr>("a group in 224.0.0.0/4", problems)
-        else {
-            continue;
-        };
-        if group.is_link_local() {
-            let what = format!("names {group}, of 224.0.0.0/24, which no router forwards");
-            item.error(&what, "leave it out", problems);
-        } else if groups.contains(&group) {
-            item.error(&format!("names {group} twice"), "leave one of them out", problems);
-        } else {
-            groups.push(group);
-        }
-    }
-    Some(groups)
-}
-
-fn read_descriptors(value: &Value<'_, '_>, problems: &mut Problems) -> Option<At<u16>> {
-    let at = value.integer::<u16>(64..32_769, "", problems)?;
-    if !at.value.is_multiple_of(32) {
-        let cure = "it takes a multiple of 32, as most NICs do";
-        value.error(&format!("is {}", at.value), cure, problems);
-        return None;
-    }
-    Some(at)
-}
 
 /// One `[[port]]` of either layer, before the layers are put together.
 #[derive(Debug, Clone)]
@@ -189,6 +22,7 @@ pub(crate) struct RawPort {
     pub(crate) address: Option<At<Ipv4Net>>,
     pub(crate) querier_address: Option<At<Ipv4Addr>>,
     pub(crate) options: PortOptions,
+    pub(crate) device_options: DeviceOptions,
 }
 
 impl RawPort {
@@ -202,11 +36,11 @@ impl RawPort {
             problems.error(section.place(), what, DEVICE_CURE);
         }
         let (address, querier_address) = read_addresses(&mut section, problems);
-        let mut options = PortOptions::read_policies(&mut section, problems);
-        options.read_device_options(&mut section, problems);
+        let options = PortOptions::read(&mut section, problems);
+        let device_options = DeviceOptions::read(&mut section, problems);
         let place = section.place().clone();
         section.finish(problems);
-        Some(Self { place, name: name?, device, address, querier_address, options })
+        Some(Self { place, name: name?, device, address, querier_address, options, device_options })
     }
 
     /// A port of the live layer: policies of a port that is there, or a new one on a PCI or kernel device.
@@ -224,11 +58,12 @@ impl RawPort {
             device = None;
         }
         let (address, querier_address) = read_addresses(&mut section, problems);
-        let options = PortOptions::read_policies(&mut section, problems);
-        PortOptions::refuse_device_options(&mut section, problems);
+        let options = PortOptions::read(&mut section, problems);
+        DeviceOptions::refuse(&mut section, problems);
+        let device_options = DeviceOptions::default();
         let place = section.place().clone();
         section.finish(problems);
-        Some(Self { place, name: name?, device, address, querier_address, options })
+        Some(Self { place, name: name?, device, address, querier_address, options, device_options })
     }
 
     /// What `live` says about this port goes before what this says.
@@ -242,23 +77,60 @@ impl RawPort {
         self.options = live.options.or(&self.options);
     }
 
-    pub(crate) fn build(self, device: Device, defaults: &PortOptions) -> PortSettings {
-        let options = self.options.or(defaults);
+    pub(crate) fn build(self, device: Device, defaults: &Defaults) -> PortSettings {
+        let o = self.options.or(&defaults.options);
+        let d = self.device_options.or(&defaults.device);
+        let static_groups = o.static_groups.as_ref().map_or(&[][..], |at| &at.value);
         PortSettings {
             name: self.name.value,
             device,
             address: self.address.map(|at| at.value),
             querier_address: self.querier_address.map(|at| at.value),
-            timers: options.timers(),
-            sources: value(&options.sources, Sources::No),
-            require_router_alert: value(&options.require_router_alert, false),
-            any_ttl: value(&options.any_ttl, false),
-            require_on_link_source: value(&options.require_on_link_source, false),
-            static_groups: options.static_groups.unwrap_or_default(),
-            mtu: options.mtu.as_ref().map(|at| at.value),
-            rx_descriptors: value(&options.rx_descriptors, DESCRIPTORS),
-            tx_descriptors: value(&options.tx_descriptors, DESCRIPTORS),
+            timers: o.timers(),
+            igmp_version: value(&o.igmp_version, IgmpVersion::V2),
+            ignore_v1: value(&o.ignore_v1, false),
+            fast_leave: value(&o.fast_leave, FastLeave::Off),
+            report_isolated: value(&o.report_isolated, false),
+            access: o.access.map(|at| at.value).unwrap_or_default(),
+            max_groups: o.max_groups.map(|at| at.value),
+            static_groups: static_groups.iter().map(|at| at.value).collect(),
+            sources: value(&o.sources, Sources::No),
+            sources_allowed: o.sources_allowed.map(|at| at.value).unwrap_or_default(),
+            forward_when_not_querier: value(&o.forward_when_not_querier, false),
+            require_router_alert: value(&o.require_router_alert, false),
+            any_ttl: value(&o.any_ttl, false),
+            require_on_link_source: value(&o.require_on_link_source, false),
+            re_report_interval: value(&o.re_report_interval, None),
+            suppress: value(&o.suppress, true),
+            leave: value(&o.leave, LeavePolicy::Always),
+            link_down_hold: o.link_down_hold.map(|at| at.value),
+            router_discovery: value(&o.router_discovery, false),
+            mtu: d.mtu.map(|at| at.value),
+            rx_descriptors: value(&d.rx_descriptors, DESCRIPTORS),
+            tx_descriptors: value(&d.tx_descriptors, DESCRIPTORS),
         }
+    }
+}
+
+/// `[defaults]`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Defaults {
+    pub(crate) options: PortOptions,
+    pub(crate) device: DeviceOptions,
+}
+
+impl Defaults {
+    pub(crate) fn read(root: &mut Section<'_, '_>, problems: &mut Problems) -> Self {
+        let Some(mut section) = root.table("defaults", problems) else { return Self::default() };
+        let defaults = Self {
+            options: PortOptions::read(&mut section, problems),
+            device: DeviceOptions::read(&mut section, problems),
+        };
+        for key in ["name", "device", "address", "querier-address"] {
+            section.refuse(key, "each port has its own", "set it in the [[port]]", problems);
+        }
+        section.finish(problems);
+        defaults
     }
 }
 

@@ -174,6 +174,10 @@ impl<'a, 't> Value<'a, 't> {
         problems.error(&self.place(), format!("`{}` {what}", self.key), cure);
     }
 
+    pub(crate) fn warn(&self, what: &str, cure: impl Into<String>, problems: &mut Problems) {
+        problems.warn(&self.place(), format!("`{}` {what}", self.key), cure);
+    }
+
     pub(crate) fn wrong_type(&self, wanted: &str, problems: &mut Problems) {
         let found = match self.value.get_ref() {
             DeValue::String(_) => "a string",
@@ -307,8 +311,17 @@ impl<'a, 't> Value<'a, 't> {
     /// One of several words.
     pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)], problems: &mut Problems) -> Option<At<T>> {
         let words: Vec<_> = choices.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-        let wanted = words.join(" or ");
-        let text = self.string(&wanted, problems)?;
+        self.choice_of(&words.join(" or "), choices, problems)
+    }
+
+    /// One of several words; `wanted` says what else it may be.
+    pub(crate) fn choice_of<T: Copy>(
+        &self,
+        wanted: &str,
+        choices: &[(&str, T)],
+        problems: &mut Problems,
+    ) -> Option<At<T>> {
+        let text = self.string(wanted, problems)?;
         match choices.iter().find(|(word, _)| *word == text.value) {
             Some((_, value)) => Some(self.at(*value)),
             None => {

@@ -6,9 +6,10 @@ use types::{Ipv4Net, MacAddr};
 
 use crate::eal;
 use crate::model::{
-    Cores, EalSettings, Hugepages, LogLevel, LogSettings, PathSettings, Poll, SocketSettings, TableSettings,
-    WorkerSettings,
+    Cores, EalSettings, Hugepages, LogLevel, LogSettings, PathSettings, Poll, RecordSettings, SocketSettings,
+    TableSettings, WorkerSettings,
 };
+use crate::options::read_group_nets;
 use crate::problem::{At, Problems};
 use crate::reader::{Section, Value};
 
@@ -21,7 +22,8 @@ pub(crate) struct RawProxy {
     pub(crate) instance: Option<String>,
     pub(crate) enabled: Option<bool>,
     pub(crate) upstream: Option<At<String>>,
-    pub(crate) local_groups: Option<Vec<Ipv4Net>>,
+    pub(crate) local_groups: Option<At<Vec<Ipv4Net>>>,
+    pub(crate) ssm_range: Option<At<Vec<Ipv4Net>>>,
     pub(crate) router_mac: Option<MacAddr>,
 }
 
@@ -30,24 +32,18 @@ impl RawProxy {
         let Some(mut section) = root.table("proxy", problems) else { return Self::default() };
         let proxy = Self {
             instance: section.value("instance").and_then(|v| read_instance(&v, problems)),
-            enabled: section.value("enabled").and_then(|v| v.boolean(problems)).map(|at| at.value),
-            upstream: section.value("upstream").and_then(|v| read_upstream(&v, problems)),
-            local_groups: section.value("local-groups").and_then(|v| read_local_groups(&v, problems)),
             router_mac: section.value("router-mac").and_then(|v| read_router_mac(&v, problems)),
+            ..Self::read_switches(&mut section, problems)
         };
         section.finish(problems);
         proxy
     }
 
-    /// The live layer's: the switch and the provider's port.
+    /// The live layer's.
     pub(crate) fn read_live(root: &mut Section<'_, '_>, problems: &mut Problems) -> Self {
         let Some(mut section) = root.table("proxy", problems) else { return Self::default() };
-        let proxy = Self {
-            enabled: section.value("enabled").and_then(|v| v.boolean(problems)).map(|at| at.value),
-            upstream: section.value("upstream").and_then(|v| read_upstream(&v, problems)),
-            ..Self::default()
-        };
-        for key in ["instance", "local-groups", "router-mac"] {
+        let proxy = Self::read_switches(&mut section, problems);
+        for key in ["instance", "router-mac"] {
             section.refuse(
                 key,
                 "only the administrator's file may set it",
@@ -57,6 +53,25 @@ impl RawProxy {
         }
         section.finish(problems);
         proxy
+    }
+
+    /// What both layers may set.
+    fn read_switches(section: &mut Section<'_, '_>, problems: &mut Problems) -> Self {
+        Self {
+            enabled: section.value("enabled").and_then(|v| v.boolean(problems)).map(|at| at.value),
+            upstream: section.value("upstream").and_then(|v| read_upstream(&v, problems)),
+            local_groups: section.value("local-groups").and_then(|v| read_group_nets(&v, problems)),
+            ssm_range: section.value("ssm-range").and_then(|v| read_group_nets(&v, problems)),
+            ..Self::default()
+        }
+    }
+
+    /// What `live` says goes before what this says.
+    pub(crate) fn overlay(&mut self, live: Self) {
+        self.enabled = live.enabled.or(self.enabled);
+        self.upstream = live.upstream.or(self.upstream.take());
+        self.local_groups = live.local_groups.or(self.local_groups.take());
+        self.ssm_range = live.ssm_range.or(self.ssm_range.take());
     }
 
     pub(crate) fn instance(&self) -> String {
@@ -92,27 +107,6 @@ fn read_upstream(value: &Value<'_, '_>, problems: &mut Problems) -> Option<At<St
     }
     let at = value.string("the name of one port, like \"wan\"", problems)?;
     Some(At { value: at.value.to_owned(), place: at.place })
-}
-
-fn read_local_groups(value: &Value<'_, '_>, problems: &mut Problems) -> Option<Vec<Ipv4Net>> {
-    let items = value.list("a list like [\"239.255.255.250/32\"]", problems)?;
-    let mut groups = Vec::with_capacity(items.len());
-    for item in items {
-        let wanted = "groups with a prefix length, like \"239.255.255.250/32\"";
-        let Some(at) = item.parsed::<Ipv4Net>(wanted, problems) else { continue };
-        let net = at.value;
-        let host_bits = u32::MAX.checked_shr(u32::from(net.prefix_len())).unwrap_or(0);
-        if !net.addr().is_multicast() || net.prefix_len() < 4 {
-            item.error(&format!("is {net}"), "groups are in 224.0.0.0/4", problems);
-        } else if net.addr().to_bits() & host_bits != 0 {
-            let base = std::net::Ipv4Addr::from_bits(net.addr().to_bits() & !host_bits);
-            let cure = format!("write {base}/{} or {}/32", net.prefix_len(), net.addr());
-            item.error(&format!("is {net}, with bits set after the prefix"), cure, problems);
-        } else {
-            groups.push(net);
-        }
-    }
-    Some(groups)
 }
 
 fn read_router_mac(value: &Value<'_, '_>, problems: &mut Problems) -> Option<MacAddr> {
@@ -284,4 +278,12 @@ pub(crate) fn read_log(root: &mut Section<'_, '_>, problems: &mut Problems) -> L
     }
     section.finish(problems);
     log
+}
+
+/// `[record]`.
+pub(crate) fn read_record(root: &mut Section<'_, '_>, problems: &mut Problems) -> RecordSettings {
+    let Some(mut section) = root.table("record", problems) else { return RecordSettings::default() };
+    let path = section.value("path").and_then(|v| read_path(&v, problems));
+    section.finish(problems);
+    RecordSettings { path }
 }

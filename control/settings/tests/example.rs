@@ -53,10 +53,13 @@ fn every_default_in_a_comment_is_the_default() {
     assert_eq!(shown.eal.memory_mb.take(), Some(64));
     assert_eq!(shown.worker.control_core.take(), Some(0));
     assert_eq!(shown.socket.group.take().as_deref(), Some("manifold"));
+    assert_eq!(shown.record.path.take().unwrap().to_str(), Some("/var/lib/manifold/record"));
     assert_eq!(shown.ports[1].querier_address.take().unwrap().to_string(), "10.1.0.1");
     for port in &mut shown.ports {
         assert_eq!(port.mtu.take(), Some(1500));
         assert_eq!(port.timers.last_member_query_count.take(), Some(2));
+        assert_eq!(port.max_groups.take(), Some(65_536));
+        assert_eq!(port.link_down_hold.take(), Some(Duration::from_secs(260)));
     }
     plain.warnings.clear();
     assert_eq!(shown, plain);
@@ -71,7 +74,7 @@ fn every_key_there_is_is_in_the_example() {
         .filter(|line| !line.starts_with('#'))
         .filter_map(|line| line.split_once('=').map(|(key, _)| key.trim()))
         .collect();
-    for table in ["proxy", "defaults", "worker", "eal", "table", "socket", "paths", "log"] {
+    for table in ["proxy", "defaults", "worker", "eal", "table", "socket", "paths", "log", "record"] {
         let nonsense =
             format!("[{table}]\nxxxxxxxxxxxxxxxx = 1\n[[port]]\nname = \"a\"\ndevice = \"eth0\"\n");
         let error = parse(&nonsense, "f").unwrap_err().to_string();

@@ -43,7 +43,13 @@ fn the_live_layer_goes_before_the_administrators() {
         ("0000:3b:00.1".to_owned(), 60)
     );
     assert_eq!(settings.ports.len(), 3);
-    assert_eq!(settings.warnings, []);
+    // Its own interval was for the other role; wan's `sources` is heeded now.
+    let [warning] = &settings.warnings[..] else { panic!("{:?}", settings.warnings) };
+    assert_eq!(
+        warning.to_string(),
+        "manifold.toml:14:18: `query-interval` is for ports for clients, and port \"hall\" is the provider's; leave it \
+         out, unless the port is to change its role"
+    );
 }
 
 #[test]

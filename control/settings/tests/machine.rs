@@ -252,5 +252,6 @@ fn the_proxy_changes_and_what_needs_a_restart_is_named() {
     );
     let tables =
         vec!["[proxy] instance", "[proxy] router-mac", "[eal]", "[worker]", "[table]", "[socket]", "[paths]"];
+
     assert_eq!(restart, Difference { restart: tables, ..only() });
 }

@@ -65,7 +65,7 @@ fn unknown_keys_in_every_table() {
             "m.toml:16:1: unknown key `levle` in [log]; did you mean `level`?",
             "m.toml:18:1: unknown key `query_interval` in [defaults]; did you mean `query-interval`?",
             "m.toml:19:2: unknown key `loging` in the file's top level; the keys here are defaults, eal, log, paths, \
-             port, proxy, socket, table, worker",
+             port, proxy, record, socket, table, worker",
         ],
     );
     refused(
@@ -405,14 +405,15 @@ fn r19_a_client_port_without_an_address_is_warned_about() {
 fn r103_a_query_interval_above_250_s_is_warned_about() {
     let text = |interval: &str| {
         format!(
-            "[proxy]\nupstream = \"wan\"\n[[port]]\nname = \"wan\"\ndevice = \"e0\"\nquery-interval = \"{interval}\"\n"
+            "[proxy]\nupstream = \"wan\"\n[[port]]\nname = \"wan\"\ndevice = \"e0\"\n[[port]]\nname = \"a\"\n\
+             device = \"e1\"\naddress = \"10.1.0.1/24\"\nquery-interval = \"{interval}\"\n"
         )
     };
     warned(&text("250s"), &[]);
     warned(
         &text("251s"),
         &[
-            "m.toml:6:18: `query-interval` of 251s is above 250s for port \"wan\"; hosts that hear no query for 260s go \
+            "m.toml:10:18: `query-interval` of 251s is above 250s for port \"a\"; hosts that hear no query for 260s go \
            over to IGMPv3 for good; set 250s or less",
         ],
     );
