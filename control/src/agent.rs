@@ -212,6 +212,8 @@ impl Agent {
             match action {
                 Action::SetMember { port, group } => self.set_member(group, port),
                 Action::ClearMember { port, group } => self.clear_member(group, port),
+                // The masks do not follow the role yet.
+                Action::QuerierRole { .. } => {}
                 // It was to go out before the carrier went; when that is back, it is stale.
                 Action::Send { port, .. } if !self.has_carrier(port) => {}
                 Action::Send { port, ref frame } => {
@@ -263,10 +265,13 @@ impl Agent {
 
     fn tell(&self, event: &Event) {
         match event {
-            Event::GroupLimit { port, .. } => {
+            Event::GroupLimit { port, .. }
+            | Event::AccessDenied { port, .. }
+            | Event::NotQuerier { port, .. }
+            | Event::OtherVersion { port, .. } => {
                 tracing::warn!(port = self.name(*port), "{event}");
             }
-            Event::Joined { port, .. } | Event::Left { port, .. } => {
+            Event::Joined { port, .. } | Event::Left { port, .. } | Event::QuerierChanged { port, .. } => {
                 tracing::info!(port = self.name(*port), "{event}");
             }
             Event::UpstreamJoined { .. } | Event::UpstreamLeft { .. } => tracing::info!("{event}"),

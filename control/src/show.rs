@@ -99,6 +99,9 @@ fn port_view(agent: &Agent, now: Time, port: &PortInfo) -> PortView {
             address: view.querier.filter(|a| !a.is_unspecified()),
             next_query_s: Some(seconds(next_query.saturating_since(now))),
         }),
+        PortRole::NonQuerier { querier, .. } => {
+            Some(QuerierView { role: QuerierRole::NonQuerier, address: Some(querier), next_query_s: None })
+        }
         PortRole::Silent => {
             Some(QuerierView { role: QuerierRole::Querier, address: None, next_query_s: None })
         }

@@ -100,7 +100,15 @@ pub(crate) fn assemble(
         .zip(facts)
         .map(|((index, port), facts)| port_info(settings, index, port, facts, router_mac))
         .collect::<Result<_, _>>()?;
-    let proxy = Proxy::new(igmp::ProxySettings { router_mac, local_groups, enabled }, seed);
+    let proxy = Proxy::new(
+        igmp::ProxySettings {
+            router_mac,
+            local_groups,
+            ssm_range: settings.proxy.ssm_range.clone(),
+            enabled,
+        },
+        seed,
+    );
     let agent = AgentParts { process, proxy, enabled, table, masks, policy, counters, ports };
     Ok(Assembly { agent, workers: worker_parts, punted })
 }

@@ -23,6 +23,14 @@ pub enum Action {
         /// The group.
         group: GroupAddr,
     },
+    /// Our role on a client port changed. A new client port begins as querier, and a link that went down
+    /// changes no role; what is sent to a port without link is for its carrier to decide.
+    QuerierRole {
+        /// The client port.
+        port: PortIndex,
+        /// Whether we are the querier there.
+        querier: bool,
+    },
     /// Send a frame out of the port. Comes only while the port's link is up.
     Send {
         /// The port.
@@ -41,6 +49,16 @@ pub enum Left {
     Expired,
     /// Nobody answered the last member queries.
     Leave,
+    /// A Leave on a port where that is enough.
+    FastLeave,
+    /// The port's access list does not allow the group any more.
+    AccessDenied,
+    /// The settings keep the group on its link.
+    LocalGroup,
+    /// The settings count the group among those that can be had from named sources only.
+    SsmRange,
+    /// The port was without link for too long.
+    LinkDown,
     /// The port is no client port any more.
     PortRemoved,
     /// The proxy was switched off or stopped.
@@ -52,13 +70,19 @@ impl fmt::Display for Left {
         f.write_str(match self {
             Self::Expired => "no report in time",
             Self::Leave => "leave, and nobody else answered",
+            Self::FastLeave => "leave",
+            Self::AccessDenied => "the access list forbids it now",
+            Self::LocalGroup => "a local group now",
+            Self::SsmRange => "in the source-specific range now",
+            Self::LinkDown => "link down for too long",
             Self::PortRemoved => "port removed",
             Self::ProxyOff => "proxy switched off",
         })
     }
 }
 
-/// Something worth a line in the log. `Display` is that line. Changes of the querier come here, too.
+/// Something worth a line in the log. `Display` is that line. What anybody on a link can cause is told at
+/// most once in a minute and port, where no other rate is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Event {
     /// A group got its first member on a port.
@@ -91,7 +115,7 @@ pub enum Event {
         /// The group.
         group: GroupAddr,
     },
-    /// A join was refused, at most once a minute and port: the port has as many groups as it may.
+    /// A join was refused: the port has as many groups as it may (r53).
     GroupLimit {
         /// The client port.
         port: PortIndex,
@@ -99,6 +123,44 @@ pub enum Event {
         group: GroupAddr,
         /// Who asked for it.
         host: Ipv4Addr,
+    },
+    /// A join was refused: the port's access list does not allow the group (r54).
+    AccessDenied {
+        /// The client port.
+        port: PortIndex,
+        /// The group refused.
+        group: GroupAddr,
+        /// Who asked for it.
+        host: Ipv4Addr,
+    },
+    /// A client port has another querier. Each change of our role is told.
+    QuerierChanged {
+        /// The client port.
+        port: PortIndex,
+        /// Who it is now.
+        querier: Ipv4Addr,
+        /// Whether that is us.
+        ours: bool,
+    },
+    /// Another router is querier on a port with members, which get nothing from us unless the port's
+    /// settings say otherwise (r95). Told at once, then at most every 10 minutes and port.
+    NotQuerier {
+        /// The client port.
+        port: PortIndex,
+        /// Who is querier there.
+        querier: Ipv4Addr,
+    },
+    /// A router on a client port asks in another version than ours: hosts follow the older one, and
+    /// all routers of a link must be set to the same (r30; RFC 2236, section 4).
+    OtherVersion {
+        /// The client port.
+        port: PortIndex,
+        /// Who asks.
+        querier: Ipv4Addr,
+        /// In which version.
+        version: Version,
+        /// The version that the port is set to.
+        ours: Version,
     },
 }
 
@@ -113,6 +175,21 @@ impl fmt::Display for Event {
             Self::UpstreamLeft { group } => write!(f, "{group} left at the provider"),
             Self::GroupLimit { port, group, host } => {
                 write!(f, "{group} refused to {host} on port {port}: the port has all the groups it may")
+            }
+            Self::AccessDenied { port, group, host } => {
+                write!(f, "{group} refused to {host} on port {port}: the access list does not allow it")
+            }
+            Self::QuerierChanged { port, querier, ours: true } => {
+                write!(f, "we are querier on port {port}, from {querier}")
+            }
+            Self::QuerierChanged { port, querier, ours: false } => {
+                write!(f, "{querier} is querier on port {port}")
+            }
+            Self::NotQuerier { port, querier } => {
+                write!(f, "port {port} has members, but {querier} is querier there and has to serve them")
+            }
+            Self::OtherVersion { port, querier, version, ours } => {
+                write!(f, "{querier} asks in IGMP{version} on port {port}, which is set to IGMP{ours}")
             }
         }
     }

@@ -137,6 +137,11 @@ impl RouterTimers {
         self.last_member_query_interval * u32::from(self.last_member_query_count)
     }
 
+    /// The same for a link where version 1 is spoken: its queries stand for 10 s (RFC 2236, section 4).
+    pub(crate) fn for_version_1(self) -> Self {
+        Self { query_response_interval: HostTimers::VERSION_1_MAX_RESP, ..self }
+    }
+
     /// Max Resp Time of a General Query, in tenths of a second.
     pub(crate) fn general_max_resp_ds(&self) -> u8 {
         tenths(self.query_response_interval).expect("checked by the constructor")

@@ -67,6 +67,8 @@ pub use action::{Action, Event, Left};
 pub use counters::{IgmpCounters, ReceivedType, SentType};
 pub use intervals::{HostTimers, IntervalError, RouterTimers};
 pub use proxy::{GroupView, MemberState, PortRole, PortView, Proxy, QuerySeen, UpstreamGroupView};
-pub use settings::{ClientPortSettings, LeavePolicy, ProxySettings, UpstreamPortSettings};
+pub use settings::{
+    ClientPortSettings, FastLeave, LeavePolicy, ProxySettings, QuerierVersion, UpstreamPortSettings,
+};
 pub use verdict::{Verdict, VerdictClass};
 pub use wire::{Frame, Version};

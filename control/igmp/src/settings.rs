@@ -1,9 +1,10 @@
 //! What the proxy is told about itself and its ports.
 
 use core::net::Ipv4Addr;
-use types::{GroupAddr, Ipv4Net, MacAddr};
+use core::time::Duration;
+use types::{AccessList, GroupAddr, Ipv4Net, MacAddr};
 
-use crate::{HostTimers, RouterTimers};
+use crate::{HostTimers, RouterTimers, Version};
 
 /// Settings of the proxy as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +13,9 @@ pub struct ProxySettings {
     pub router_mac: MacAddr,
     /// Groups that stay on their link: reports for them make no member (r69).
     pub local_groups: Vec<Ipv4Net>,
+    /// Groups that can be had from named sources only, which a proxy without sources cannot ask for:
+    /// reports for them make no member (r100). Usually none: many providers use 232.0.0.0/8 as any other.
+    pub ssm_range: Vec<Ipv4Net>,
     /// Whether the proxy starts switched on.
     pub enabled: bool,
 }
@@ -24,6 +28,40 @@ impl ProxySettings {
             .filter_map(|octets| Ipv4Net::new(Ipv4Addr::from(octets), 32))
             .collect()
     }
+}
+
+/// The version that we speak as router.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum QuerierVersion {
+    /// RFC 1112, for links where only it is understood: no group-specific query, no Leave (r29).
+    V1,
+    /// RFC 2236.
+    #[default]
+    V2,
+}
+
+impl QuerierVersion {
+    /// The version of its queries.
+    pub const fn version(self) -> Version {
+        match self {
+            Self::V1 => Version::V1,
+            Self::V2 => Version::V2,
+        }
+    }
+}
+
+/// Whether a Leave may end a membership without a question (r49). As non-querier, and while an IGMPv1 host
+/// is present, none does (r27, r52).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum FastLeave {
+    /// Every Leave is followed by the last member queries.
+    #[default]
+    Off,
+    /// A Leave ends it at once: the operator promises that there is one host on the port.
+    Single,
+    /// The Leave of the last known host, told by MAC and IP address, ends it at once; only while every
+    /// host is known for certain. See [`ClientPortSettings::report_isolated`].
+    Tracked,
 }
 
 /// Settings of a client port: we are a multicast router there.
@@ -45,6 +83,19 @@ pub struct ClientPortSettings {
     pub ignore_v1: bool,
     /// The most groups with a member on this port (r53).
     pub max_groups: u32,
+    /// The version of our queries (r29).
+    pub version: QuerierVersion,
+    /// Whether a Leave may end a membership at once (r49).
+    pub fast_leave: FastLeave,
+    /// The hosts do not hear each other's reports, so that each sends its own whatever its version: reports
+    /// of versions 1 and 2 count for [`FastLeave::Tracked`] as those of version 3 do.
+    pub report_isolated: bool,
+    /// Which groups the port's clients may have; binds static groups too (r54).
+    pub access: AccessList,
+    /// How long after the link went down the members go (r93); the Group Membership Interval where `None`.
+    pub link_down_hold: Option<Duration>,
+    /// Send Multicast Router Advertisements (r102, RFC 4286).
+    pub router_discovery: bool,
     /// Groups with a member that never ages and that no Leave removes, without being counted in
     /// `max_groups` when they are set (r55).
     pub static_groups: Vec<GroupAddr>,
@@ -61,6 +112,12 @@ impl Default for ClientPortSettings {
             require_on_link_source: false,
             ignore_v1: false,
             max_groups: 16_384,
+            version: QuerierVersion::V2,
+            fast_leave: FastLeave::Off,
+            report_isolated: false,
+            access: AccessList::default(),
+            link_down_hold: None,
+            router_discovery: false,
             static_groups: Vec::new(),
         }
     }
@@ -78,9 +135,23 @@ impl ClientPortSettings {
             && (self.querier_address == Some(addr) || self.address.is_some_and(|net| net.addr() == addr))
     }
 
-    /// Whether the two ask for different queries, so that the querier starts anew.
-    pub(crate) fn queries_differ(&self, other: &Self) -> bool {
-        self.query_source() != other.query_source() || self.timers != other.timers
+    /// The timers in force: a port that speaks version 1 asks for answers within 10 s whatever its Query
+    /// Response Interval says, because its queries cannot (r29).
+    pub fn effective_timers(&self) -> RouterTimers {
+        match self.version {
+            QuerierVersion::V1 => self.timers.for_version_1(),
+            QuerierVersion::V2 => self.timers,
+        }
+    }
+
+    /// How long after its link went down the port's members go (r93).
+    pub(crate) fn link_hold(&self) -> Duration {
+        self.link_down_hold.unwrap_or_else(|| self.effective_timers().group_membership_interval())
+    }
+
+    /// Whether `source` can be on the port's link, as far as is known.
+    pub(crate) fn is_on_link(&self, source: Ipv4Addr) -> bool {
+        self.address.is_none_or(|net| net.contains(source))
     }
 }
 
@@ -109,6 +180,9 @@ pub struct UpstreamPortSettings {
     pub suppress: bool,
     /// When a Leave is sent.
     pub leave: LeavePolicy,
+    /// The joined groups are reported anew after this time without a query, for a provider that never
+    /// asks (r73).
+    pub re_report_interval: Option<Duration>,
 }
 
 impl Default for UpstreamPortSettings {
@@ -120,6 +194,7 @@ impl Default for UpstreamPortSettings {
             any_ttl: false,
             suppress: true,
             leave: LeavePolicy::Always,
+            re_report_interval: None,
         }
     }
 }

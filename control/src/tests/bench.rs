@@ -161,7 +161,12 @@ impl Plan {
         let Self { enabled, max_groups, ports } = self;
         let (table, readers) = group_table(TableSettings { max_groups, readers: workers, seed: 1 });
         let local_groups = ProxySettings::default_local_groups();
-        let proxy = ProxySettings { router_mac: ROUTER, local_groups: local_groups.clone(), enabled };
+        let proxy = ProxySettings {
+            router_mac: ROUTER,
+            local_groups: local_groups.clone(),
+            ssm_range: Vec::new(),
+            enabled,
+        };
         let parts = AgentParts {
             process: ProcessInfo {
                 instance: "main".to_owned(),

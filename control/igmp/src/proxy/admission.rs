@@ -4,8 +4,39 @@
 use core::net::Ipv4Addr;
 use types::{GroupAddr, Ipv4Net, MacAddr};
 
-use crate::Verdict;
 use crate::wire::{Message, Packet, Query, Version};
+use crate::{Left, Verdict};
+
+/// Why the settings want no member of a group on a port, whoever asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Forbidden {
+    /// It stays on its link (r69).
+    Local,
+    /// It can be had from named sources only (r100).
+    Ssm,
+    /// The port's access list does not allow it (r54).
+    Access,
+}
+
+impl Forbidden {
+    /// What a report for it gets.
+    pub(super) fn verdict(self) -> Verdict {
+        match self {
+            Self::Local => Verdict::LocalGroup,
+            Self::Ssm => Verdict::SsmRange,
+            Self::Access => Verdict::AccessDenied,
+        }
+    }
+
+    /// Why a member goes when it becomes so.
+    pub(super) fn left(self) -> Left {
+        match self {
+            Self::Local => Left::LocalGroup,
+            Self::Ssm => Left::SsmRange,
+            Self::Access => Left::AccessDenied,
+        }
+    }
+}
 
 /// What a port asks of its packets.
 #[derive(Debug, Clone, Copy)]

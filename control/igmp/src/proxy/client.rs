@@ -3,6 +3,7 @@
 use core::net::Ipv4Addr;
 use types::{GroupAddr, PortIndex, Time};
 
+use super::admission::Forbidden;
 use super::{MemberEntry, Proxy, TimerKey};
 use crate::member::{Member, MemberEffect, MemberEvent, MemberStep};
 use crate::querier::QuerierEvent;
@@ -37,8 +38,8 @@ impl Proxy {
         host: Ipv4Addr,
         version: Version,
     ) -> Verdict {
-        if self.is_local(group) {
-            return Verdict::LocalGroup;
+        if let Some(verdict) = self.refuse(now, port, group, host) {
+            return verdict;
         }
         let event = match version {
             Version::V1 => MemberEvent::ReportV1,
@@ -64,7 +65,7 @@ impl Proxy {
     pub(super) fn apply_static_groups(&mut self, now: Time, port: PortIndex) {
         let Some(client) = self.clients.get(&port).filter(|_| self.is_running()) else { return };
         let timers = client.settings.timers;
-        let may_be = |group: &GroupAddr| !group.is_link_local() && !self.is_local(*group);
+        let may_be = |group: &GroupAddr| !group.is_link_local() && self.forbids(client, *group).is_none();
         let wanted: Vec<_> = client.settings.static_groups.iter().copied().filter(may_be).collect();
         let held = |(&(group, on), entry): (&(GroupAddr, PortIndex), &MemberEntry)| {
             (on == port && entry.member == Member::Static && !wanted.contains(&group)).then_some(group)
@@ -87,6 +88,16 @@ impl Proxy {
         let Some(entry) = self.members.get(&(group, port)) else { return };
         let step = entry.member.handle(event, now, &self.clients[&port].settings.timers);
         self.store(now, port, group, step, Left::Expired);
+    }
+
+    /// Refuses what the settings want no member of, and tells of what an operator may wonder about.
+    fn refuse(&mut self, now: Time, port: PortIndex, group: GroupAddr, host: Ipv4Addr) -> Option<Verdict> {
+        let why = self.forbids(&self.clients[&port], group)?;
+        let client = self.clients.get_mut(&port)?;
+        if why == Forbidden::Access && client.denial_told.passes(now) {
+            self.tell(Event::AccessDenied { port, group, host });
+        }
+        Some(why.verdict())
     }
 
     /// Whether the port has all the groups it may (r53).
@@ -121,8 +132,9 @@ impl Proxy {
     }
 
     fn handle_leave(&mut self, now: Time, port: PortIndex, group: GroupAddr) -> Verdict {
-        if self.is_local(group) {
-            return Verdict::LocalGroup;
+        // A group that only the access list forbids has no member: found below.
+        if let Some(why @ (Forbidden::Local | Forbidden::Ssm)) = self.forbids(&self.clients[&port], group) {
+            return why.verdict();
         }
         let Some(entry) = self.members.get(&(group, port)) else { return Verdict::LeaveNoMember };
         let verdict = match entry.member.at(now) {

@@ -13,7 +13,7 @@ use core::net::Ipv4Addr;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
-use types::{GroupAddr, MAX_PORTS, PortIndex, PortSet, Time};
+use types::{GroupAddr, Ipv4Net, MAX_PORTS, PortIndex, PortSet, Time};
 
 use crate::member::Member;
 use crate::querier::Querier;
@@ -23,7 +23,7 @@ use crate::timers::{TimerId, TimerQueue};
 use crate::upstream::Host;
 use crate::wire::{self, Outgoing, Packet, Version};
 use crate::{Action, Event, IgmpCounters, Left, Verdict};
-use admission::Admission;
+use admission::{Admission, Forbidden};
 
 /// An event that anybody on the link can cause is told at most once in this time, per port.
 const EVENT_PAUSE: Duration = Duration::from_secs(60);
@@ -45,6 +45,7 @@ struct ClientPort {
     /// Groups with a member here.
     groups: u32,
     limit_told: Pause,
+    denial_told: Pause,
 }
 
 #[derive(Debug)]
@@ -198,6 +199,21 @@ impl Proxy {
         self.restart_clients(now);
     }
 
+    /// Gives the proxy new ranges of groups that make no member (r69, r100): members that are in one now go.
+    pub fn set_group_ranges(&mut self, now: Time, local_groups: Vec<Ipv4Net>, ssm_range: Vec<Ipv4Net>) {
+        if self.stopped
+            || (&self.settings.local_groups, &self.settings.ssm_range) == (&local_groups, &ssm_range)
+        {
+            return;
+        }
+        self.settings.local_groups = local_groups;
+        self.settings.ssm_range = ssm_range;
+        for port in self.clients.keys().copied().collect::<Vec<_>>() {
+            self.apply_static_groups(now, port);
+        }
+        self.drop_forbidden(now, PortSet::ALL);
+    }
+
     /// Leaves everything as when switched off, for good: no later call has any effect (r96).
     pub fn shutdown(&mut self, now: Time) {
         self.set_enabled(now, false);
@@ -249,8 +265,18 @@ impl Proxy {
             && (on_upstream || self.clients.values().any(|client| client.settings.is_own(addr)))
     }
 
-    fn is_local(&self, group: GroupAddr) -> bool {
-        self.settings.local_groups.iter().any(|net| net.contains(group.addr()))
+    /// Why the settings want no member of `group` on a port, whoever asks (r54, r69, r100).
+    fn forbids(&self, client: &ClientPort, group: GroupAddr) -> Option<Forbidden> {
+        let within = |nets: &[Ipv4Net]| nets.iter().any(|net| net.contains(group.addr()));
+        if within(&self.settings.local_groups) {
+            Some(Forbidden::Local)
+        } else if within(&self.settings.ssm_range) {
+            Some(Forbidden::Ssm)
+        } else if !client.settings.access.allows(group) {
+            Some(Forbidden::Access)
+        } else {
+            None
+        }
     }
 
     fn tell(&mut self, event: Event) {

@@ -1,7 +1,8 @@
 //! Ports come, go, change their role, and lose their link.
 
-use types::{PortIndex, Time};
+use types::{GroupAddr, PortIndex, PortSet, Time};
 
+use super::admission::Forbidden;
 use super::{ClientPort, Pause, Proxy, Upstream};
 use crate::Left;
 use crate::querier::{Querier, QuerierEvent};
@@ -31,18 +32,29 @@ impl Proxy {
                 timer: None,
                 groups: 0,
                 limit_told: Pause::default(),
+                denial_told: Pause::default(),
             };
             self.clients.insert(port, client);
             self.restart_querier(now, port);
             return self.apply_static_groups(now, port);
         };
-        let restart = client.link_up != link_up || client.settings.queries_differ(&settings);
+        if client.link_up == link_up && client.settings == settings {
+            return;
+        }
+        let restart = client.link_up != link_up
+            || client.settings.query_source() != settings.query_source()
+            || client.settings.version != settings.version
+            || client.settings.timers != settings.timers;
+        let other_access = client.settings.access != settings.access;
         client.settings = settings;
         client.link_up = link_up;
         if restart {
             self.restart_querier(now, port);
         }
         self.apply_static_groups(now, port);
+        if other_access {
+            self.drop_forbidden(now, PortSet::only(port));
+        }
     }
 
     /// Makes a port the provider's, or none. The old one, if another and up, gets a Leave per joined
@@ -143,21 +155,38 @@ impl Proxy {
         if !self.clients.contains_key(&port) {
             return;
         }
-        self.drop_members(now, Some(port), Left::PortRemoved);
+        self.drop_members(now, PortSet::only(port), |_, _| Some(Left::PortRemoved));
         if let Some(mut client) = self.clients.remove(&port) {
             self.timers.cancel(&mut client.timer);
         }
     }
 
     pub(super) fn drop_all_members(&mut self, now: Time, why: Left) {
-        self.drop_members(now, None, why);
+        self.drop_members(now, PortSet::ALL, |_, _| Some(why));
     }
 
-    /// Drops the members of one port, or of all.
-    fn drop_members(&mut self, now: Time, port: Option<PortIndex>, why: Left) {
-        let gone: Vec<_> =
-            self.members.keys().copied().filter(|(_, p)| port.is_none_or(|port| port == *p)).collect();
-        for (group, port) in gone {
+    /// Drops the members that the settings want no more (r54, r69, r100).
+    pub(super) fn drop_forbidden(&mut self, now: Time, ports: PortSet) {
+        self.drop_members(now, ports, |proxy, (group, port)| {
+            proxy.forbids(&proxy.clients[&port], group).map(Forbidden::left)
+        });
+    }
+
+    /// Drops those members of `ports` that `why` names a reason for. Looks at every member: only for what
+    /// an operator or a link does.
+    fn drop_members(
+        &mut self,
+        now: Time,
+        ports: PortSet,
+        why: impl Fn(&Self, (GroupAddr, PortIndex)) -> Option<Left>,
+    ) {
+        let gone: Vec<_> = self
+            .members
+            .keys()
+            .filter(|(_, port)| ports.contains(*port))
+            .filter_map(|&key| Some((key, why(self, key)?)))
+            .collect();
+        for ((group, port), why) in gone {
             self.remove_member(now, port, group, why);
         }
     }

@@ -3,7 +3,9 @@
 use core::net::Ipv4Addr;
 use types::{GroupAddr, PortIndex, PortSet, Time};
 
-use super::Proxy;
+use super::admission::Forbidden;
+use super::{GroupEntry, MemberEntry, Proxy};
+use crate::Verdict;
 use crate::member::Member;
 use crate::querier::Querier;
 use crate::upstream::Host;
@@ -70,6 +72,8 @@ pub struct UpstreamGroupView {
     pub last_report: Option<Time>,
     /// Whether the last report heard on the provider's link was ours.
     pub last_reporter: bool,
+    /// The last query that asked for this group, general or specific, since the link came up.
+    pub last_query: Option<QuerySeen>,
 }
 
 /// A query as it was heard.
@@ -83,13 +87,22 @@ pub struct QuerySeen {
     pub at: Time,
 }
 
-/// What a port is to IGMP. A port that lost the election will be a role of its own.
+/// What a port is to IGMP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PortRole {
     /// Client port, and we are the querier there.
     Querier {
         /// When the next General Query is due.
         next_query: Time,
+    },
+    /// Client port, and another router is the querier there.
+    NonQuerier {
+        /// The router heard last.
+        querier: Ipv4Addr,
+        /// Since when we are not the querier.
+        since: Time,
+        /// When we are again unless a query is heard before.
+        until: Time,
     },
     /// Client port without link, or the proxy is off: no queries.
     Silent,
@@ -103,10 +116,11 @@ pub enum PortRole {
 }
 
 impl PortRole {
-    /// `querier`, `silent` or `upstream`.
+    /// `querier`, `non-querier`, `silent` or `upstream`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Querier { .. } => "querier",
+            Self::NonQuerier { .. } => "non-querier",
             Self::Silent => "silent",
             Self::Upstream { .. } => "upstream",
         }
@@ -133,33 +147,32 @@ pub struct PortView {
 impl Proxy {
     /// The groups on the client ports, by group and then port.
     pub fn groups(&self) -> impl Iterator<Item = GroupView> {
-        self.members.iter().filter_map(|(&(group, port), entry)| {
-            let (state, expires, v1_host_until) = match entry.member {
-                Member::Absent => return None,
-                Member::Present { expires, .. } => (MemberState::Present, Some(expires), None),
-                Member::V1Present { expires, v1_until } => {
-                    (MemberState::V1Present, Some(expires), Some(v1_until))
-                }
-                Member::Checking { expires, .. } => (MemberState::Checking, Some(expires), None),
-                Member::Static => (MemberState::Static, None, None),
-            };
-            Some(GroupView {
-                port,
-                group,
-                state,
-                last_reporter: entry.host,
-                version: entry.version,
-                since: entry.since,
-                reported: entry.reported,
-                expires,
-                v1_host_until,
-            })
-        })
+        self.members.iter().filter_map(|(&key, entry)| member_view(key, entry))
+    }
+
+    /// The ports with a member of `group`, and what is known of it there.
+    pub fn members_of(&self, group: GroupAddr) -> impl Iterator<Item = GroupView> {
+        let ports = self.groups.get(&group).map_or(PortSet::EMPTY, |entry| entry.ports);
+        ports.into_iter().filter_map(move |port| self.member(group, port))
+    }
+
+    /// The group's member on one client port.
+    pub fn member(&self, group: GroupAddr, port: PortIndex) -> Option<GroupView> {
+        self.members.get(&(group, port)).and_then(|entry| member_view((group, port), entry))
     }
 
     /// The groups wanted from the provider, by group.
     pub fn upstream_groups(&self) -> impl Iterator<Item = UpstreamGroupView> {
-        self.groups.iter().map(|(&group, entry)| UpstreamGroupView {
+        self.groups.iter().map(|(&group, entry)| self.upstream_group_view(group, entry))
+    }
+
+    /// One group as it is wanted from the provider; `None` when no port has a member.
+    pub fn upstream_group(&self, group: GroupAddr) -> Option<UpstreamGroupView> {
+        self.groups.get(&group).map(|entry| self.upstream_group_view(group, entry))
+    }
+
+    fn upstream_group_view(&self, group: GroupAddr, entry: &GroupEntry) -> UpstreamGroupView {
+        UpstreamGroupView {
             group,
             ports: entry.ports,
             next_report: entry.host.deadline(),
@@ -168,7 +181,22 @@ impl Proxy {
                 Host::NonMember => false,
                 Host::Idle { last_reporter } | Host::Delaying { last_reporter, .. } => last_reporter,
             },
-        })
+            last_query: self.upstream.as_ref().and_then(|upstream| upstream.query),
+        }
+    }
+
+    /// Why a version 2 report for `group` on `port` would be refused now; `None` when it would make or
+    /// refresh a member.
+    pub fn refusal(&self, group: GroupAddr, port: PortIndex) -> Option<Verdict> {
+        if !self.is_running() {
+            return Some(Verdict::ProxyOff);
+        }
+        let Some(client) = self.clients.get(&port) else { return Some(Verdict::NoRole) };
+        if group.is_link_local() {
+            return Some(Verdict::LinkLocalGroup);
+        }
+        let full = client.groups >= client.settings.max_groups && !self.members.contains_key(&(group, port));
+        self.forbids(client, group).map(Forbidden::verdict).or(full.then_some(Verdict::GroupLimit))
     }
 
     /// The port at `now`; `None` when it has no role.
@@ -206,4 +234,25 @@ impl Proxy {
             groups: client.groups as usize,
         })
     }
+}
+
+fn member_view((group, port): (GroupAddr, PortIndex), entry: &MemberEntry) -> Option<GroupView> {
+    let (state, expires, v1_host_until) = match entry.member {
+        Member::Absent => return None,
+        Member::Present { expires, .. } => (MemberState::Present, Some(expires), None),
+        Member::V1Present { expires, v1_until } => (MemberState::V1Present, Some(expires), Some(v1_until)),
+        Member::Checking { expires, .. } => (MemberState::Checking, Some(expires), None),
+        Member::Static => (MemberState::Static, None, None),
+    };
+    Some(GroupView {
+        port,
+        group,
+        state,
+        last_reporter: entry.host,
+        version: entry.version,
+        since: entry.since,
+        reported: entry.reported,
+        expires,
+        v1_host_until,
+    })
 }

@@ -3,7 +3,7 @@
 
 use core::net::Ipv4Addr;
 use core::time::Duration;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use igmp::{
     Action, ClientPortSettings, Event, Frame, Proxy, ProxySettings, RouterTimers, UpstreamPortSettings,
@@ -60,6 +60,8 @@ pub(crate) struct Bench {
     pub(crate) forwarded: BTreeSet<(usize, GroupAddr)>,
     /// When what was switched on or off.
     pub(crate) changes: Vec<(u64, usize, GroupAddr, bool)>,
+    /// Whether we are querier, where that ever changed.
+    pub(crate) roles: BTreeMap<usize, bool>,
     /// Compare table and views after each step; costs a walk over all members.
     pub(crate) check_views: bool,
     down: PortSet,
@@ -101,6 +103,7 @@ impl Bench {
         let settings = ProxySettings {
             router_mac: ROUTER_MAC,
             local_groups: ProxySettings::default_local_groups(),
+            ssm_range: Vec::new(),
             enabled: true,
         };
         Self {
@@ -110,6 +113,7 @@ impl Bench {
             events: Vec::new(),
             forwarded: BTreeSet::new(),
             changes: Vec::new(),
+            roles: BTreeMap::new(),
             check_views: true,
             down: PortSet::EMPTY,
         }
@@ -201,6 +205,9 @@ impl Bench {
                 Action::ClearMember { port, group } => {
                     assert!(self.forwarded.remove(&(port.get(), group)), "{group} cleared twice on {port:?}");
                     self.changes.push((self.now_ms(), port.get(), group, false));
+                }
+                Action::QuerierRole { port, querier } => {
+                    assert_ne!(self.roles.insert(port.get(), querier).unwrap_or(true), querier, "told twice");
                 }
                 Action::Send { port, frame } => {
                     assert!(!self.down.contains(port), "sent on a port without link");
