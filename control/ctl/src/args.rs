@@ -3,8 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
+use types::{GroupAddr, Ipv4Net};
 
-/// Shows what Manifold, the IGMP proxy, is doing.
+/// Shows what Manifold, the IGMP proxy, is doing, and changes what it does.
+///
+/// Exit status: 0; 1 when there is no answer, or Manifold refuses what it was asked for; 2 when the command line is wrong.
 #[derive(Debug, Parser)]
 #[command(name = "manifoldctl", version, arg_required_else_help = true)]
 pub(crate) struct Args {
@@ -34,6 +37,67 @@ pub(crate) enum Command {
     Show {
         #[command(subcommand)]
         what: What,
+    },
+    /// Says why a group is dark, or where it goes
+    Explain {
+        /// The group, like 239.2.2.2
+        group: GroupAddr,
+        /// The client port that is dark; without it, every port that has to do with the group
+        #[arg(long, value_name = "NAME")]
+        port: Option<String>,
+    },
+    #[command(flatten)]
+    Change(Change),
+}
+
+/// What changes something.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Change {
+    /// Reads the settings' files again, and does what differs
+    Reload,
+    /// Switches the proxy on
+    Enable,
+    /// Switches the proxy off: every group is left upstream, nothing is forwarded
+    Disable,
+    /// Makes another port the provider's
+    SetUpstream {
+        /// The port's name
+        name: String,
+    },
+    /// Sets a key of the settings' live layer
+    Set {
+        /// The port's name; without it, the key is one of [proxy]
+        #[arg(long, value_name = "NAME")]
+        port: Option<String>,
+        /// The key, as in the settings' file
+        key: String,
+        /// The value as TOML; text needs no quotes of its own
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+    },
+    /// Takes a key out of the settings' live layer: what the administrator's file says holds again
+    Unset {
+        /// The port's name; without it, the key is one of [proxy]
+        #[arg(long, value_name = "NAME")]
+        port: Option<String>,
+        /// The key, as in the settings' file
+        key: String,
+    },
+    /// Adds a client port
+    AddPort {
+        /// Its name
+        name: String,
+        /// A kernel Ethernet interface, or a PCI address
+        #[arg(long, value_name = "DEVICE")]
+        device: String,
+        /// Its address and network, like 10.1.0.1/24
+        #[arg(long, value_name = "ADDRESS")]
+        address: Option<Ipv4Net>,
+    },
+    /// Removes a port that was added with `add-port`
+    RemovePort {
+        /// Its name
+        name: String,
     },
 }
 

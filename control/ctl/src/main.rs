@@ -1,8 +1,11 @@
-//! `manifoldctl`: what Manifold is doing, as tables for people and as JSON for programs.
+//! `manifoldctl`: what Manifold is doing, as tables for people and as JSON for programs, and changes of it.
 //!
-//! Knows only the socket's language. Exit codes: 0, 1 when there is no answer, 2 when the command line is wrong.
+//! Knows only the socket's language. Exit codes: 0, 1 when there is no answer or a refusal, 2 when the command line
+//! is wrong.
 
 mod args;
+mod change;
+mod explain;
 mod show;
 mod table;
 mod units;
@@ -10,7 +13,7 @@ mod units;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
-use api::{Client, ClientError};
+use api::{CHANGE_TIMEOUT, Client, ClientError, DEFAULT_TIMEOUT};
 use clap::Parser;
 use serde::Serialize;
 
@@ -21,9 +24,10 @@ fn main() -> ExitCode {
     let text = match run(&args) {
         Ok(text) => text,
         Err(error) => {
-            let text = table::printable(&error.to_string());
+            let text = error.to_string();
+            let lines: Vec<_> = text.lines().map(table::printable).collect();
             // Standard error may be closed; there is nobody left to tell then.
-            let _ = writeln!(io::stderr(), "manifoldctl: {text}");
+            let _ = writeln!(io::stderr(), "manifoldctl: {}", lines.join("\n"));
             return ExitCode::FAILURE;
         }
     };
@@ -40,25 +44,36 @@ fn main() -> ExitCode {
 
 /// Asks, and puts the answer into the text to print.
 fn run(args: &Args) -> Result<String, ClientError> {
-    let mut client = Client::connect(&args.socket)?;
     let color = use_color(args.color);
-    let Command::Show { what } = &args.command;
-    Ok(match what {
-        What::Groups => {
+    let patience = match args.command {
+        Command::Show { .. } | Command::Explain { .. } => DEFAULT_TIMEOUT,
+        Command::Change(_) => CHANGE_TIMEOUT,
+    };
+    let mut client = Client::connect_within(&args.socket, patience)?;
+    Ok(match &args.command {
+        Command::Show { what: What::Groups } => {
             let reply = client.groups()?;
             if args.json { json(&reply)? } else { show::groups(&reply, color) }
         }
-        What::Ports => {
+        Command::Show { what: What::Ports } => {
             let reply = client.ports()?;
             if args.json { json(&reply)? } else { show::ports(&reply, color) }
         }
-        What::Counters { all } => {
+        Command::Show { what: What::Counters { all } } => {
             let reply = client.counters()?;
             if args.json { json(&reply)? } else { show::counters(&reply, *all, color) }
         }
-        What::Status => {
+        Command::Show { what: What::Status } => {
             let reply = client.status()?;
             if args.json { json(&reply)? } else { show::status(&reply, color) }
+        }
+        Command::Explain { group, port } => {
+            let reply = client.explain(*group, port.as_deref())?;
+            if args.json { json(&reply)? } else { explain::explain(&reply, color) }
+        }
+        Command::Change(command) => {
+            let reply = client.change(&change::request(command))?;
+            if args.json { json(&reply)? } else { change::changed(&reply, color) }
         }
     })
 }

@@ -25,6 +25,18 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
+/// The text in the tone's colour, if colours are wanted.
+pub(crate) fn toned(text: &str, tone: Tone, color: bool) -> String {
+    painted(text, tone.code().filter(|_| color))
+}
+
+fn painted(text: &str, code: Option<&str>) -> String {
+    match code {
+        Some(code) => format!("\x1b[{code}m{text}\x1b[0m"),
+        None => text.to_owned(),
+    }
+}
+
 /// One cell.
 #[derive(Debug, Clone)]
 pub(crate) struct Cell {
@@ -105,10 +117,7 @@ impl<const N: usize> Table<N> {
             if !text.is_empty() {
                 out.extend(std::iter::repeat_n(' ', blanks + before));
                 blanks = 0;
-                match code.filter(|_| color) {
-                    Some(code) => out.push_str(&format!("\x1b[{code}m{text}\x1b[0m")),
-                    None => out.push_str(text),
-                }
+                out.push_str(&painted(text, code.filter(|_| color)));
                 blanks += after + 2;
             } else {
                 blanks += fill + 2;
