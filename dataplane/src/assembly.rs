@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use control::{AgentParts, PortInfo, PortRole, ProcessInfo};
 use forwarding::{
-    Forwarder, ForwarderParts, ForwardingPolicy, FrameReceiver, Ingress, Policer, WorkerCounters, frame_ring,
-    worker_counters,
+    Forwarder, ForwarderParts, ForwardingPolicy, FrameReceiver, Ingress, IngressSettings, Policer,
+    WorkerCounters, frame_ring, worker_counters,
 };
 use group_table::{PortMasks, TableSettings, group_table};
 use igmp::{ClientPortSettings, HostTimers, IntervalError, Proxy, RouterTimers, UpstreamPortSettings};
@@ -69,7 +69,7 @@ pub(crate) fn assemble(
     let (table, readers) =
         group_table(TableSettings { max_groups: settings.table.max_groups as usize, readers: workers, seed });
     let masks = Arc::new(PortMasks::new());
-    let policy = Arc::new(ForwardingPolicy::new(local_groups.clone()));
+    let policy = Arc::new(ForwardingPolicy::new(&local_groups));
     let addresses = |p: &PortSettings| [p.address.map(Ipv4Net::addr), p.querier_address];
     let own: Vec<Ipv4Addr> = settings.ports.iter().flat_map(addresses).flatten().collect();
 
@@ -89,7 +89,13 @@ pub(crate) fn assemble(
         for ((index, _), facts) in settings.indexed_ports().zip(facts) {
             let (sender, receiver) = frame_ring(PUNT_RING);
             punted.push(receiver);
-            let ingress = Ingress::new(router_mac, facts.kernel_mac, &own);
+            let ingress = Ingress::new(&IngressSettings {
+                router_mac,
+                kernel_mac: facts.kernel_mac,
+                own: own.clone(),
+                address: None,
+                sources_allowed: Vec::new(),
+            });
             forwarder.add_port(index, ingress, sender, Policer::new(PUNTS_PER_SECOND, PUNT_BURST), facts.mtu);
         }
         worker_parts.push(WorkerParts { forwarder, counters: writer });

@@ -14,9 +14,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("igmp", &["types"]),
     ("settings", &["types"]),
     ("links", &["types"]),
+    ("neighbour", &["types"]),
     ("api", &["types"]),
     ("ctl", &["api", "types"]),
-    ("control", &["api", "forwarding", "group-table", "igmp", "settings", "types"]),
+    ("control", &["api", "forwarding", "group-table", "igmp", "neighbour", "settings", "types"]),
     (
         "dataplane",
         &["api", "control", "dpdk", "forwarding", "group-table", "igmp", "links", "settings", "types"],

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use api::{MbufView, Reply, Request};
 use forwarding::{
-    Egress, Forwarder, ForwarderParts, ForwardingPolicy, Ingress, OwnedBurst, OwnedFrame, Policer,
-    WorkerCounters, frame_ring, worker_counters,
+    Egress, Forwarder, ForwarderParts, ForwardingPolicy, Ingress, IngressSettings, OwnedBurst, OwnedFrame,
+    Policer, WorkerCounters, frame_ring, worker_counters,
 };
 use group_table::{PortMasks, TableSettings, group_table};
 use igmp::wire::{Message, Outgoing, emit, parse};
@@ -178,7 +178,7 @@ impl Plan {
             enabled,
             table,
             masks: Arc::new(PortMasks::new()),
-            policy: Arc::new(ForwardingPolicy::new(local_groups)),
+            policy: Arc::new(ForwardingPolicy::new(&local_groups)),
             counters: Vec::new(),
             ports,
         };
@@ -229,7 +229,14 @@ impl Bench {
         });
         for port in &parts.ports {
             let (punt, _) = frame_ring(1);
-            forwarder.add_port(port.index, Ingress::new(ROUTER, None, &[]), punt, Policer::new(1, 1), 1500);
+            let ingress = Ingress::new(&IngressSettings {
+                router_mac: ROUTER,
+                kernel_mac: None,
+                own: Vec::new(),
+                address: None,
+                sources_allowed: Vec::new(),
+            });
+            forwarder.add_port(port.index, ingress, punt, Policer::new(1, 1), 1500);
         }
         let outlet = Sent { room: usize::MAX, frames: Vec::new() };
         let agent = Agent::new(START, parts);

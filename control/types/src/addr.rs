@@ -80,6 +80,9 @@ impl FromStr for MacAddr {
     }
 }
 
+/// The most prefixes of groups that can be kept on their link (r69).
+pub const MAX_LOCAL_GROUPS: usize = 64;
+
 /// An IPv4 multicast group, in 224.0.0.0/4 (RFC 1112, section 4).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GroupAddr(u32);
@@ -188,7 +191,8 @@ impl Ipv4Net {
         }
     }
 
-    const fn mask(self) -> u32 {
+    /// The netmask, in host byte order.
+    pub const fn mask(self) -> u32 {
         match self.prefix_len {
             0 => 0,
             n => u32::MAX << (32 - n),

@@ -11,7 +11,7 @@ mod port;
 mod time;
 
 pub use access::{AccessList, AccessRule};
-pub use addr::{AddrError, GroupAddr, Ipv4Net, MacAddr};
+pub use addr::{AddrError, GroupAddr, Ipv4Net, MAX_LOCAL_GROUPS, MacAddr};
 pub use drop_reason::DropReason;
 pub use frame::{Checksum, Frame, FrameBurst};
 pub use port::{MAX_PORTS, PortIndex, PortSet, PortSetIter};

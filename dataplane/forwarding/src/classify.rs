@@ -1,77 +1,28 @@
-//! What a received frame is: data to replicate, IGMP for the control thread, or a drop with its reason.
+//! What a received frame is: data to replicate, IGMP or a request for us for the control thread, or a drop
+//! with its reason.
 //!
 //! [`plain_data`] accepts the ordinary frame in one go, without a branch on any field; what it does not
 //! accept, [`classify`] names. `classify` alone says what is right: a test holds `plain_data` to it.
 //! Fields are read at fixed offsets from a slice whose length was checked first. The order in `classify`
 //! is the order of the reasons: the frame, its tags, its IPv4 header, its addresses.
 
-use core::net::Ipv4Addr;
-
 use types::{Checksum, DropReason, MacAddr};
+
+use crate::ingress::Ingress;
 
 /// Bytes of an Ethernet header.
 pub(crate) const ETHERNET_LEN: usize = 14;
 const IPV4_MIN_LEN: usize = 20;
-const PROTOCOL_IGMP: u8 = 2;
+const PROTOCOL_ICMP: u8 = 1;
+pub(crate) const PROTOCOL_IGMP: u8 = 2;
 
-const ETHERTYPE_IPV4: u16 = 0x0800;
+pub(crate) const ETHERTYPE_IPV4: u16 = 0x0800;
 const ETHERTYPE_ARP: u16 = 0x0806;
-const ETHERTYPE_VLAN: u16 = 0x8100;
-const ETHERTYPE_QINQ: u16 = 0x88a8;
+pub(crate) const ETHERTYPE_VLAN: u16 = 0x8100;
+pub(crate) const ETHERTYPE_QINQ: u16 = 0x88a8;
 const ETHERTYPE_IPV6: u16 = 0x86dd;
 const ETHERTYPE_PPPOE_DISCOVERY: u16 = 0x8863;
 const ETHERTYPE_PPPOE_SESSION: u16 = 0x8864;
-
-/// What a worker knows of the port a frame came in by.
-#[derive(Debug, Clone)]
-pub struct Ingress {
-    router_mac: u64,
-    kernel_mac: u64,
-    own: OwnAddresses,
-}
-
-impl Ingress {
-    /// `router_mac` is Manifold's own on every port; `kernel_mac` is the address the kernel sends with
-    /// on the same interface, for ports that are kernel interfaces: a tap sees those frames go out.
-    /// `own` are the IPv4 addresses of all ports: nobody else may send from them (r98).
-    pub fn new(router_mac: MacAddr, kernel_mac: Option<MacAddr>, own: &[Ipv4Addr]) -> Self {
-        Self {
-            router_mac: mac_bits(router_mac),
-            kernel_mac: kernel_mac.map_or(u64::MAX, mac_bits),
-            own: own.iter().copied().collect(),
-        }
-    }
-}
-
-/// Our addresses, behind one bit each of a filter: nearly every frame costs one shift.
-#[derive(Debug, Clone, Default)]
-struct OwnAddresses {
-    filter: u64,
-    addresses: Vec<u32>,
-}
-
-impl OwnAddresses {
-    #[inline]
-    fn bit(addr: u32) -> u64 {
-        1 << (addr.wrapping_mul(0x9e37_79b1) >> 26)
-    }
-
-    #[inline]
-    fn may_contain(&self, addr: u32) -> bool {
-        self.filter & Self::bit(addr) != 0
-    }
-
-    fn contains(&self, addr: u32) -> bool {
-        self.may_contain(addr) && self.addresses.contains(&addr)
-    }
-}
-
-impl FromIterator<Ipv4Addr> for OwnAddresses {
-    fn from_iter<I: IntoIterator<Item = Ipv4Addr>>(addresses: I) -> Self {
-        let addresses: Vec<u32> = addresses.into_iter().map(Ipv4Addr::to_bits).collect();
-        Self { filter: addresses.iter().fold(0, |f, a| f | Self::bit(*a)), addresses }
-    }
-}
 
 /// What to do with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +36,8 @@ pub enum Verdict {
     },
     /// IGMP, for the control thread, which checks the rest of it (r14: never forwarded as data).
     Igmp,
+    /// A request for us that the control thread may answer: ARP for the port's address, or ICMP echo to it.
+    Neighbour,
     /// Not wanted.
     Drop(DropReason),
 }
@@ -141,7 +94,11 @@ pub fn classify(frame: &[u8], checksum: Checksum, ingress: &Ingress) -> Verdict 
         return Drop(refuse_source_mac(source_mac, ingress));
     }
     if u16::from_be_bytes([head[12], head[13]]) != ETHERTYPE_IPV4 {
-        return Drop(refuse_ethertype(head));
+        return if is_arp_request(frame, ingress) {
+            Verdict::Neighbour
+        } else {
+            Drop(refuse_ethertype(head))
+        };
     }
     let total_len = usize::from(u16::from_be_bytes([head[16], head[17]]));
     let header_len = match head[14] {
@@ -169,7 +126,8 @@ pub fn classify(frame: &[u8], checksum: Checksum, ingress: &Ingress) -> Verdict 
         return Verdict::Igmp;
     }
     if destination >> 28 != 0xe {
-        return Drop(DropReason::NotMulticast);
+        let asks_us = is_echo_request(head, frame.get(ETHERNET_LEN + header_len..len), ingress);
+        return if asks_us { Verdict::Neighbour } else { Drop(DropReason::NotMulticast) };
     }
     if destination >> 8 == 0x00e0_0000 {
         return Drop(DropReason::LinkLocalGroup);
@@ -178,12 +136,14 @@ pub fn classify(frame: &[u8], checksum: Checksum, ingress: &Ingress) -> Verdict 
     if !may_send(source) || ingress.own.contains(source) {
         return Drop(DropReason::SourceAddress);
     }
-    let destination_mac = u64::from_be_bytes([0, 0, head[0], head[1], head[2], head[3], head[4], head[5]]);
-    if destination_mac != group_mac(destination) {
+    if destination_mac(head) != group_mac(destination) {
         return Drop(DropReason::DestinationMac);
     }
     if head[22] <= 1 {
         return Drop(DropReason::Ttl);
+    }
+    if !ingress.allows_source(source) {
+        return Drop(DropReason::SourceNotAllowed);
     }
     Verdict::Data { group: destination, len }
 }
@@ -202,9 +162,14 @@ fn group_mac(group: u32) -> u64 {
 }
 
 #[inline]
-fn mac_bits(mac: MacAddr) -> u64 {
+pub(crate) fn mac_bits(mac: MacAddr) -> u64 {
     let [a, b, c, d, e, f] = mac.octets();
     u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+}
+
+#[inline]
+fn destination_mac(head: &[u8]) -> u64 {
+    u64::from_be_bytes([0, 0, head[0], head[1], head[2], head[3], head[4], head[5]])
 }
 
 #[inline]
@@ -216,6 +181,27 @@ fn source_mac(head: &[u8]) -> u64 {
 #[inline]
 fn is_station(mac: u64) -> bool {
     (mac & (1 << 40) == 0) & (mac != 0)
+}
+
+/// An ARP request for the port's address, to everyone or to us (RFC 826). `frame` has an Ethernet header.
+#[cold]
+fn is_arp_request(frame: &[u8], ingress: &Ingress) -> bool {
+    /// EtherType; Ethernet and IPv4, their lengths, request.
+    const REQUEST: [u8; 10] = [0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 1];
+    let to_us = [mac_bits(MacAddr::BROADCAST), ingress.router_mac].contains(&destination_mac(frame));
+    let target = frame.get(38..42);
+    to_us && frame.get(12..22) == Some(&REQUEST) && ingress.is_address(target)
+}
+
+/// A whole ICMP echo request to the port's address and our MAC (RFC 792). `payload` is the IP packet's.
+#[cold]
+fn is_echo_request(head: &[u8], payload: Option<&[u8]>, ingress: &Ingress) -> bool {
+    let is_fragment = u16::from_be_bytes([head[20], head[21]]) & 0x3fff != 0;
+    head[23] == PROTOCOL_ICMP
+        && ingress.is_address(head.get(30..34))
+        && destination_mac(head) == ingress.router_mac
+        && !is_fragment
+        && payload.is_some_and(|icmp| icmp.len() >= 8 && icmp.starts_with(&[8, 0]))
 }
 
 #[cold]

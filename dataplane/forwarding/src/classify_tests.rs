@@ -1,12 +1,26 @@
 use super::*;
+use crate::ingress::IngressSettings;
+use core::net::Ipv4Addr;
 use proptest::prelude::*;
 use types::GroupAddr;
 
 const ROUTER: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0xaa]);
 const KERNEL: MacAddr = MacAddr([0x02, 0, 0, 0, 0, 0xbb]);
 
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+
+fn settings() -> IngressSettings {
+    IngressSettings {
+        router_mac: ROUTER,
+        kernel_mac: Some(KERNEL),
+        own: vec![Ipv4Addr::new(10, 1, 0, 1), ADDRESS],
+        address: Some(ADDRESS),
+        sources_allowed: Vec::new(),
+    }
+}
+
 fn ingress() -> Ingress {
-    Ingress::new(ROUTER, Some(KERNEL), &[Ipv4Addr::new(10, 1, 0, 1), Ipv4Addr::new(10, 0, 0, 1)])
+    Ingress::new(&settings())
 }
 
 /// UDP-sized data for 239.2.2.2 from 10.0.0.9, good in every respect.

@@ -5,16 +5,21 @@ use std::sync::Arc;
 use group_table::{GroupTableReader, Hit, PortMasks};
 use types::{DropReason, Frame, FrameBurst, MAX_PORTS, MacAddr, PortIndex, PortSet, Time};
 
-use crate::classify::{Ingress, Verdict, classify, plain_data, tag_reason};
+use crate::classify::{ETHERNET_LEN, Verdict, classify, plain_data, tag_reason};
 use crate::counters::WorkerCounters;
 use crate::frame::Egress;
+use crate::ingress::Ingress;
 use crate::policer::Policer;
 use crate::policy::ForwardingPolicy;
+use crate::punt::{PuntPath, data_group};
 use crate::rewrite::rewrite;
-use crate::ring::{FrameSender, SendRefused};
+use crate::ring::FrameSender;
 
 /// The most frames in one burst.
 pub const BURST: usize = 32;
+
+/// Where an untagged frame's IPv4 source is.
+const SOURCE: usize = ETHERNET_LEN + 12;
 
 /// What a forwarder is made of.
 pub struct ForwarderParts {
@@ -33,8 +38,7 @@ pub struct ForwarderParts {
 /// One port as a forwarder sees it.
 struct ForwarderPort {
     ingress: Ingress,
-    punt: FrameSender,
-    policer: Policer,
+    punt: PuntPath,
 }
 
 /// What a pass left for its caller to do.
@@ -93,8 +97,10 @@ impl Forwarder {
         }
     }
 
-    /// Adds a port: what is known of frames coming in, the way to the control thread and its limit,
-    /// and the MTU in bytes (IP packet, without Ethernet header) of what goes out.
+    /// Adds a port, or replaces it: what is known of frames coming in, the way to the control thread and the
+    /// limit of IGMP on it, and the MTU in bytes (IP packet, without Ethernet header) of what goes out.
+    ///
+    /// Like every change of ports, this is for between bursts and may touch the heap.
     pub fn add_port(
         &mut self,
         port: PortIndex,
@@ -103,8 +109,34 @@ impl Forwarder {
         policer: Policer,
         mtu: u16,
     ) {
-        self.ports[port.get()] = Some(Box::new(ForwarderPort { ingress, punt, policer }));
-        self.max_frame[port.get()] = usize::from(mtu) + crate::classify::ETHERNET_LEN;
+        let punt = PuntPath::new(punt, policer);
+        self.ports[port.get()] = Some(Box::new(ForwarderPort { ingress, punt }));
+        self.set_mtu(port, mtu);
+    }
+
+    /// Takes a port away, and ends its ring to the control thread. Frames that still come in by it are freed;
+    /// counters remain.
+    pub fn remove_port(&mut self, port: PortIndex) {
+        self.ports[port.get()] = None;
+        self.set_max_frame(port, usize::MAX);
+    }
+
+    /// Replaces what is known of frames that come in by `port`. Without effect on a port that is not there.
+    pub fn set_ingress(&mut self, port: PortIndex, ingress: Ingress) {
+        if let Some(entry) = &mut self.ports[port.get()] {
+            entry.ingress = ingress;
+        }
+    }
+
+    /// Replaces the MTU, as in [`add_port`](Self::add_port). Without effect on a port that is not there.
+    pub fn set_mtu(&mut self, port: PortIndex, mtu: u16) {
+        if self.ports[port.get()].is_some() {
+            self.set_max_frame(port, usize::from(mtu) + ETHERNET_LEN);
+        }
+    }
+
+    fn set_max_frame(&mut self, port: PortIndex, max_frame: usize) {
+        self.max_frame[port.get()] = max_frame;
         self.smallest_max_frame = self.max_frame.iter().copied().min().unwrap_or(usize::MAX);
     }
 
@@ -115,6 +147,9 @@ impl Forwarder {
 
     /// Handles every frame of `burst`, received on `port`, and leaves it empty. `now` is asked only for
     /// frames that go to the control thread, whose rate is limited.
+    ///
+    /// What is looked at for each frame is there in every deployment; samples and source filters, which are
+    /// not, cost one test a burst where they are not used.
     #[inline]
     pub fn forward<B, E>(
         &mut self,
@@ -134,15 +169,26 @@ impl Forwarder {
         let mut lens = [0usize; BURST];
         let frames = burst.frames();
         let count = frames.len().min(BURST);
-        let Some(entry) = self.ports[port.get()].as_deref() else { return PassReport::default() };
+        let mut report = PassReport::default();
+        if self.policy.is_watching() {
+            report.punted += self.sample(&now, port, frames);
+        }
+        let Some(entry) = self.ports[port.get()].as_deref() else {
+            burst.drain().for_each(drop);
+            return report;
+        };
+        // Bit i for frame i: handled as odd, where the reason is found again.
+        let mut refused =
+            if entry.ingress.filters_sources() { refused_sources(frames, &entry.ingress) } else { 0 };
 
         let mut rx_bytes = 0;
         let mut runs = 0;
         for ((frame, run), len) in frames.iter().zip(&mut run_of).zip(&mut lens) {
             let bytes = frame.bytes();
             rx_bytes += bytes.len() as u64;
-            let whole = !frame.is_chained() & frame.stripped_tag().is_none();
-            let data = plain_data(bytes, frame.ip_checksum(), &entry.ingress).filter(|_| whole);
+            let plain = !frame.is_chained() & frame.stripped_tag().is_none() & (refused & 1 == 0);
+            refused >>= 1;
+            let data = plain_data(bytes, frame.ip_checksum(), &entry.ingress).filter(|_| plain);
             let (group, ip_end) = data.unwrap_or_default();
             // The first frame begins a run; a remainder by BURST needs no bounds check.
             runs += usize::from(runs == 0 || group != groups[(runs - 1) % BURST]);
@@ -155,7 +201,6 @@ impl Forwarder {
         // Where data goes without a member having asked, groups that stay on their link are tested one by
         // one (r69); elsewhere they have no members, and that is test enough.
         let screened = !always.is_empty();
-        let mut report = PassReport::default();
         let mut forwarded = 0;
         let mut run = Run::default();
         for (i, mut frame) in burst.drain().take(BURST).enumerate() {
@@ -237,8 +282,18 @@ impl Forwarder {
                     egress.replicate(frame, ports);
                 }
             }
-            Verdict::Igmp => odd.punted = self.punt(now(), port, frame.bytes()),
-            Verdict::Drop(reason) => self.counters.port(port).dropped(reason).add(1),
+            Verdict::Igmp => {
+                odd.punted = self.punt(port, |punt| punt.igmp(now(), port, frame.bytes()));
+            }
+            Verdict::Neighbour => {
+                odd.punted = self.punt(port, |punt| punt.neighbour(now(), port, frame.bytes()));
+            }
+            Verdict::Drop(reason) => {
+                if reason == DropReason::SourceNotAllowed {
+                    self.count_filtered(frame.bytes());
+                }
+                self.counters.port(port).dropped(reason).add(1);
+            }
         }
         odd
     }
@@ -250,29 +305,38 @@ impl Forwarder {
         if screened && self.policy.is_local(group) { PortSet::EMPTY } else { self.within_mtu(ports, len) }
     }
 
-    /// Counts a frame for the control thread, and says whether it got there (1) or not (0).
+    /// Hands a frame to the control thread, counts it, and says whether it got there (1) or not (0).
     #[cold]
-    fn punt(&mut self, now: Time, port: PortIndex, bytes: &[u8]) -> u32 {
+    fn punt(&mut self, port: PortIndex, send: impl FnOnce(&mut PuntPath) -> Result<(), DropReason>) -> u32 {
         let counters = self.counters.port(port);
         let Some(entry) = self.ports[port.get()].as_deref_mut() else { return 0 };
-        if !entry.policer.admit(now) {
-            counters.dropped(DropReason::PuntPoliced).add(1);
-            return 0;
-        }
-        match entry.punt.send(port, bytes) {
+        match send(&mut entry.punt) {
             Ok(()) => {
                 counters.punted.add(1);
                 1
             }
-            Err(SendRefused::Full) => {
-                counters.dropped(DropReason::PuntFull).add(1);
-                0
-            }
-            Err(SendRefused::TooLong) => {
-                counters.dropped(DropReason::Chained).add(1);
+            Err(reason) => {
+                counters.dropped(reason).add(1);
                 0
             }
         }
+    }
+
+    /// Hands over copies of those frames whose group is watched. How many.
+    #[cold]
+    fn sample<F: Frame>(&mut self, now: &impl Fn() -> Time, port: PortIndex, frames: &[F]) -> u32 {
+        let Some(entry) = self.ports[port.get()].as_deref_mut() else { return 0 };
+        let is_watched = |frame: &&F| data_group(frame.bytes()).is_some_and(|g| self.policy.is_watched(g));
+        let watched = frames.iter().filter(is_watched);
+        watched.map(|frame| u32::from(entry.punt.sample(now(), port, frame.bytes()))).sum()
+    }
+
+    /// Counts a frame of a refused source for its group.
+    #[cold]
+    fn count_filtered(&mut self, frame: &[u8]) {
+        let mut hit = [Hit::MISS];
+        self.table.lookup_burst(&[data_group(frame).unwrap_or_default()], &mut hit);
+        self.table.count_filtered(hit[0].slot, 1);
     }
 
     /// Takes the ports out whose MTU a frame of `len` bytes exceeds, each counting it (r99).
@@ -300,6 +364,16 @@ impl Forwarder {
         };
         self.counters.port(port).dropped(reason).add(1);
     }
+}
+
+/// The frames from sources that may not send data, one bit each. Of what is no data, the bit means nothing.
+#[inline(never)]
+fn refused_sources<F: Frame>(frames: &[F], ingress: &Ingress) -> u32 {
+    let is_refused = |frame: &F| {
+        let source = frame.bytes().get(SOURCE..).and_then(<[u8]>::first_chunk);
+        source.is_some_and(|octets| !ingress.allows_source(u32::from_be_bytes(*octets)))
+    };
+    frames.iter().take(BURST).enumerate().fold(0, |refused, (i, f)| refused | u32::from(is_refused(f)) << i)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use super::*;
 use crate::counters::{WorkerCountersReader, worker_counters};
 use crate::frame::{OwnedBurst, OwnedFrame};
+use crate::ingress::IngressSettings;
 use crate::ring::{FrameReceiver, frame_ring};
 use group_table::{GroupTableWriter, TableSettings, group_table};
 use types::GroupAddr;
@@ -14,6 +15,20 @@ fn port(i: usize) -> PortIndex {
 
 fn group(text: &str) -> GroupAddr {
     text.parse().unwrap()
+}
+
+fn settings() -> IngressSettings {
+    IngressSettings {
+        router_mac: ROUTER,
+        kernel_mac: None,
+        own: Vec::new(),
+        address: None,
+        sources_allowed: Vec::new(),
+    }
+}
+
+fn ingress() -> Ingress {
+    Ingress::new(&settings())
 }
 
 #[derive(Default)]
@@ -40,7 +55,7 @@ impl Bench {
     fn new() -> Self {
         let (table, mut readers) = group_table(TableSettings { max_groups: 64, readers: 1, seed: 1 });
         let masks = Arc::new(PortMasks::new());
-        let policy = Arc::new(ForwardingPolicy::new(vec!["239.255.255.250/32".parse().unwrap()]));
+        let policy = Arc::new(ForwardingPolicy::new(&["239.255.255.250/32".parse().unwrap()]));
         let (writer, counters) = worker_counters();
         let mut forwarder = Forwarder::new(ForwarderParts {
             table: readers.remove(0),
@@ -53,7 +68,7 @@ impl Bench {
         for i in 0..4 {
             let (tx, rx) = frame_ring(2);
             punted.push(rx);
-            forwarder.add_port(port(i), Ingress::new(ROUTER, None, &[]), tx, Policer::new(1_000, 4), 1500);
+            forwarder.add_port(port(i), ingress(), tx, Policer::new(1_000, 4), 1500);
         }
         masks.set_forward(port(0), [1, 2, 3].map(port).into_iter().collect());
         policy.set_enabled(true);
@@ -235,7 +250,7 @@ fn r14_igmp_is_punted_up_to_the_ring_and_the_rate() {
 fn r99_only_the_port_with_the_small_mtu_drops() {
     let mut b = Bench::new();
     let (tx, _rx) = frame_ring(1);
-    b.forwarder.add_port(port(2), Ingress::new(ROUTER, None, &[]), tx, Policer::new(1, 1), 1400);
+    b.forwarder.add_port(port(2), ingress(), tx, Policer::new(1, 1), 1400);
     let g = group("239.2.2.2");
     b.table.set(g, port(1)).unwrap();
     b.table.set(g, port(2)).unwrap();

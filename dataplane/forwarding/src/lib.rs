@@ -9,18 +9,22 @@ mod classify;
 mod counters;
 mod forwarder;
 mod frame;
+mod ingress;
 mod policer;
 mod policy;
+mod punt;
 mod rewrite;
 mod ring;
 
-pub use classify::{Ingress, Verdict, classify, plain_data};
+pub use classify::{Verdict, classify, plain_data};
 pub use counters::{
     Counter, PortCounters, PortCountersSnapshot, WorkerCounters, WorkerCountersReader, worker_counters,
 };
 pub use forwarder::{BURST, Forwarder, ForwarderParts, PassReport};
 pub use frame::{Egress, OwnedBurst, OwnedFrame};
+pub use ingress::{Ingress, IngressSettings};
 pub use policer::Policer;
-pub use policy::ForwardingPolicy;
+pub use policy::{ForwardingPolicy, MAX_WATCHED};
+pub use punt::{PuntKind, punt_kind};
 pub use rewrite::rewrite;
 pub use ring::{FrameReceiver, FrameSender, RING_FRAME_MAX, SendRefused, frame_ring};

@@ -3,6 +3,7 @@
 //! Buffers are allocated once and circulate: a full queue one way, a queue of empty ones back. Neither
 //! side allocates, frees or waits, and no mbuf ever reaches the control thread.
 
+use core::sync::atomic::{Ordering, fence};
 use std::sync::Arc;
 
 use crossbeam::queue::ArrayQueue;
@@ -72,6 +73,11 @@ impl FrameSender {
     pub fn has_room(&self) -> bool {
         !self.0.empty.is_empty()
     }
+
+    /// Whether more than half of the ring is free.
+    pub(crate) fn is_half_free(&self) -> bool {
+        self.0.empty.len() * 2 > self.0.empty.capacity()
+    }
 }
 
 impl FrameReceiver {
@@ -82,6 +88,14 @@ impl FrameReceiver {
         let result = take(slot.port, &slot.bytes[..slot.len]);
         let _ = self.0.empty.push(slot);
         Some(result)
+    }
+
+    /// Whether the sender is gone: what waits now is the last.
+    pub fn has_ended(&self) -> bool {
+        let has_ended = Arc::strong_count(&self.0) == 1;
+        // The count is read relaxed; the sender's last frame was in before it let go.
+        fence(Ordering::Acquire);
+        has_ended
     }
 
     /// Whether nothing waits.
@@ -108,6 +122,17 @@ mod tests {
             assert_eq!(rx.recv(|_, _| ()), None);
         }
         assert_eq!(tx.send(port, &[0; RING_FRAME_MAX + 1]), Err(SendRefused::TooLong));
+        assert!(rx.is_empty());
+    }
+
+    #[test]
+    fn a_ring_has_ended_when_its_sender_is_gone_and_still_gives_what_it_holds() {
+        let (mut tx, mut rx) = frame_ring(2);
+        tx.send(PortIndex::default(), &[7]).unwrap();
+        assert!(!rx.has_ended());
+        drop(tx);
+        assert!(rx.has_ended());
+        assert_eq!(rx.recv(|_, b| b.to_vec()), Some(vec![7]));
         assert!(rx.is_empty());
     }
 

@@ -53,6 +53,13 @@ impl GroupTableReader {
         self.table.count(self.reader, slot, frames, bytes);
     }
 
+    /// Adds to the count of frames of the entry that were refused for their source (r85). As
+    /// [`count`](Self::count) otherwise.
+    pub fn count_filtered(&mut self, slot: u32, frames: u64) {
+        debug_assert!(!self.asleep, "a sleeping reader holds no slot");
+        self.table.count_filtered(self.reader, slot, frames);
+    }
+
     /// "I hold nothing of the past": every [`Hit`] so far is done with. Takes over a grown table.
     ///
     /// While the writer has reclaimed nothing, this is one load of a line that no one writes. It is

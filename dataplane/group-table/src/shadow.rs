@@ -13,16 +13,26 @@ pub struct GroupCounters {
     pub frames: u64,
     /// Bytes, as the workers count them.
     pub bytes: u64,
+    /// Frames that were refused for their source (r85); not among `frames`.
+    pub filtered: u64,
 }
 
 impl GroupCounters {
     /// Modulo 2^64, like every counter here: a base may stand "before" zero.
     pub(crate) fn plus(self, other: Self) -> Self {
-        Self { frames: self.frames.wrapping_add(other.frames), bytes: self.bytes.wrapping_add(other.bytes) }
+        self.with(other, u64::wrapping_add)
     }
 
     pub(crate) fn minus(self, other: Self) -> Self {
-        Self { frames: self.frames.wrapping_sub(other.frames), bytes: self.bytes.wrapping_sub(other.bytes) }
+        self.with(other, u64::wrapping_sub)
+    }
+
+    fn with(self, other: Self, both: fn(u64, u64) -> u64) -> Self {
+        Self {
+            frames: both(self.frames, other.frames),
+            bytes: both(self.bytes, other.bytes),
+            filtered: both(self.filtered, other.filtered),
+        }
     }
 }
 
@@ -60,7 +70,7 @@ impl Record {
         is_watched: false,
         is_listed: false,
         state: State::Free,
-        base: GroupCounters { frames: 0, bytes: 0 },
+        base: GroupCounters { frames: 0, bytes: 0, filtered: 0 },
     };
 
     /// Has its key for a reason: members, or somebody watching.
@@ -150,7 +160,7 @@ impl Shadow {
                 is_watched,
                 is_listed: false,
                 state: State::Keyed,
-                base: self.counted(slot),
+                base: self.table.counted(slot),
             };
             self.table.publish(slot, key, members);
             return Some(slot);
@@ -207,20 +217,15 @@ impl Shadow {
         }
     }
 
-    fn counted(&self, slot: usize) -> GroupCounters {
-        let (frames, bytes) = self.table.counted(slot);
-        GroupCounters { frames, bytes }
-    }
-
     /// Counted in a slot since it was given to its key.
     pub(crate) fn counters(&self, slot: usize) -> GroupCounters {
-        self.counted(slot).minus(self.records[slot].base)
+        self.table.counted(slot).minus(self.records[slot].base)
     }
 
     /// Takes what was counted in a slot, so that it reads zero, ...
     pub(crate) fn take_counters(&mut self, slot: usize) -> GroupCounters {
         let taken = self.counters(slot);
-        self.records[slot].base = self.counted(slot);
+        self.records[slot].base = self.table.counted(slot);
         taken
     }
 

@@ -1,5 +1,6 @@
 //! The part of the table that both ends touch: buckets of slots, and the readers' counters.
 
+use crate::shadow::GroupCounters;
 use crate::sync::{AtomicU64, Link, Ordering};
 use core::hint::black_box;
 use types::PortSet;
@@ -111,14 +112,40 @@ struct SlotCounters {
     bytes: AtomicU64,
 }
 
+/// What one reader counts, by slot: allocations of its own, so that readers share no line.
+#[derive(Debug)]
+struct ReaderCounters {
+    passed: Box<[SlotCounters]>,
+    /// Frames refused for their source. Apart from the others, as it is hardly ever touched.
+    filtered: Box<[AtomicU64]>,
+}
+
+impl ReaderCounters {
+    fn new(slots: usize) -> Self {
+        let zero = || AtomicU64::new(0);
+        Self {
+            passed: (0..slots).map(|_| SlotCounters { frames: zero(), bytes: zero() }).collect(),
+            filtered: (0..slots).map(|_| zero()).collect(),
+        }
+    }
+
+    fn slot(&self, slot: usize) -> GroupCounters {
+        GroupCounters {
+            frames: self.passed[slot].frames.load(Ordering::Relaxed),
+            bytes: self.passed[slot].bytes.load(Ordering::Relaxed),
+            filtered: self.filtered[slot].load(Ordering::Relaxed),
+        }
+    }
+}
+
 /// One table: written by the writer alone, except for each reader's own counters.
 #[derive(Debug)]
 pub(crate) struct Table {
     seeds: Seeds,
     /// A power of two of them.
     buckets: Box<[Bucket]>,
-    /// By reader, then by slot: an allocation each, so that readers share no line.
-    counters: Box<[Box<[SlotCounters]>]>,
+    /// By reader.
+    counters: Box<[ReaderCounters]>,
     /// The table that outgrew this one.
     pub(crate) next: Link<Self>,
 }
@@ -127,12 +154,10 @@ impl Table {
     /// An empty table of at least `buckets` buckets, rounded up to a power of two.
     pub(crate) fn new(buckets: usize, readers: usize, seeds: Seeds) -> Self {
         let buckets = buckets.next_power_of_two();
-        let per_slot = || SlotCounters { frames: AtomicU64::new(0), bytes: AtomicU64::new(0) };
-        let per_reader = || (0..buckets * LANES).map(|_| per_slot()).collect();
         Self {
             seeds,
             buckets: (0..buckets).map(|_| Bucket::new()).collect(),
-            counters: (0..readers).map(|_| per_reader()).collect(),
+            counters: (0..readers).map(|_| ReaderCounters::new(buckets * LANES)).collect(),
             next: Link::new(),
         }
     }
@@ -184,24 +209,25 @@ impl Table {
         self.buckets[slot / LANES].keys[slot % LANES].store(mark, Ordering::Relaxed);
     }
 
-    /// Writer: frames and bytes ever counted in a slot, over all readers.
-    pub(crate) fn counted(&self, slot: usize) -> (u64, u64) {
-        self.counters.iter().fold((0, 0), |(frames, bytes), slots| {
-            let c = &slots[slot];
-            let f = c.frames.load(Ordering::Relaxed);
-            let b = c.bytes.load(Ordering::Relaxed);
-            (u64::wrapping_add(frames, f), u64::wrapping_add(bytes, b))
-        })
+    /// Writer: what was ever counted in a slot, over all readers.
+    pub(crate) fn counted(&self, slot: usize) -> GroupCounters {
+        let readers = self.counters.iter().map(|reader| reader.slot(slot));
+        readers.fold(GroupCounters::default(), GroupCounters::plus)
     }
 
     /// Reader: adds to its counters of a slot.
-    ///
-    /// Load and store instead of an atomic addition: nobody else writes them.
     #[inline]
     pub(crate) fn count(&self, reader: usize, slot: u32, frames: u64, bytes: u64) {
-        if let Some(c) = self.counters[reader].get(slot as usize) {
-            c.frames.store(c.frames.load(Ordering::Relaxed).wrapping_add(frames), Ordering::Relaxed);
-            c.bytes.store(c.bytes.load(Ordering::Relaxed).wrapping_add(bytes), Ordering::Relaxed);
+        if let Some(c) = self.counters[reader].passed.get(slot as usize) {
+            add(&c.frames, frames);
+            add(&c.bytes, bytes);
+        }
+    }
+
+    /// Reader: adds to its counter of frames that were refused for their source.
+    pub(crate) fn count_filtered(&self, reader: usize, slot: u32, frames: u64) {
+        if let Some(counter) = self.counters[reader].filtered.get(slot as usize) {
+            add(counter, frames);
         }
     }
 
@@ -265,6 +291,12 @@ impl Table {
             Probe::GoOn
         }
     }
+}
+
+/// Load and store instead of an atomic addition: nobody but its reader writes a counter.
+#[inline]
+fn add(counter: &AtomicU64, more: u64) {
+    counter.store(counter.load(Ordering::Relaxed).wrapping_add(more), Ordering::Relaxed);
 }
 
 /// What one bucket says of a search.

@@ -75,13 +75,14 @@ fn an_emptied_entry_is_revived_in_its_slot_with_its_counters() {
     writer.set(group(1), port(1)).unwrap();
     let before = lookup(&mut reader, group(1));
     reader.count(before.slot, 3, 300);
+    reader.count_filtered(before.slot, 7);
     writer.clear(group(1), port(1));
     assert!(writer.is_empty());
     writer.set(group(1), port(2)).unwrap();
     settle(&mut writer, &mut reader);
     let after = lookup(&mut reader, group(1));
     assert_eq!((after.slot, after.members), (before.slot, PortSet::only(port(2))));
-    assert_eq!(writer.counters(group(1)), GroupCounters { frames: 3, bytes: 300 });
+    assert_eq!(writer.counters(group(1)), GroupCounters { frames: 3, bytes: 300, filtered: 7 });
 }
 
 #[test]
@@ -95,6 +96,7 @@ fn a_slot_is_not_given_again_while_a_reader_may_know_its_old_key() {
     writer.set(group(2), port(2)).unwrap();
     assert_ne!(lookup(&mut reader, group(2)).slot, old.slot);
     reader.count(old.slot, 1, 64);
+    reader.count_filtered(old.slot, 1);
     assert_eq!(writer.maintain(), 0, "the reader has not passed");
     reader.quiesce();
     assert_eq!(writer.maintain(), 1);
@@ -160,7 +162,7 @@ fn a_watched_group_is_counted_without_members() {
     let hit = lookup(&mut reader, group(5));
     assert!(hit.is_entry() && hit.members.is_empty());
     reader.count(hit.slot, 2, 128);
-    assert_eq!(writer.counters(group(5)), GroupCounters { frames: 2, bytes: 128 });
+    assert_eq!(writer.counters(group(5)), GroupCounters { frames: 2, bytes: 128, filtered: 0 });
     writer.unwatch(group(5));
     settle(&mut writer, &mut reader);
     assert_eq!(lookup(&mut reader, group(5)), Hit::MISS);

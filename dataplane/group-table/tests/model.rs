@@ -181,6 +181,8 @@ impl Pair {
                 let counters = self.counters.entry(group).or_default();
                 counters.frames += 1;
                 counters.bytes += 100;
+                self.readers[reader].count_filtered(hit.slot, 2);
+                counters.filtered += 2;
             }
         }
         assert_eq!(hits.last(), Some(&Hit::MISS));

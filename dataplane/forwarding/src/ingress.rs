@@ -1,0 +1,96 @@
+//! What a worker knows of the port a frame came in by.
+
+use core::net::Ipv4Addr;
+
+use types::{Ipv4Net, MacAddr};
+
+use crate::classify::mac_bits;
+
+/// What makes an [`Ingress`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IngressSettings {
+    /// Manifold's own MAC, on every port.
+    pub router_mac: MacAddr,
+    /// The MAC that the kernel sends with on the same interface, for ports that are kernel interfaces: a tap
+    /// sees those frames go out.
+    pub kernel_mac: Option<MacAddr>,
+    /// The IPv4 addresses of all ports: nobody else may send from them (r98).
+    pub own: Vec<Ipv4Addr>,
+    /// The port's address: ARP requests and echo requests for it go to the control thread.
+    pub address: Option<Ipv4Addr>,
+    /// Who may send multicast data in by this port (r85); empty is anyone.
+    pub sources_allowed: Vec<Ipv4Net>,
+}
+
+/// [`IngressSettings`], ready to be asked for each frame.
+#[derive(Debug, Clone)]
+pub struct Ingress {
+    pub(crate) router_mac: u64,
+    pub(crate) kernel_mac: u64,
+    pub(crate) own: OwnAddresses,
+    address: Option<[u8; 4]>,
+    /// Address and mask each.
+    sources_allowed: Box<[(u32, u32)]>,
+}
+
+impl Ingress {
+    /// The port that the settings describe.
+    pub fn new(settings: &IngressSettings) -> Self {
+        let IngressSettings { router_mac, kernel_mac, own, address, sources_allowed } = settings;
+        Self {
+            router_mac: mac_bits(*router_mac),
+            kernel_mac: kernel_mac.map_or(u64::MAX, mac_bits),
+            own: own.iter().copied().collect(),
+            address: address.map(|address| address.octets()),
+            sources_allowed: sources_allowed.iter().map(|net| (net.addr().to_bits(), net.mask())).collect(),
+        }
+    }
+
+    /// Whether these are the octets of the port's address.
+    pub(crate) fn is_address(&self, octets: Option<&[u8]>) -> bool {
+        self.address.is_some_and(|address| octets == Some(&address))
+    }
+
+    /// Whether it matters who sends.
+    #[inline]
+    pub(crate) fn filters_sources(&self) -> bool {
+        !self.sources_allowed.is_empty()
+    }
+
+    /// Whether `source` may send multicast data, as far as the settings go (r85).
+    #[inline]
+    pub(crate) fn allows_source(&self, source: u32) -> bool {
+        let allows = |&(addr, mask): &(u32, u32)| (source ^ addr) & mask == 0;
+        self.sources_allowed.is_empty() || self.sources_allowed.iter().any(allows)
+    }
+}
+
+/// Our addresses, behind one bit each of a filter: nearly every frame costs one shift.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct OwnAddresses {
+    filter: u64,
+    addresses: Vec<u32>,
+}
+
+impl OwnAddresses {
+    #[inline]
+    fn bit(addr: u32) -> u64 {
+        1 << (addr.wrapping_mul(0x9e37_79b1) >> 26)
+    }
+
+    #[inline]
+    pub(crate) fn may_contain(&self, addr: u32) -> bool {
+        self.filter & Self::bit(addr) != 0
+    }
+
+    pub(crate) fn contains(&self, addr: u32) -> bool {
+        self.may_contain(addr) && self.addresses.contains(&addr)
+    }
+}
+
+impl FromIterator<Ipv4Addr> for OwnAddresses {
+    fn from_iter<I: IntoIterator<Item = Ipv4Addr>>(addresses: I) -> Self {
+        let addresses: Vec<u32> = addresses.into_iter().map(Ipv4Addr::to_bits).collect();
+        Self { filter: addresses.iter().fold(0, |f, a| f | Self::bit(*a)), addresses }
+    }
+}
