@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use types::{MAX_PORTS, PortIndex};
 
+use crate::assemble::Raw;
 use crate::device::Device;
 use crate::duration::show;
-use crate::load::Raw;
 use crate::model::PortTimers;
 use crate::options::PortOptions;
 use crate::port::RawPort;

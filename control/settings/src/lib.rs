@@ -11,11 +11,14 @@
 //! say, and comes in as an argument ([`plan_memory`], [`place_threads`]). Runs on the control thread and in
 //! `manifold check`; needs no DPDK.
 
+mod assemble;
 mod check;
 mod device;
 mod difference;
 mod duration;
 mod eal;
+mod edit;
+mod live;
 mod load;
 mod memory;
 mod model;
@@ -29,7 +32,9 @@ mod sections;
 pub use device::{Device, DeviceError, InterfaceName, PciAddress, Vdev};
 pub use difference::{Difference, PortChange, difference};
 pub use eal::{Placement, eal_args, place_threads};
-pub use load::{load, parse, parse_layers};
+pub use edit::{Edit, EditError, apply_edits, check_edits};
+pub use live::{LiveLayer, write_live};
+pub use load::{load, load_layers, load_with_live, parse, parse_layers, reload};
 pub use memory::{MachineError, MemoryMode, MemoryPlan, mbuf_data_room, memory_mb, plan_memory, pool_size};
 pub use model::{
     Cores, EalSettings, FastLeave, Hugepages, IgmpVersion, LeavePolicy, LogLevel, LogSettings, PathSettings,

@@ -137,21 +137,29 @@ impl Defaults {
 const DEVICE_CURE: &str = "set `device` to a PCI address like \"0000:3b:00.0\", a kernel Ethernet interface like \
                            \"eth1\", or a DPDK virtual device like \"net_pcap0,rx_pcap=in.pcap\"";
 
+/// What a port's name may be.
+pub(crate) const NAME_CURE: &str =
+    "use 1 to 32 letters, digits, `-`, `_` and `.`, beginning with a letter or digit";
+
+pub(crate) fn usable_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.len() <= 32 && name.chars().all(plain)
+}
+
 fn read_name(section: &mut Section<'_, '_>, problems: &mut Problems) -> Option<At<String>> {
-    let cure = "use 1 to 32 letters, digits, `-`, `_` and `.`, beginning with a letter or digit";
     let Some(value) = section.value("name") else {
         problems.error(section.place(), "a [[port]] has no name", "set `name`, like \"wan\"");
         return None;
     };
     let at = value.string("the port's name in quotes", problems)?;
     let name = at.value;
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-    let starts = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if name.len() > 32 || !starts || !name.chars().all(plain) {
-        value.error(&format!("is \"{}\"", name.escape_debug()), cure, problems);
+    if !usable_name(name) {
+        value.error(&format!("is \"{}\"", name.escape_debug()), NAME_CURE, problems);
         return None;
     }
     section.rename(format!("[[port]] \"{name}\""));
+    // Found under the new name, too.
+    section.value("name");
     Some(At { value: name.to_owned(), place: at.place })
 }
 

@@ -73,6 +73,10 @@ impl SettingsError {
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
+
+    pub(crate) fn into_problems(self) -> Vec<Problem> {
+        self.problems
+    }
 }
 
 impl From<Problem> for SettingsError {

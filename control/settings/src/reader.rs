@@ -1,6 +1,8 @@
 //! TOML tables read key by key, every value with its place. Written by hand rather than derived, because a
 //! derived reader stops at the first problem and cannot say what would cure it.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -19,12 +21,25 @@ pub(crate) struct Document<'t> {
     text: &'t str,
     /// Where each line begins: a large file has many places to find.
     lines: Vec<usize>,
+    /// The line of each value that was asked for and found, by its table's name and its key.
+    found: RefCell<HashMap<(String, &'static str), usize>>,
 }
 
 impl<'t> Document<'t> {
     pub(crate) fn new(file: &str, text: &'t str) -> Self {
         let ends = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1);
-        Self { file: file.into(), text, lines: std::iter::once(0).chain(ends).collect() }
+        Self {
+            file: file.into(),
+            text,
+            lines: std::iter::once(0).chain(ends).collect(),
+            found: RefCell::default(),
+        }
+    }
+
+    /// The file's name and the line where `key` of the table of that name was found.
+    pub(crate) fn origin(&self, table: &str, key: &'static str) -> Option<String> {
+        let line = *self.found.borrow().get(&(table.to_owned(), key))?;
+        Some(format!("{}:{line}", self.file))
     }
 
     pub(crate) fn whole(&self) -> Place {
@@ -85,6 +100,9 @@ impl<'a, 't> Section<'a, 't> {
     pub(crate) fn value(&mut self, key: &'static str) -> Option<Value<'a, 't>> {
         self.known.push(key);
         let value = self.table.get(key)?;
+        if let Some((line, _)) = self.document.place(value.span()).position {
+            self.document.found.borrow_mut().insert((self.name.clone(), key), line);
+        }
         Some(Value { document: self.document, key: key.to_owned(), value })
     }
 
@@ -145,6 +163,7 @@ impl<'a, 't> Section<'a, 't> {
                 None => {
                     let mut known = self.known.clone();
                     known.sort_unstable();
+                    known.dedup();
                     format!("the keys here are {}", known.join(", "))
                 }
             };

@@ -2,9 +2,9 @@
 
 use types::PortIndex;
 
+use crate::assemble::Raw;
 use crate::device::Device;
 use crate::eal::AF_PACKET_FRAMES;
-use crate::load::Raw;
 use crate::port::RawPort;
 use crate::problem::{Place, Problems};
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use settings::{Settings, SettingsError, Sources, load, parse, parse_layers};
+use settings::{Settings, SettingsError, Sources, load, parse, parse_layers, reload};
 
 const MAIN: &str = "[proxy]\nupstream = \"wan\"\nlocal-groups = []\n\
     [defaults]\nquery-interval = \"60s\"\n\
@@ -164,7 +164,8 @@ fn files_are_read_and_their_faults_named() {
     fs::write(&live, "[proxy]\nenabled = false\n").unwrap();
     assert!(!load(&main).unwrap().proxy.enabled);
     fs::write(&live, "[proxy]\nenabled = fal").unwrap();
-    assert!(error(&main).starts_with(&format!("{}:2:11: not TOML: ", live.display())), "{}", error(&main));
+    let error = reload(&main).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("{}:2:11: not TOML: ", live.display())), "{error}");
     fs::write(&main, format!("{MAIN}[paths]\nlive = false\n")).unwrap();
     assert!(load(&main).unwrap().proxy.enabled);
 }

@@ -1,0 +1,223 @@
+//! Changes of the live layer's text: what page and socket may ask for.
+
+use std::fmt;
+
+use toml_edit::{DocumentMut, Item, Table, Value};
+
+use crate::device::Device;
+use crate::options::PortOptions;
+use crate::port::usable_name;
+use crate::problem::{Problems, SettingsError};
+use crate::reader::{Document, nearest};
+
+/// What the live layer may say of the proxy as a whole.
+const PROXY_KEYS: &[&str] = &["enabled", "upstream", "local-groups", "ssm-range"];
+/// And of a port, besides its policies.
+const PORT_KEYS: &[&str] = &["device", "address", "querier-address"];
+const HEADER: &str = "# What page and socket changed; it goes before the administrator's settings. Manifold writes this file.\n";
+
+/// One change: a key of `[proxy]` or of a port set, or taken out of the live layer.
+///
+/// `device` of a port makes the port, as one of the live layer; taking it out removes that port.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Edit {
+    /// The port's name; `None` for a key of `[proxy]`.
+    pub port: Option<String>,
+    /// The key.
+    pub key: String,
+    /// The value as TOML; `None` takes the key out, so that the administrator's value is in force again.
+    pub value: Option<String>,
+}
+
+/// Why a change is not made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EditError {
+    /// It is not for page and socket to make, or makes no sense.
+    Refused {
+        /// The edit at fault.
+        edit: Edit,
+        /// What is wrong.
+        what: String,
+        /// What would cure it.
+        cure: String,
+    },
+    /// The settings that there would be do not pass.
+    Settings(SettingsError),
+}
+
+impl fmt::Display for EditError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { edit, what, cure } => {
+                write!(f, "`{}` in ", edit.key.escape_debug())?;
+                match &edit.port {
+                    Some(port) => write!(f, "[[port]] \"{}\"", port.escape_debug())?,
+                    None => f.write_str("[proxy]")?,
+                }
+                write!(f, ": {what}; {cure}")
+            }
+            Self::Settings(error) => fmt::Display::fmt(error, f),
+        }
+    }
+}
+
+impl std::error::Error for EditError {}
+
+impl From<SettingsError> for EditError {
+    fn from(error: SettingsError) -> Self {
+        Self::Settings(error)
+    }
+}
+
+impl Edit {
+    pub(crate) fn refuse(&self, what: impl Into<String>, cure: impl Into<String>) -> EditError {
+        EditError::Refused { edit: self.clone(), what: what.into(), cure: cure.into() }
+    }
+
+    /// The value as parsed, when it is one that page and socket may set.
+    fn check(&self) -> Result<Option<Value>, EditError> {
+        let known: Vec<&str> = match &self.port {
+            None => PROXY_KEYS.to_vec(),
+            Some(_) => [PORT_KEYS, PortOptions::KEYS].concat(),
+        };
+        if !known.contains(&&*self.key) {
+            let cure = match nearest(&self.key, &known) {
+                Some(key) => {
+                    format!("did you mean `{key}`? Everything else is set in the administrator's file")
+                }
+                None => "set it in the administrator's file and reload".to_owned(),
+            };
+            return Err(self.refuse("is no setting that can be changed while Manifold runs", cure));
+        }
+        if let Some(name) = &self.port
+            && !usable_name(name)
+        {
+            return Err(self.refuse("no port can have that name", crate::port::NAME_CURE));
+        }
+        let Some(text) = &self.value else { return Ok(None) };
+        let value = text.trim().parse::<Value>().map_err(|error| {
+            let what =
+                format!("\"{}\" is no value: {}", text.escape_debug(), error.message().replace('\n', ", "));
+            self.refuse(what, "write it as in the file, text in quotes")
+        })?;
+        let device = value.as_str().filter(|_| self.key == "device");
+        if let Some(Ok(Device::Vdev(_))) = device.map(str::parse::<Device>) {
+            let cure = "set it in the administrator's file; here it takes a PCI address or an interface";
+            return Err(self.refuse("is a virtual device, which could load code or write any file", cure));
+        }
+        Ok(Some(value))
+    }
+}
+
+/// Whether page and socket may make these changes, as far as can be told without the settings that they are for.
+///
+/// # Errors
+/// The first that they may not make.
+pub fn check_edits(edits: &[Edit]) -> Result<(), EditError> {
+    edits.iter().try_for_each(|edit| edit.check().map(|_| ()))
+}
+
+/// The text of the live layer after these changes, in order. Comments stay, but for those of a key that goes. Whether
+/// the settings then pass is [`load_with_live`](crate::load_with_live())'s to say.
+///
+/// # Errors
+/// The first change that is refused; `live` is no TOML.
+pub fn apply_edits(live: Option<&str>, edits: &[Edit]) -> Result<String, EditError> {
+    let text = live.filter(|text| !text.trim().is_empty()).unwrap_or(HEADER);
+    let mut document = parse(text)?;
+    for edit in edits {
+        let value = edit.check()?;
+        match &edit.port {
+            None => edit_proxy(&mut document, edit, value)?,
+            Some(name) => edit_port(&mut document, name, edit, value)?,
+        }
+    }
+    Ok(document.to_string())
+}
+
+fn parse(text: &str) -> Result<DocumentMut, EditError> {
+    let mut problems = Problems::default();
+    // The reader names line and column as it does everywhere.
+    let file = Document::new("the live layer", text);
+    match (file.parse(&mut problems), text.parse()) {
+        (Some(_), Ok(document)) => Ok(document),
+        (_, Err(_)) | (None, Ok(_)) => Err(SettingsError::new(problems.errors).into()),
+    }
+}
+
+fn edit_proxy(document: &mut DocumentMut, edit: &Edit, value: Option<Value>) -> Result<(), EditError> {
+    if value.is_none() && !document.contains_key("proxy") {
+        return Ok(());
+    }
+    let item = document.entry("proxy").or_insert_with(|| Item::Table(Table::new()));
+    *item = std::mem::take(item)
+        .into_table()
+        .map(Item::Table)
+        .map_err(|_| edit.refuse("the live layer's `proxy` is no table", "mend the file and reload"))?;
+    if let Some(table) = item.as_table_mut() {
+        set(table, &edit.key, value);
+    }
+    Ok(())
+}
+
+fn edit_port(
+    document: &mut DocumentMut,
+    name: &str,
+    edit: &Edit,
+    value: Option<Value>,
+) -> Result<(), EditError> {
+    let item = document.entry("port").or_insert_with(|| Item::ArrayOfTables(Default::default()));
+    *item = std::mem::take(item).into_array_of_tables().map(Item::ArrayOfTables).map_err(|_| {
+        edit.refuse("the live layer's `port` is no list of tables", "mend the file and reload")
+    })?;
+    let Some(ports) = item.as_array_of_tables_mut() else { return Ok(()) };
+    let named = |table: &Table| table.get("name").and_then(Item::as_str) == Some(name);
+    let index = ports.iter().position(named);
+    let removes = edit.key == "device" && value.is_none();
+    if removes && !index.and_then(|i| ports.get(i)).is_some_and(|table| table.contains_key("device")) {
+        let what = "only a port that was added while Manifold runs can be removed so";
+        return Err(edit.refuse(what, "take any other out of the administrator's file, and reload"));
+    }
+    match (index, value) {
+        (Some(index), _) if removes => {
+            ports.remove(index);
+        }
+        (Some(index), value) => {
+            if let Some(table) = ports.get_mut(index) {
+                set(table, &edit.key, value);
+                // A name alone says nothing, and would outlive the administrator's port.
+                if table.len() == 1 {
+                    ports.remove(index);
+                }
+            }
+        }
+        (None, Some(value)) => {
+            let mut table = Table::new();
+            set(&mut table, "name", Some(name.into()));
+            set(&mut table, &edit.key, Some(value));
+            ports.push(table);
+        }
+        (None, None) => {}
+    }
+    if ports.is_empty() {
+        document.remove("port");
+    }
+    Ok(())
+}
+
+/// Sets or removes a key; a comment after the old value stays after the new one.
+fn set(table: &mut Table, key: &str, value: Option<Value>) {
+    let Some(mut value) = value else {
+        table.remove(key);
+        return;
+    };
+    match table.get_mut(key).and_then(Item::as_value_mut) {
+        Some(old) => {
+            *value.decor_mut() = old.decor().clone();
+            *old = value;
+        }
+        None => {
+            table.insert(key, Item::Value(value));
+        }
+    }
+}

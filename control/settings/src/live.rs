@@ -1,0 +1,130 @@
+//! The live layer as a file: what is in force of it, changes, and writing it so that no crash leaves half of it.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::edit::{Edit, EditError, apply_edits};
+use crate::load::load_with_live;
+use crate::model::Settings;
+
+/// The live layer that is in force. Changes begin from it, whatever the file holds by now: one that was broken by hand
+/// while Manifold runs must not cost what was set before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveLayer {
+    admin: PathBuf,
+    path: Option<PathBuf>,
+    /// What is in force.
+    text: Option<String>,
+    /// What the file held when it was last read or written here; `None` for no file, or one that is not in force.
+    stored: Option<String>,
+}
+
+impl LiveLayer {
+    pub(crate) fn new(admin: &Path, path: Option<&Path>, text: Option<String>) -> Self {
+        Self { admin: admin.to_owned(), path: path.map(Path::to_owned), stored: text.clone(), text }
+    }
+
+    /// The file; `None` when there is to be none.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// The text that is in force, where there is any.
+    pub fn text(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+
+    /// The settings and the live layer after these changes, all of them or none. Reads the administrator's file again,
+    /// and writes nothing: [`store`](Self::store) the layer, then apply the settings.
+    ///
+    /// # Errors
+    /// A change that is refused, or settings that do not pass with it.
+    pub fn edit(&self, edits: &[Edit]) -> Result<(Settings, Self), EditError> {
+        let text = apply_edits(self.text(), edits)?;
+        let settings = load_with_live(&self.admin, &text)?;
+        for edit in edits {
+            // Loading passes over a port that the administrator took away; to change one is a mistake.
+            if let (Some(name), Some(_)) = (&edit.port, &edit.value)
+                && settings.port(name).is_none()
+            {
+                let names: Vec<_> = settings.ports.iter().map(|port| format!("\"{}\"", port.name)).collect();
+                let cure = format!("the ports are {}; a new one begins with its `device`", names.join(", "));
+                return Err(edit.refuse("there is no such port", cure));
+            }
+        }
+        Ok((settings, Self { text: Some(text), ..self.clone() }))
+    }
+
+    /// Writes what is in force to the file, by [`write_live`]. A file that somebody else wrote since, or that did not
+    /// pass at the start, is kept beside it under the name that is returned.
+    ///
+    /// # Errors
+    /// The file cannot be written; it is as it was.
+    pub fn store(&mut self) -> io::Result<Option<PathBuf>> {
+        let (Some(path), Some(text)) = (&self.path, &self.text) else { return Ok(None) };
+        let kept = match fs::read(path) {
+            Ok(found) if self.stored.as_ref().is_some_and(|stored| stored.as_bytes() == found) => None,
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Ok(_) | Err(_) => Some(set_aside(path)?),
+        };
+        write_live(path, text)?;
+        self.stored = Some(text.clone());
+        Ok(kept)
+    }
+}
+
+/// The name under which a live layer is kept that is not in force: `live.toml.broken`.
+pub(crate) fn aside(path: &Path) -> PathBuf {
+    with_suffix(path, ".broken")
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Keeps the file under [`aside`]'s name in place of an earlier one. It stays under its own, too, until it is written
+/// over, so that a crash in between leaves it there.
+fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let aside = aside(path);
+    remove(&aside)?;
+    // What is no file, or on a file system without links, moves.
+    fs::hard_link(path, &aside).or_else(|_| fs::rename(path, &aside))?;
+    Ok(aside)
+}
+
+/// Writes the live layer's text so that whatever happens, the file holds the old text or the new one: to a new file
+/// beside it, which takes its place once the disk has it. Makes the folder; the file's mode is 0644.
+///
+/// # Errors
+/// The folder or the file cannot be written, or the disk is full; the file is as it was, and nothing is left beside it.
+pub fn write_live(path: &Path, text: &str) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let new = with_suffix(path, ".new");
+    // A crash may have left one; whatever it is, it is not to be written through.
+    remove(&new)?;
+    write_new(&new, text).and_then(|()| fs::rename(&new, path)).inspect_err(|_| {
+        let _ = fs::remove_file(&new);
+    })?;
+    File::open(folder)?.sync_all()
+}
+
+fn write_new(path: &Path, text: &str) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?;
+    // Whatever the umask: page and monitoring may read it.
+    file.set_permissions(Permissions::from_mode(0o644))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// Removes a file, if there is one.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
