@@ -12,6 +12,7 @@
 //! | `member` | one group on one client port |
 //! | `upstream` | one group on the provider's port |
 //! | `timers` | all deadlines, earliest first |
+//! | `table`, `slab` | a million entries by key, at a few bytes more than their own |
 //! | `intervals` | the RFC's intervals and counts, checked |
 //!
 //! Invariants: a `(port, group)` has an entry exactly while its bit is set; a group is joined at the
@@ -58,6 +59,8 @@ mod proxy;
 mod querier;
 mod rng;
 mod settings;
+mod slab;
+mod table;
 mod timers;
 mod upstream;
 mod verdict;

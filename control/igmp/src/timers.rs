@@ -1,8 +1,13 @@
-//! Deadlines: a four-way heap whose entries know their place, so that moving or cancelling one of a
-//! million costs a few swaps and firing never looks at the others.
+//! Deadlines: small heaps, one for each 4.3 seconds that has any, whose entries know their place. Setting,
+//! moving or cancelling one of a million costs a few swaps within one heap, and firing never looks at the
+//! others.
 
 use core::num::NonZeroU32;
+use std::collections::BTreeMap;
+
 use types::Time;
+
+use crate::slab::Slab;
 
 /// Who holds it owns one entry of a [`TimerQueue`]. Neither `Clone` nor `Copy`: one owner, one entry.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,96 +23,148 @@ impl TimerId {
     }
 }
 
-/// Children of a heap node. Four share a cache line or two and halve the depth of a binary heap.
+/// Children of a heap node. Four entries share a cache line and halve the depth of a binary heap.
 const ARITY: usize = 4;
 
+/// The upper half of a deadline names its heap, the lower half is kept in it.
+fn halves(at: Time) -> (u32, u32) {
+    let ns = at.as_nanos();
+    ((ns >> 32) as u32, ns as u32)
+}
+
+fn joined(upper: u32, lower: u32) -> Time {
+    Time::from_nanos(u64::from(upper) << 32 | u64::from(lower))
+}
+
 #[derive(Debug, Clone, Copy)]
-struct Entry<K> {
-    at: Time,
-    key: K,
+struct Entry {
+    lower: u32,
     slot: u32,
 }
 
-impl<K: Copy + Ord> Entry<K> {
-    /// Equal deadlines fire in the order of their keys, whatever order they were set in.
-    fn rank(&self) -> (Time, K) {
-        (self.at, self.key)
-    }
+#[derive(Debug, Clone, Copy)]
+struct Slot<K> {
+    key: K,
+    /// Which heap.
+    upper: u32,
+    /// Where in it.
+    place: u32,
 }
 
 /// Deadlines with keys, earliest first.
 #[derive(Debug)]
 pub(crate) struct TimerQueue<K> {
-    heap: Vec<Entry<K>>,
-    /// Slot to place in `heap`.
-    places: Vec<u32>,
-    free: Vec<u32>,
+    /// None of them is empty.
+    heaps: BTreeMap<u32, Vec<Entry>>,
+    slots: Slab<Slot<K>>,
 }
 
 impl<K: Copy + Ord> TimerQueue<K> {
     pub(crate) const fn new() -> Self {
-        Self { heap: Vec::new(), places: Vec::new(), free: Vec::new() }
+        Self { heaps: BTreeMap::new(), slots: Slab::new() }
     }
 
     /// The earliest deadline and its key. It stays until its owner moves or cancels it.
     pub(crate) fn first(&self) -> Option<(Time, K)> {
-        self.heap.first().map(Entry::rank)
+        let (upper, heap) = self.heaps.first_key_value()?;
+        let first = heap.first()?;
+        Some((joined(*upper, first.lower), self.slots[first.slot].key))
     }
 
     /// Makes `timer` fire at `at`, or never: inserts, moves or cancels as needed.
     pub(crate) fn set(&mut self, timer: &mut Option<TimerId>, key: K, at: Option<Time>) {
-        match (timer.as_ref(), at) {
-            (None, None) => {}
-            (None, Some(at)) => *timer = Some(self.insert(key, at)),
-            (Some(id), Some(at)) => self.move_to(id.slot(), at),
-            (Some(_), None) => self.cancel(timer),
+        let Some(at) = at else { return self.cancel(timer) };
+        let (upper, lower) = halves(at);
+        let Some(id) = timer.as_ref() else {
+            let slot = self.slots.insert(Slot { key, upper, place: 0 });
+            *timer = Some(TimerId::of_slot(slot));
+            return self.put(upper, Entry { lower, slot });
+        };
+        let slot = id.slot();
+        if self.deadline_of(slot) != at {
+            self.take_out(slot);
+            self.slots[slot].upper = upper;
+            self.put(upper, Entry { lower, slot });
+        }
+    }
+
+    /// As [`set`](Self::set), but a timer that is set already and fires earlier is left where it is: its
+    /// owner, whom it comes too early for, sets it then. So a deadline that is put off again and again
+    /// costs nothing until the first one has passed.
+    pub(crate) fn put_off(&mut self, timer: &mut Option<TimerId>, key: K, at: Option<Time>) {
+        let early = |id: &TimerId| at.is_some_and(|at| self.deadline_of(id.slot()) <= at);
+        if !timer.as_ref().is_some_and(early) {
+            self.set(timer, key, at);
         }
     }
 
     /// Takes `timer` out, if it is set.
     pub(crate) fn cancel(&mut self, timer: &mut Option<TimerId>) {
         let Some(id) = timer.take() else { return };
-        let slot = id.slot();
-        let place = self.places[slot as usize] as usize;
-        self.heap.swap_remove(place);
-        self.free.push(slot);
-        if place < self.heap.len() {
-            self.settle(place);
+        self.take_out(id.slot());
+        self.slots.remove(id.slot());
+    }
+
+    fn deadline_of(&self, slot: u32) -> Time {
+        let Slot { upper, place, .. } = self.slots[slot];
+        joined(upper, self.heaps[&upper][place as usize].lower)
+    }
+
+    fn put(&mut self, upper: u32, entry: Entry) {
+        let heap = self.heaps.entry(upper).or_default();
+        if heap.len() == heap.capacity() {
+            // By a quarter: doubling would leave half of a million entries unused.
+            heap.reserve_exact(heap.len() / 4 + 4);
+        }
+        heap.push(entry);
+        let last = heap.len() - 1;
+        Heap { entries: heap, slots: &mut self.slots }.settle(last);
+    }
+
+    /// Takes the entry out of its heap; the slot stays.
+    fn take_out(&mut self, slot: u32) {
+        let Slot { upper, place, .. } = self.slots[slot];
+        let Some(heap) = self.heaps.get_mut(&upper) else { return };
+        heap.swap_remove(place as usize);
+        if heap.is_empty() {
+            self.heaps.remove(&upper);
+        } else if (place as usize) < heap.len() {
+            Heap { entries: heap, slots: &mut self.slots }.settle(place as usize);
         }
     }
 
-    fn insert(&mut self, key: K, at: Time) -> TimerId {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.places.push(0);
-            (self.places.len() - 1) as u32
-        });
-        self.heap.push(Entry { at, key, slot });
-        self.settle(self.heap.len() - 1);
-        TimerId::of_slot(slot)
-    }
+    /// What a timer costs: its slot, and an entry with the quarter that may be unused.
+    #[cfg(test)]
+    pub(crate) const BYTES_PER_TIMER: usize = size_of::<Slot<K>>() + size_of::<Entry>() * 5 / 4;
 
-    fn move_to(&mut self, slot: u32, at: Time) {
-        let place = self.places[slot as usize] as usize;
-        if self.heap[place].at != at {
-            self.heap[place].at = at;
-            self.settle(place);
-        }
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.heaps.values().map(Vec::len).sum()
+    }
+}
+
+/// One heap, and the slots that know where its entries are.
+struct Heap<'a, K> {
+    entries: &'a mut [Entry],
+    slots: &'a mut Slab<Slot<K>>,
+}
+
+impl<K: Copy + Ord> Heap<'_, K> {
+    /// Equal deadlines fire in the order of their keys, whatever order they were set in.
+    fn is_before(&self, a: usize, b: usize) -> bool {
+        let (a, b) = (self.entries[a], self.entries[b]);
+        a.lower < b.lower || a.lower == b.lower && self.slots[a.slot].key < self.slots[b.slot].key
     }
 
     /// Moves the entry at `place` up or down to where it belongs.
     fn settle(&mut self, mut place: usize) {
-        while place > 0 {
-            let parent = (place - 1) / ARITY;
-            if self.heap[parent].rank() <= self.heap[place].rank() {
-                break;
-            }
-            self.swap(parent, place);
-            place = parent;
+        while place > 0 && self.is_before(place, (place - 1) / ARITY) {
+            self.swap(place, (place - 1) / ARITY);
+            place = (place - 1) / ARITY;
         }
-        while let Some(child) = self.earliest_child(place) {
-            if self.heap[place].rank() <= self.heap[child].rank() {
-                break;
-            }
+        while let Some(child) = self.earliest_child(place)
+            && self.is_before(child, place)
+        {
             self.swap(child, place);
             place = child;
         }
@@ -116,27 +173,18 @@ impl<K: Copy + Ord> TimerQueue<K> {
 
     fn earliest_child(&self, place: usize) -> Option<usize> {
         let first = place * ARITY + 1;
-        let end = self.heap.len().min(first + ARITY);
-        (first..end).min_by_key(|child| self.heap[*child].rank())
+        let end = self.entries.len().min(first + ARITY);
+        (first..end).reduce(|best, child| if self.is_before(child, best) { child } else { best })
     }
 
     fn swap(&mut self, a: usize, b: usize) {
-        self.heap.swap(a, b);
+        self.entries.swap(a, b);
         self.note(a);
         self.note(b);
     }
 
     fn note(&mut self, place: usize) {
-        self.places[self.heap[place].slot as usize] = place as u32;
-    }
-
-    /// An entry, its place, and its slot when free.
-    #[cfg(test)]
-    pub(crate) const BYTES_PER_TIMER: usize = size_of::<Entry<K>>() + 2 * size_of::<u32>();
-
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.heap.len()
+        self.slots[self.entries[place].slot].place = place as u32;
     }
 }
 
@@ -144,17 +192,20 @@ impl<K: Copy + Ord> TimerQueue<K> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
+
+    /// Times in several heaps, many of them equal.
+    fn time() -> impl Strategy<Value = Time> {
+        (0u64..4, 0u64..50).prop_map(|(upper, lower)| Time::from_nanos(upper << 32 | lower))
+    }
 
     proptest! {
         /// Against a map that is searched in full for its earliest entry.
         #[test]
-        fn fires_like_a_sorted_map(ops in prop::collection::vec((0u8..40, prop::option::of(0u64..50)), 1..400)) {
+        fn fires_like_a_sorted_map(ops in prop::collection::vec((0u8..40, prop::option::of(time())), 1..400)) {
             let mut queue = TimerQueue::new();
             let mut ids: Vec<Option<TimerId>> = (0..40).map(|_| None).collect();
             let mut model = BTreeMap::new();
             for (key, at) in ops {
-                let at = at.map(Time::from_nanos);
                 queue.set(&mut ids[usize::from(key)], key, at);
                 match at {
                     Some(at) => model.insert(key, at),
@@ -170,7 +221,21 @@ mod tests {
                 queue.cancel(&mut ids[usize::from(expected.1)]);
             }
             prop_assert_eq!(queue.first(), None);
+            prop_assert!(queue.heaps.is_empty());
         }
+    }
+
+    #[test]
+    fn what_is_put_off_fires_at_the_first_time_and_never_too_late() {
+        let at = |ns| Some(Time::from_nanos(ns));
+        let (mut queue, mut id) = (TimerQueue::new(), None);
+        queue.put_off(&mut id, 'a', at(100));
+        queue.put_off(&mut id, 'a', at(900));
+        assert_eq!(queue.first(), Some((Time::from_nanos(100), 'a')));
+        queue.put_off(&mut id, 'a', at(50));
+        assert_eq!(queue.first(), Some((Time::from_nanos(50), 'a')));
+        queue.put_off(&mut id, 'a', None);
+        assert_eq!((queue.first(), id), (None, None));
     }
 
     #[test]
@@ -181,6 +246,13 @@ mod tests {
             queue.set(&mut id, 1u8, Some(Time::from_nanos(i)));
             queue.cancel(&mut id);
         }
-        assert_eq!((queue.places.len(), queue.len()), (1, 0));
+        assert_eq!((queue.slots.places(), queue.len()), (1, 0));
+    }
+
+    #[test]
+    fn the_last_of_all_times_is_a_deadline_like_any_other() {
+        let (mut queue, mut id) = (TimerQueue::new(), None);
+        queue.set(&mut id, (), Some(Time::from_nanos(u64::MAX)));
+        assert_eq!(queue.first(), Some((Time::from_nanos(u64::MAX), ())));
     }
 }

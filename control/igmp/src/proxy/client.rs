@@ -188,7 +188,9 @@ impl Proxy {
     }
 
     pub(super) fn handle_member_timer(&mut self, now: Time, port: PortIndex, group: GroupAddr) {
-        let Some(entry) = self.members.get(&(group, port)) else { return };
+        let Some(entry) = self.members.get_mut(&(group, port)) else { return };
+        // Used up: a member that was reported since is due later, and sets it anew.
+        self.timers.cancel(&mut entry.timer);
         let why = match entry.member {
             Member::Checking { .. } => Left::Leave,
             Member::Absent | Member::Present { .. } | Member::V1Present { .. } | Member::Static => {
@@ -208,7 +210,7 @@ impl Proxy {
         }
         if let Some(entry) = self.members.get_mut(&(group, port)) {
             entry.member = step.next;
-            self.timers.set(&mut entry.timer, TimerKey::Member(group, port), step.next.deadline());
+            self.timers.put_off(&mut entry.timer, TimerKey::Member(group, port), step.next.deadline());
         }
     }
 

@@ -2,7 +2,6 @@
 //! (RFC 4605, section 4.1).
 
 use core::time::Duration;
-use std::collections::btree_map::Entry;
 
 use types::{GroupAddr, PortIndex, PortSet, Time};
 
@@ -52,29 +51,28 @@ impl Proxy {
         if suppress && pending { Verdict::ReportSuppressed } else { Verdict::ForeignReport }
     }
 
+    /// Whether nothing is left to be sent or carried out at once: after [`Proxy::shutdown`], that every Leave
+    /// has been handed out.
+    pub fn is_quiet(&self) -> bool {
+        self.actions.is_empty()
+    }
+
     pub(super) fn handle_host_timer(&mut self, now: Time, group: GroupAddr) {
         self.step_host(now, group, HostEvent::Timer);
     }
 
     /// `port` has a member of `group` now; the first such port joins at the provider (r57, r59).
     pub(super) fn add_port(&mut self, now: Time, group: GroupAddr, port: PortIndex) {
-        match self.groups.entry(group) {
-            Entry::Occupied(mut entry) => {
-                let entry = entry.get_mut();
-                entry.ports = entry.ports.with(port);
-            }
-            Entry::Vacant(entry) => {
-                entry.insert(GroupEntry {
-                    ports: PortSet::only(port),
-                    host: Host::NonMember,
-                    timer: None,
-                    reported: None,
-                });
-                let online = self.upstream.as_ref().is_some_and(|upstream| upstream.link_up);
-                self.step_host(now, group, if online { HostEvent::Join } else { HostEvent::JoinOffline });
-                self.tell(Event::UpstreamJoined { group });
-            }
+        if let Some(entry) = self.groups.get_mut(&group) {
+            entry.ports = entry.ports.with(port);
+            return;
         }
+        let entry =
+            GroupEntry { ports: PortSet::only(port), host: Host::NonMember, timer: None, reported: None };
+        self.groups.insert(group, entry);
+        let online = self.upstream.as_ref().is_some_and(|upstream| upstream.link_up);
+        self.step_host(now, group, if online { HostEvent::Join } else { HostEvent::JoinOffline });
+        self.tell(Event::UpstreamJoined { group });
     }
 
     /// `port` has no member of `group` any more; the last such port leaves at the provider (r60, r61).
