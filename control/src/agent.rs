@@ -6,10 +6,10 @@ use std::sync::Arc;
 use api::{MbufView, Reply, Request};
 use forwarding::{ForwardingPolicy, WorkerCountersReader};
 use group_table::{GroupTableWriter, PortMasks, TableFull};
-use igmp::{Action, ClientPortSettings, Event, Proxy, UpstreamPortSettings};
-use settings::Sources;
-use types::{GroupAddr, Ipv4Net, MacAddr, PortIndex, PortSet, Time};
+use igmp::{Action, Event, Proxy};
+use types::{GroupAddr, MacAddr, PortIndex, PortSet, Time};
 
+use crate::configuration::{Configuration, PortInfo};
 use crate::show;
 
 /// Timers fired in one turn, so that frames and requests get theirs.
@@ -23,53 +23,12 @@ pub trait Outlet {
     fn send(&mut self, now: Time, port: PortIndex, frame: &[u8]);
 }
 
-/// What a port is to the protocol.
-#[derive(Debug, Clone)]
-pub enum PortRole {
-    /// Towards the provider: Manifold is a host there.
-    Upstream(UpstreamPortSettings),
-    /// Towards clients: Manifold is a router there.
-    Client(ClientPortSettings),
-}
-
-/// A port as the control thread knows it.
-#[derive(Debug, Clone)]
-pub struct PortInfo {
-    /// Its place in every table.
-    pub index: PortIndex,
-    /// Its name in the settings.
-    pub name: String,
-    /// Its device in the settings.
-    pub device: String,
-    /// The driver that serves it.
-    pub driver: String,
-    /// Source of what it sends.
-    pub mac: MacAddr,
-    /// Its address, if it has one.
-    pub address: Option<Ipv4Net>,
-    /// What it is to the protocol.
-    pub role: PortRole,
-    /// Whether multicast data may come in from its clients.
-    pub sources: Sources,
-    /// Whether it has carrier.
-    pub link_up: bool,
-}
-
-impl PortInfo {
-    /// Whether it is the provider's port.
-    pub fn is_upstream(&self) -> bool {
-        matches!(self.role, PortRole::Upstream(_))
-    }
-}
-
 /// The process as the socket's `show-status` tells it.
 pub struct ProcessInfo {
     /// The instance's name.
     pub instance: String,
     /// Whether DPDK runs on hugepages.
     pub hugepages: bool,
-    /// Doubts about the settings.
-    pub warnings: Vec<String>,
     /// Looks at the buffer pool.
     pub mbufs: Box<dyn Fn() -> MbufView + Send>,
 }
@@ -78,10 +37,12 @@ pub struct ProcessInfo {
 pub struct AgentParts {
     /// About the process.
     pub process: ProcessInfo,
-    /// The IGMP state.
-    pub proxy: Proxy,
-    /// Whether the proxy is switched on.
-    pub enabled: bool,
+    /// Source of all we send.
+    pub router_mac: MacAddr,
+    /// All chance of the protocol comes from it.
+    pub seed: u64,
+    /// What to begin with.
+    pub configuration: Configuration,
     /// The group table's writing end.
     pub table: GroupTableWriter,
     /// Which ports may send to which.
@@ -90,58 +51,58 @@ pub struct AgentParts {
     pub policy: Arc<ForwardingPolicy>,
     /// The workers' counters.
     pub counters: Vec<WorkerCountersReader>,
-    /// Every port.
-    pub ports: Vec<PortInfo>,
 }
 
 /// Owns the protocol state and the group table's writing end. See the crate's documentation.
 pub struct Agent {
     pub(crate) process: ProcessInfo,
+    pub(crate) configuration: Configuration,
     pub(crate) proxy: Proxy,
-    pub(crate) enabled: bool,
     pub(crate) table: GroupTableWriter,
-    masks: Arc<PortMasks>,
-    policy: Arc<ForwardingPolicy>,
+    pub(crate) masks: Arc<PortMasks>,
+    pub(crate) policy: Arc<ForwardingPolicy>,
     pub(crate) counters: Vec<WorkerCountersReader>,
-    pub(crate) ports: Vec<PortInfo>,
     pub(crate) started: Time,
     /// Members that the table had no room for, so far.
     pub(crate) table_refused: u64,
     /// Those of them that still wait for some.
     pub(crate) unplaced: BTreeSet<(GroupAddr, PortIndex)>,
+    /// Masks that wait for the end of the next poll.
+    pub(crate) masks_due: bool,
+    /// It has been told to end.
+    stopped: bool,
     /// An action taken from the proxy that the outlet had no room for.
     waiting: Option<Action>,
 }
 
 impl Agent {
-    /// The agent at `now`, its ports added; queries and reports due at once wait for the first poll.
+    /// The agent at `now`, its ports added; queries and reports due at once wait for the first poll, and
+    /// so does forwarding.
     pub fn new(now: Time, parts: AgentParts) -> Self {
-        let AgentParts { process, proxy, enabled, table, masks, policy, counters, ports } = parts;
+        let AgentParts { process, router_mac, seed, configuration, table, masks, policy, counters } = parts;
+        let proxy = igmp::ProxySettings {
+            router_mac,
+            local_groups: configuration.local_groups.clone(),
+            ssm_range: configuration.ssm_range.clone(),
+            enabled: configuration.enabled,
+        };
+        let empty = Configuration { ports: Vec::new(), warnings: Vec::new(), ..configuration.clone() };
         let mut agent = Self {
             process,
-            proxy,
-            enabled,
+            configuration: empty,
+            proxy: Proxy::new(proxy, seed),
             table,
             masks,
             policy,
             counters,
-            ports,
             started: now,
             table_refused: 0,
             unplaced: BTreeSet::new(),
+            masks_due: false,
+            stopped: false,
             waiting: None,
         };
-        for port in &agent.ports {
-            match &port.role {
-                PortRole::Upstream(settings) => {
-                    agent.proxy.set_upstream(now, Some((port.index, settings.clone())), port.link_up);
-                }
-                PortRole::Client(settings) => {
-                    agent.proxy.add_client_port(now, port.index, settings.clone(), port.link_up);
-                }
-            }
-        }
-        agent.apply_masks();
+        agent.configure(now, configuration);
         agent
     }
 
@@ -153,14 +114,14 @@ impl Agent {
 
     /// The carrier of `port` came or went.
     pub fn handle_link(&mut self, now: Time, port: PortIndex, up: bool) {
-        let Some(info) = self.ports.iter_mut().find(|p| p.index == port) else { return };
+        let Some(info) = self.configuration.ports.iter_mut().find(|p| p.index == port) else { return };
         if info.link_up == up {
             return;
         }
         info.link_up = up;
         tracing::info!(port = info.name, up, "carrier");
         // First the masks: nothing is sent to a port whose carrier is gone.
-        self.apply_masks();
+        self.change_masks(PortSet::EMPTY);
         self.proxy.handle_link(now, port, up);
     }
 
@@ -176,6 +137,9 @@ impl Agent {
         self.apply_actions(now, outlet);
         self.table.maintain();
         self.place_refused();
+        if !self.has_output() {
+            self.complete_masks();
+        }
         self.proxy.next_deadline()
     }
 
@@ -192,19 +156,34 @@ impl Agent {
 
     /// Leaves every group upstream and forwards nothing more (r96).
     pub fn shutdown(&mut self, now: Time) {
-        self.enabled = false;
-        self.apply_masks();
+        self.stopped = true;
+        self.change_masks(PortSet::EMPTY);
         self.proxy.shutdown(now);
+    }
+
+    /// Every port.
+    pub(crate) fn ports(&self) -> &[PortInfo] {
+        &self.configuration.ports
+    }
+
+    /// What is known of the port.
+    pub(crate) fn port(&self, port: PortIndex) -> Option<&PortInfo> {
+        self.configuration.ports.iter().find(|p| p.index == port)
     }
 
     /// The port's name, for logs.
     pub(crate) fn name(&self, port: PortIndex) -> &str {
-        self.ports.iter().find(|p| p.index == port).map_or("?", |p| &p.name)
+        self.port(port).map_or("?", |p| &p.name)
+    }
+
+    /// Whether data is forwarded at all.
+    pub(crate) fn is_forwarding(&self) -> bool {
+        self.configuration.enabled && !self.stopped
     }
 
     /// Whether the port has carrier.
     fn has_carrier(&self, port: PortIndex) -> bool {
-        self.ports.iter().any(|p| p.index == port && p.link_up)
+        self.port(port).is_some_and(|p| p.link_up)
     }
 
     fn apply_actions(&mut self, now: Time, outlet: &mut impl Outlet) {
@@ -212,8 +191,7 @@ impl Agent {
             match action {
                 Action::SetMember { port, group } => self.set_member(group, port),
                 Action::ClearMember { port, group } => self.clear_member(group, port),
-                // The masks do not follow the role yet.
-                Action::QuerierRole { .. } => {}
+                Action::QuerierRole { .. } => self.change_masks(PortSet::EMPTY),
                 // It was to go out before the carrier went; when that is back, it is stale.
                 Action::Send { port, .. } if !self.has_carrier(port) => {}
                 Action::Send { port, ref frame } => {
@@ -275,32 +253,6 @@ impl Agent {
                 tracing::info!(port = self.name(*port), "{event}");
             }
             Event::UpstreamJoined { .. } | Event::UpstreamLeft { .. } => tracing::info!("{event}"),
-        }
-    }
-
-    /// Data goes from the provider's port to every client port with carrier; from a client port whose
-    /// `sources` allow it always to the provider, and to the other client ports (RFC 4605, section 4.2;
-    /// r74, r75). Nothing goes to a port without carrier.
-    fn apply_masks(&mut self) {
-        let with_carrier = |want_upstream: bool| -> PortSet {
-            let wanted = |p: &&PortInfo| p.is_upstream() == want_upstream && p.link_up;
-            self.ports.iter().filter(wanted).map(|p| p.index).collect()
-        };
-        let (upstream, clients) = (with_carrier(true), with_carrier(false));
-        self.policy.set_enabled(self.enabled && self.ports.iter().any(PortInfo::is_upstream));
-        for port in &self.ports {
-            let (always, forward) = match (&port.role, port.sources) {
-                (PortRole::Upstream(_), _) => (PortSet::EMPTY, clients),
-                // We are querier on every client port.
-                (PortRole::Client(_), Sources::Yes | Sources::WhileQuerier) => {
-                    (upstream, upstream.union(clients))
-                }
-                (PortRole::Client(_), Sources::No) => (PortSet::EMPTY, PortSet::EMPTY),
-            };
-            let forward = if self.enabled { forward.without(port.index) } else { PortSet::EMPTY };
-            self.masks.set_always(port.index, always);
-            self.masks.set_forward(port.index, forward);
-            self.policy.set_source(port.index, port.is_upstream() || port.sources != Sources::No);
         }
     }
 }

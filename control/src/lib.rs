@@ -7,7 +7,9 @@
 
 mod agent;
 mod clock;
+mod configuration;
 mod log;
+mod masks;
 mod server;
 mod show;
 mod socket_file;
@@ -16,10 +18,11 @@ mod tests;
 mod thread;
 mod waker;
 
-pub use agent::{Agent, AgentParts, Outlet, PortInfo, PortRole, ProcessInfo};
+pub use agent::{Agent, AgentParts, Outlet, ProcessInfo};
 pub use clock::Clock;
+pub use configuration::{Configuration, PortInfo, PortRole};
 pub use log::start_log;
-pub use server::Server;
+pub use server::{Answer, Server};
 pub use socket_file::ServerError;
 pub use thread::{ControlError, ControlHandle, ControlParts, spawn};
 pub use waker::{Sleeper, Waker, waker};

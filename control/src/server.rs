@@ -15,7 +15,6 @@ use api::{ErrorReply, LineBuffer, MAX_REQUEST_LINE, Reply, Request};
 
 use crate::show;
 use crate::socket_file::{ServerError, SocketFile};
-use crate::thread::{ControlError, ControlHandle};
 
 /// Bytes handed to the kernel at once: it grants its patience to each write anew.
 const WRITE_CHUNK: usize = 64 << 10;
@@ -33,7 +32,7 @@ pub(crate) struct Limits {
     pub(crate) request: Duration,
     /// To take an answer.
     pub(crate) answer: Duration,
-    /// For the control thread to give one.
+    /// For whoever answers to give one.
     pub(crate) control: Duration,
 }
 
@@ -46,6 +45,12 @@ impl Default for Limits {
             control: Duration::from_secs(5),
         }
     }
+}
+
+/// Whoever answers the socket's requests. Called by several threads at a time.
+pub trait Answer: Send + Sync {
+    /// The reply to `request`, after `patience` at the latest.
+    fn answer(&self, request: Request, patience: Duration) -> Reply;
 }
 
 /// Listens until dropped; then the socket's file is gone. A connection that there is goes on until its
@@ -65,20 +70,20 @@ impl Server {
     /// # Errors
     /// The folder or the socket cannot be made, another process listens there, something else than a
     /// socket is there, or there is no such group.
-    pub fn start(path: &Path, group: Option<&str>, control: ControlHandle) -> Result<Self, ServerError> {
-        Self::start_within(path, group, control, Limits::default())
+    pub fn start(path: &Path, group: Option<&str>, answers: Arc<dyn Answer>) -> Result<Self, ServerError> {
+        Self::start_within(path, group, answers, Limits::default())
     }
 
     pub(crate) fn start_within(
         path: &Path,
         group: Option<&str>,
-        control: ControlHandle,
+        answers: Arc<dyn Answer>,
         limits: Limits,
     ) -> Result<Self, ServerError> {
         let (listener, file) = SocketFile::listen(path, group)?;
         let listener = Arc::new(listener);
         let ends = Arc::new(AtomicBool::new(false));
-        let accept = Accept { listener: Arc::clone(&listener), ends: Arc::clone(&ends), control, limits };
+        let accept = Accept { listener: Arc::clone(&listener), ends: Arc::clone(&ends), answers, limits };
         let thread = Builder::new()
             .name("socket".to_owned())
             .spawn(move || accept.run())
@@ -101,7 +106,7 @@ impl Drop for Server {
 struct Accept {
     listener: Arc<UnixListener>,
     ends: Arc<AtomicBool>,
-    control: ControlHandle,
+    answers: Arc<dyn Answer>,
     limits: Limits,
 }
 
@@ -128,11 +133,11 @@ impl Accept {
         }
         open.fetch_add(1, Ordering::Relaxed);
         let place = Place(Arc::clone(open));
-        let (control, limits) = (self.control.clone(), self.limits);
+        let (answers, limits) = (Arc::clone(&self.answers), self.limits);
         let served = Builder::new().name("socket-client".to_owned()).spawn(move || {
             let _place = place;
             // What goes wrong here is the client's loss only.
-            let _ = serve(&stream, &control, limits);
+            let _ = serve(&stream, &*answers, limits);
         });
         if let Err(error) = served {
             tracing::warn!(%error, "a client of the socket could not be served");
@@ -149,11 +154,11 @@ impl Drop for Place {
     }
 }
 
-fn serve(stream: &UnixStream, control: &ControlHandle, limits: Limits) -> io::Result<()> {
+fn serve(stream: &UnixStream, answers: &dyn Answer, limits: Limits) -> io::Result<()> {
     let mut lines = LineBuffer::new(MAX_REQUEST_LINE);
     loop {
         let reply = match read_next(stream, &mut lines, limits.request)? {
-            Next::Line(Ok(request)) => ask(control, request, limits.control),
+            Next::Line(Ok(request)) => answers.answer(request, limits.control),
             Next::Line(Err(error)) => Reply::Error(error),
             Next::Broken(reply) => return answer(stream, &reply, limits.answer),
             Next::End => return Ok(()),
@@ -196,16 +201,6 @@ fn read_next(mut stream: &UnixStream, lines: &mut LineBuffer, patience: Duration
             Err(error) => return Err(error),
         }
     }
-}
-
-fn ask(control: &ControlHandle, request: Request, patience: Duration) -> Reply {
-    control.request(request, patience).unwrap_or_else(|error| {
-        let cure = match error {
-            ControlError::Ended => "start manifold again",
-            ControlError::Late => "try again; if it goes on, start manifold again and report it",
-        };
-        show::error(error.to_string(), cure)
-    })
 }
 
 fn answer(mut stream: &UnixStream, reply: &Reply, patience: Duration) -> io::Result<()> {

@@ -10,7 +10,8 @@ use forwarding::PortCountersSnapshot;
 use igmp::{PortRole, ReceivedType, SentType, Verdict, Version};
 use types::{GroupAddr, PortIndex, Time};
 
-use crate::agent::{Agent, PortInfo};
+use crate::agent::Agent;
+use crate::configuration::PortInfo;
 
 /// Answers `request` from the agent's state and the workers' counters.
 pub(crate) fn answer(agent: &Agent, now: Time, request: &Request) -> Reply {
@@ -68,7 +69,7 @@ fn groups(agent: &Agent, now: Time) -> GroupsReply {
         });
     }
     // Without carrier there nobody has been asked; with it, all are.
-    let online = agent.ports.iter().any(|port| port.is_upstream() && port.link_up);
+    let online = agent.ports().iter().any(|port| port.is_upstream() && port.link_up);
     for upstream in agent.proxy.upstream_groups() {
         entry(upstream.group, &mut |view| {
             view.upstream.joined = online;
@@ -87,7 +88,7 @@ fn version(version: Version) -> u8 {
 }
 
 fn ports(agent: &Agent, now: Time) -> PortsReply {
-    PortsReply { ports: agent.ports.iter().map(|port| port_view(agent, now, port)).collect() }
+    PortsReply { ports: agent.ports().iter().map(|port| port_view(agent, now, port)).collect() }
 }
 
 fn port_view(agent: &Agent, now: Time, port: &PortInfo) -> PortView {
@@ -135,7 +136,7 @@ pub(crate) fn total(agent: &Agent, port: PortIndex) -> PortCountersSnapshot {
 }
 
 fn counters(agent: &Agent) -> CountersReply {
-    let ports = agent.ports.iter().map(|port| {
+    let ports = agent.ports().iter().map(|port| {
         let worker = total(agent, port.index);
         let igmp = agent.proxy.counters(port.index);
         let named = |pairs: &mut dyn Iterator<Item = (&'static str, u64)>| -> BTreeMap<String, u64> {
@@ -160,15 +161,15 @@ fn status(agent: &Agent, now: Time) -> StatusReply {
         instance: process.instance.clone(),
         pid: std::process::id(),
         uptime_s: seconds(now.saturating_since(agent.started)),
-        enabled: agent.enabled,
-        upstream: agent.ports.iter().find(|p| p.is_upstream()).map(|p| p.name.clone()),
-        ports: agent.ports.len() as u64,
+        enabled: agent.is_forwarding(),
+        upstream: agent.ports().iter().find(|p| p.is_upstream()).map(|p| p.name.clone()),
+        ports: agent.ports().len() as u64,
         groups: agent.table.len() as u64,
         max_groups: agent.table.capacity() as u64,
         workers: agent.counters.len() as u64,
         hugepages: process.hugepages,
         mbufs: (process.mbufs)(),
-        warnings: process.warnings.iter().cloned().chain(table_warning(agent)).collect(),
+        warnings: agent.configuration.warnings.iter().cloned().chain(table_warning(agent)).collect(),
     }
 }
 

@@ -13,6 +13,9 @@ use types::{PortIndex, Time};
 
 use crate::agent::{Agent, Outlet};
 use crate::clock::Clock;
+use crate::configuration::Configuration;
+use crate::server::Answer;
+use crate::show;
 use crate::waker::{Sleeper, Waker};
 
 /// Punted frames taken from one port before the next port has its turn.
@@ -28,6 +31,8 @@ const OUTLET_PAUSE: Duration = Duration::from_micros(100);
 
 enum Input {
     Request(Request, Sender<Reply>),
+    Configure(Box<Configuration>, Sender<()>),
+    Ring(FrameReceiver),
     Link(PortIndex, bool),
     Shutdown,
 }
@@ -57,17 +62,26 @@ impl ControlHandle {
     /// # Errors
     /// The control thread has ended, or did not answer in time.
     pub fn request(&self, request: Request, patience: Duration) -> Result<Reply, ControlError> {
-        let deadline = Instant::now() + patience;
-        let (reply, answer) = bounded(1);
-        self.inputs.send_deadline(Input::Request(request, reply), deadline).map_err(|e| match e {
-            SendTimeoutError::Timeout(_) => ControlError::Late,
-            SendTimeoutError::Disconnected(_) => ControlError::Ended,
-        })?;
-        self.given()?;
-        answer.recv_deadline(deadline).map_err(|e| match e {
-            RecvTimeoutError::Timeout => ControlError::Late,
-            RecvTimeoutError::Disconnected => ControlError::Ended,
-        })
+        self.ask(|reply| Input::Request(request, reply), patience)
+    }
+
+    /// Makes `configuration` the one in force, and waits until it is: every mask and every entry of the
+    /// group table is as it says.
+    ///
+    /// # Errors
+    /// The control thread has ended, or did not get to it within `patience`: then it still will, unless
+    /// it ends.
+    pub fn configure(&self, configuration: Configuration, patience: Duration) -> Result<(), ControlError> {
+        self.ask(|done| Input::Configure(Box::new(configuration), done), patience)
+    }
+
+    /// From now on frames come by this ring, too, until its sender is dropped and it is empty. Waits as
+    /// [`link`](Self::link) does.
+    ///
+    /// # Errors
+    /// The control thread has ended.
+    pub fn add_ring(&self, ring: FrameReceiver) -> Result<(), ControlError> {
+        self.give(Input::Ring(ring))
     }
 
     /// The carrier of `port` is there or gone. Waits while too much is asked of the control thread
@@ -87,6 +101,21 @@ impl ControlHandle {
         self.give(Input::Shutdown)
     }
 
+    /// Gives an input that is answered, and waits for the answer.
+    fn ask<T>(&self, input: impl FnOnce(Sender<T>) -> Input, patience: Duration) -> Result<T, ControlError> {
+        let deadline = Instant::now() + patience;
+        let (reply, answer) = bounded(1);
+        self.inputs.send_deadline(input(reply), deadline).map_err(|e| match e {
+            SendTimeoutError::Timeout(_) => ControlError::Late,
+            SendTimeoutError::Disconnected(_) => ControlError::Ended,
+        })?;
+        self.given()?;
+        answer.recv_deadline(deadline).map_err(|e| match e {
+            RecvTimeoutError::Timeout => ControlError::Late,
+            RecvTimeoutError::Disconnected => ControlError::Ended,
+        })
+    }
+
     fn give(&self, input: Input) -> Result<(), ControlError> {
         self.inputs.send(input).map_err(|_| ControlError::Ended)?;
         self.given()
@@ -101,6 +130,19 @@ impl ControlHandle {
         }
         self.waker.wake();
         Ok(())
+    }
+}
+
+impl Answer for ControlHandle {
+    /// Answers what reads; what changes settings is for whoever has them.
+    fn answer(&self, request: Request, patience: Duration) -> Reply {
+        self.request(request, patience).unwrap_or_else(|error| {
+            let cure = match error {
+                ControlError::Ended => "start manifold again",
+                ControlError::Late => "try again; if it goes on, start manifold again and report it",
+            };
+            show::error(error.to_string(), cure)
+        })
     }
 }
 
@@ -173,6 +215,8 @@ pub(crate) struct Control {
     pub(crate) inputs: Inputs,
     sleeper: Sleeper,
     clock: Clock,
+    /// Who waits until what was configured is in force.
+    configured: Vec<Sender<()>>,
 }
 
 impl Control {
@@ -181,7 +225,8 @@ impl Control {
         let (sender, queue) = bounded(INPUTS_QUEUED);
         let ended = Arc::new(AtomicBool::new(false));
         let inputs = Inputs { queue, ended: Arc::clone(&ended) };
-        let control = Self { agent, punted, outlet: Injector(inject), inputs, sleeper, clock };
+        let outlet = Injector(inject);
+        let control = Self { agent, punted, outlet, inputs, sleeper, clock, configured: Vec::new() };
         (ControlHandle { inputs: sender, ended, waker }, control)
     }
 
@@ -204,12 +249,23 @@ impl Control {
                     // Whoever asked may have given up; that is no concern of ours.
                     let _ = reply.try_send(self.agent.handle_request(now, request));
                 }
+                Ok(Input::Configure(configuration, done)) => {
+                    self.agent.configure(now, *configuration);
+                    self.configured.push(done);
+                }
+                Ok(Input::Ring(ring)) => self.punted.push(ring),
                 Ok(Input::Link(port, up)) => self.agent.handle_link(now, port, up),
                 Ok(Input::Shutdown) | Err(TryRecvError::Disconnected) => return ControlFlow::Break(()),
                 Err(TryRecvError::Empty) => break,
             }
         }
-        ControlFlow::Continue(self.agent.poll(self.clock.now(), &mut self.outlet))
+        let deadline = self.agent.poll(self.clock.now(), &mut self.outlet);
+        if !self.agent.has_output() {
+            for done in self.configured.drain(..) {
+                let _ = done.try_send(());
+            }
+        }
+        ControlFlow::Continue(deadline)
     }
 
     /// None while the worker is behind with what it has to send: what frames cause would pile up here,
@@ -218,13 +274,16 @@ impl Control {
         if self.agent.has_output() {
             return;
         }
-        for ring in &mut self.punted {
+        self.punted.retain_mut(|ring| {
+            // Asked first: what came before the end is taken.
+            let has_ended = ring.has_ended();
             for _ in 0..FRAMES_A_TURN {
                 if ring.recv(|port, frame| self.agent.handle_frame(now, port, frame)).is_none() {
-                    break;
+                    return !has_ended;
                 }
             }
-        }
+            true
+        });
     }
 
     fn sleep_until(&self, deadline: Option<Time>) {

@@ -3,13 +3,13 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use control::{AgentParts, PortInfo, PortRole, ProcessInfo};
+use control::{AgentParts, Configuration, PortInfo, PortRole, ProcessInfo};
 use forwarding::{
     Forwarder, ForwarderParts, ForwardingPolicy, FrameReceiver, Ingress, IngressSettings, Policer,
     WorkerCounters, frame_ring, worker_counters,
 };
 use group_table::{PortMasks, TableSettings, group_table};
-use igmp::{ClientPortSettings, HostTimers, IntervalError, Proxy, RouterTimers, UpstreamPortSettings};
+use igmp::{ClientPortSettings, HostTimers, IntervalError, RouterTimers, UpstreamPortSettings};
 use settings::{PortSettings, Role, Settings};
 use types::{Ipv4Net, MacAddr, PortIndex};
 
@@ -64,7 +64,6 @@ pub(crate) fn assemble(
     seed: u64,
     process: ProcessInfo,
 ) -> Result<Assembly, IntervalError> {
-    let enabled = settings.proxy.enabled;
     let local_groups = settings.proxy.local_groups.clone();
     let (table, readers) =
         group_table(TableSettings { max_groups: settings.table.max_groups as usize, readers: workers, seed });
@@ -106,16 +105,14 @@ pub(crate) fn assemble(
         .zip(facts)
         .map(|((index, port), facts)| port_info(settings, index, port, facts, router_mac))
         .collect::<Result<_, _>>()?;
-    let proxy = Proxy::new(
-        igmp::ProxySettings {
-            router_mac,
-            local_groups,
-            ssm_range: settings.proxy.ssm_range.clone(),
-            enabled,
-        },
-        seed,
-    );
-    let agent = AgentParts { process, proxy, enabled, table, masks, policy, counters, ports };
+    let configuration = Configuration {
+        enabled: settings.proxy.enabled,
+        local_groups,
+        ssm_range: settings.proxy.ssm_range.clone(),
+        ports,
+        warnings: settings.warnings.iter().map(ToString::to_string).collect(),
+    };
+    let agent = AgentParts { process, router_mac, seed, configuration, table, masks, policy, counters };
     Ok(Assembly { agent, workers: worker_parts, punted })
 }
 
@@ -173,6 +170,7 @@ fn port_info(
         address: port.address,
         role,
         sources: port.sources,
+        forward_when_not_querier: port.forward_when_not_querier,
         link_up: facts.link_up,
     })
 }

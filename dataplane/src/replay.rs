@@ -130,7 +130,6 @@ pub(crate) fn replay(settings: &Settings, request: &ReplayRequest) -> Result<Rep
     let process = ProcessInfo {
         instance: settings.proxy.instance.clone(),
         hugepages: false,
-        warnings: Vec::new(),
         mbufs: Box::new(MbufView::default),
     };
     let assembly = assemble(settings, &facts.collect::<Vec<_>>(), router_mac, 1, REPLAY_SEED, process)?;

@@ -159,19 +159,14 @@ impl Running {
         let process = ProcessInfo {
             instance: settings.proxy.instance.clone(),
             hugepages: eal.has_hugepages(),
-            warnings: settings
-                .warnings
-                .iter()
-                .map(ToString::to_string)
-                .chain(memory.warning.clone())
-                .collect(),
             mbufs: Box::new(move || MbufView {
                 size: watched_pool.size().into(),
                 in_use: watched_pool.in_use().into(),
             }),
         };
-        let assembly =
+        let mut assembly =
             assemble(settings, &facts, router_mac, 1, seed(), process).map_err(Failure::settings)?;
+        assembly.agent.configuration.warnings.extend(memory.warning.clone());
         let loops = LoopWatch::new(assembly.agent.counters.clone(), settings);
         let clock = Clock::start();
         let (waker, sleeper) = waker().map_err(Failure::machine)?;
@@ -218,7 +213,7 @@ impl Running {
         };
         // Last: whoever can connect finds everything running.
         let socket = &settings.socket;
-        match Server::start(&socket.path, socket.group.as_deref(), running.control.clone()) {
+        match Server::start(&socket.path, socket.group.as_deref(), Arc::new(running.control.clone())) {
             Ok(server) => running.server = Some(server),
             Err(error) => {
                 running.end();

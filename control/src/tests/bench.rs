@@ -11,11 +11,11 @@ use forwarding::{
 };
 use group_table::{PortMasks, TableSettings, group_table};
 use igmp::wire::{Message, Outgoing, emit, parse};
-use igmp::{ClientPortSettings, Proxy, ProxySettings, UpstreamPortSettings};
+use igmp::{ClientPortSettings, ProxySettings, UpstreamPortSettings};
 use settings::Sources;
 use types::{DropReason, GroupAddr, MacAddr, PortIndex, PortSet, Time};
 
-use crate::{Agent, AgentParts, Outlet, PortInfo, PortRole, ProcessInfo};
+use crate::{Agent, AgentParts, Configuration, Outlet, PortInfo, PortRole, ProcessInfo};
 
 /// The provider's port, 10.0.0.1/24.
 pub(super) const WAN: usize = 0;
@@ -161,26 +161,22 @@ impl Plan {
         let Self { enabled, max_groups, ports } = self;
         let (table, readers) = group_table(TableSettings { max_groups, readers: workers, seed: 1 });
         let local_groups = ProxySettings::default_local_groups();
-        let proxy = ProxySettings {
-            router_mac: ROUTER,
+        let configuration = Configuration {
+            enabled,
             local_groups: local_groups.clone(),
             ssm_range: Vec::new(),
-            enabled,
+            ports,
+            warnings: vec!["a doubt".to_owned()],
         };
         let parts = AgentParts {
-            process: ProcessInfo {
-                instance: "main".to_owned(),
-                hugepages: false,
-                warnings: vec!["a doubt".to_owned()],
-                mbufs: Box::new(mbufs),
-            },
-            proxy: Proxy::new(proxy, 1),
-            enabled,
+            process: ProcessInfo { instance: "main".to_owned(), hugepages: false, mbufs: Box::new(mbufs) },
+            router_mac: ROUTER,
+            seed: 1,
+            configuration,
             table,
             masks: Arc::new(PortMasks::new()),
             policy: Arc::new(ForwardingPolicy::new(&local_groups)),
             counters: Vec::new(),
-            ports,
         };
         (parts, readers)
     }
@@ -200,6 +196,7 @@ fn info(index: usize, name: &str, role: PortRole) -> PortInfo {
         address,
         role,
         sources: Sources::No,
+        forward_when_not_querier: false,
         link_up: true,
     }
 }
@@ -227,7 +224,7 @@ impl Bench {
             counters: counters.clone(),
             router_mac: ROUTER,
         });
-        for port in &parts.ports {
+        for port in &parts.configuration.ports {
             let (punt, _) = frame_ring(1);
             let ingress = Ingress::new(&IngressSettings {
                 router_mac: ROUTER,

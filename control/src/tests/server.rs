@@ -5,6 +5,7 @@ use std::net::Shutdown;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ impl Rig {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("run/manifold.sock");
         let (control, thread) = control();
-        let server = Server::start_within(&path, None, control.clone(), limits).unwrap();
+        let server = Server::start_within(&path, None, Arc::new(control.clone()), limits).unwrap();
         Self { server: Some(server), control, thread: Some(thread), path, _dir: dir }
     }
 
@@ -74,7 +75,7 @@ fn control() -> (ControlHandle, JoinHandle<Agent>) {
 /// Why a server does not start at the path.
 fn refusal(path: &Path, group: Option<&str>) -> String {
     let (control, thread) = control();
-    let refused = Server::start(path, group, control.clone()).map(drop);
+    let refused = Server::start(path, group, Arc::new(control.clone())).map(drop);
     control.shutdown().unwrap();
     thread.join().unwrap();
     refused.unwrap_err().to_string()
@@ -109,7 +110,7 @@ fn the_socket_is_given_to_the_group_of_the_settings() {
     let own = std::fs::metadata(dir.path()).unwrap().gid();
     let wanted = if rustix::process::geteuid().is_root() { own + 4321 } else { own };
     let (control, thread) = control();
-    let server = Server::start(&path, Some(&wanted.to_string()), control.clone()).unwrap();
+    let server = Server::start(&path, Some(&wanted.to_string()), Arc::new(control.clone())).unwrap();
     assert_eq!(std::fs::symlink_metadata(&path).unwrap().gid(), wanted);
     drop(server);
     control.shutdown().unwrap();
@@ -132,7 +133,7 @@ fn what_a_dead_process_left_is_replaced() {
     drop(UnixListener::bind(&path).unwrap());
     assert!(path.exists(), "the listener is gone, its file is not");
     let (control, thread) = control();
-    let server = Server::start(&path, None, control.clone()).unwrap();
+    let server = Server::start(&path, None, Arc::new(control.clone())).unwrap();
     assert!(Client::connect_within(&path, LONG).unwrap().status().is_ok());
     drop(server);
     control.shutdown().unwrap();
