@@ -1,5 +1,6 @@
 //! What the settings make of the ports, and how the agent gets from one such state to another.
 
+use forwarding::IngressSettings;
 use igmp::{ClientPortSettings, UpstreamPortSettings};
 use settings::Sources;
 use types::{Ipv4Net, MacAddr, PortIndex, PortSet, Time};
@@ -36,6 +37,10 @@ pub struct PortInfo {
     pub sources: Sources,
     /// Whether its members get their groups while another router is querier on its link (r74).
     pub forward_when_not_querier: bool,
+    /// What the workers know of frames that come in by it.
+    pub ingress: IngressSettings,
+    /// The longest IP packet that it sends, in bytes.
+    pub mtu: u16,
     /// Whether it has carrier.
     pub link_up: bool,
 }

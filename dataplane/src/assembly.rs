@@ -69,8 +69,6 @@ pub(crate) fn assemble(
         group_table(TableSettings { max_groups: settings.table.max_groups as usize, readers: workers, seed });
     let masks = Arc::new(PortMasks::new());
     let policy = Arc::new(ForwardingPolicy::new(&local_groups));
-    let addresses = |p: &PortSettings| [p.address.map(Ipv4Net::addr), p.querier_address];
-    let own: Vec<Ipv4Addr> = settings.ports.iter().flat_map(addresses).flatten().collect();
 
     let mut punted = Vec::new();
     let mut counters = Vec::new();
@@ -88,13 +86,7 @@ pub(crate) fn assemble(
         for ((index, _), facts) in settings.indexed_ports().zip(facts) {
             let (sender, receiver) = frame_ring(PUNT_RING);
             punted.push(receiver);
-            let ingress = Ingress::new(&IngressSettings {
-                router_mac,
-                kernel_mac: facts.kernel_mac,
-                own: own.clone(),
-                address: None,
-                sources_allowed: Vec::new(),
-            });
+            let ingress = Ingress::new(&ingress(settings, facts, router_mac));
             forwarder.add_port(index, ingress, sender, Policer::new(PUNTS_PER_SECOND, PUNT_BURST), facts.mtu);
         }
         worker_parts.push(WorkerParts { forwarder, counters: writer });
@@ -125,6 +117,17 @@ fn groups_a_port(settings: &Settings) -> u32 {
     let clients = settings.indexed_ports().filter(|(i, _)| settings.role(*i) == Role::Client).count();
     let share = settings.table.max_groups / u32::try_from(clients).unwrap_or(u32::MAX).max(1);
     share.max(GROUPS_A_PORT).min(settings.table.max_groups)
+}
+
+fn ingress(settings: &Settings, facts: &PortFacts, router_mac: MacAddr) -> IngressSettings {
+    let addresses = |p: &PortSettings| [p.address.map(Ipv4Net::addr), p.querier_address];
+    IngressSettings {
+        router_mac,
+        kernel_mac: facts.kernel_mac,
+        own: settings.ports.iter().flat_map(addresses).flatten().collect(),
+        address: None,
+        sources_allowed: Vec::new(),
+    }
 }
 
 fn port_info(
@@ -171,6 +174,8 @@ fn port_info(
         role,
         sources: port.sources,
         forward_when_not_querier: port.forward_when_not_querier,
+        ingress: ingress(settings, facts, mac),
+        mtu: facts.mtu,
         link_up: facts.link_up,
     })
 }

@@ -197,6 +197,14 @@ fn info(index: usize, name: &str, role: PortRole) -> PortInfo {
         role,
         sources: Sources::No,
         forward_when_not_querier: false,
+        ingress: IngressSettings {
+            router_mac: ROUTER,
+            kernel_mac: None,
+            own: Vec::new(),
+            address: None,
+            sources_allowed: Vec::new(),
+        },
+        mtu: 1500,
         link_up: true,
     }
 }
@@ -226,14 +234,8 @@ impl Bench {
         });
         for port in &parts.configuration.ports {
             let (punt, _) = frame_ring(1);
-            let ingress = Ingress::new(&IngressSettings {
-                router_mac: ROUTER,
-                kernel_mac: None,
-                own: Vec::new(),
-                address: None,
-                sources_allowed: Vec::new(),
-            });
-            forwarder.add_port(port.index, ingress, punt, Policer::new(1, 1), 1500);
+            let ingress = Ingress::new(&port.ingress);
+            forwarder.add_port(port.index, ingress, punt, Policer::new(1, 1), port.mtu);
         }
         let outlet = Sent { room: usize::MAX, frames: Vec::new() };
         let agent = Agent::new(START, parts);
