@@ -20,7 +20,7 @@ pub(crate) struct Raw {
     eal: EalSettings,
     pub(crate) max_ports: Option<At<u8>>,
     worker: WorkerSettings,
-    table: TableSettings,
+    pub(crate) table: TableSettings,
     paths: PathSettings,
     socket: SocketSettings,
     log: LogSettings,

@@ -1,6 +1,9 @@
 //! What a reload changes.
 
-use crate::model::{PortSettings, PortTimers, Settings};
+use std::fmt;
+
+use crate::keys::{Class, Key, PORT, PortClass, TABLES};
+use crate::model::{PortSettings, Settings};
 
 /// What must be done to get from one set of settings to another. Ports are told apart by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -21,14 +24,32 @@ pub struct Difference {
     pub ssm_range: bool,
     /// The log's level.
     pub log: bool,
-    /// Tables of which something changed that only a restart can apply, as they are written in the file.
-    pub restart: Vec<&'static str>,
+    /// Keys with their tables that only a restart can apply, like `[worker] poll`.
+    pub restart: Vec<String>,
+    /// Every key that differs but those of ports, each with the table it is of; `restart` is among them.
+    pub keys: Vec<(&'static str, KeyChange)>,
 }
 
 impl Difference {
     /// Whether nothing differs.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// What differs, one line each, for logs and replies: `port "hall-a": fast-leave is "tracked", was "off"`.
+    pub fn lines(&self) -> Vec<String> {
+        let removed = self.removed.iter().map(|name| format!("port \"{name}\" goes"));
+        let added = self.added.iter().map(|name| format!("port \"{name}\" comes"));
+        let changed = self
+            .changed
+            .iter()
+            .flat_map(|port| port.keys.iter().map(|change| format!("port \"{}\": {change}", port.name)));
+        let general = self.keys.iter().map(|(table, change)| {
+            let key = format!("[{table}] {}", change.key);
+            let when = if self.restart.contains(&key) { ", from the next start on" } else { "" };
+            format!("[{table}] {change}{when}")
+        });
+        removed.chain(added).chain(general).chain(changed).collect()
     }
 }
 
@@ -45,6 +66,26 @@ pub struct PortChange {
     pub timers: bool,
     /// Any other setting of it.
     pub policy: bool,
+    /// Every key that differs; never empty.
+    pub keys: Vec<KeyChange>,
+}
+
+/// A key that differs. Prints as `fast-leave is "tracked", was "off"`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyChange {
+    /// The key.
+    pub key: &'static str,
+    /// The old value as TOML, where one was set.
+    pub old: Option<String>,
+    /// The new value as TOML, where one is set.
+    pub new: Option<String>,
+}
+
+impl fmt::Display for KeyChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_owned());
+        write!(f, "{} is {}, was {}", self.key, show(&self.new), show(&self.old))
+    }
 }
 
 /// What differs from `old` to `new`. Warnings do not count.
@@ -53,55 +94,52 @@ pub fn difference(old: &Settings, new: &Settings) -> Difference {
         let names = from.ports.iter().filter(|port| other.port(&port.name).is_none());
         names.map(|port| port.name.clone()).collect()
     };
-    let upstream = |settings: &Settings| settings.upstream_port().map(|port| port.name.clone());
+    let mut keys = Vec::new();
+    let mut restart = Vec::new();
+    for (table, known) in TABLES {
+        for (class, change) in changes(known, old, new) {
+            match class {
+                Class::NextStart => continue,
+                Class::Restart => restart.push(format!("[{table}] {}", change.key)),
+                Class::Live => {}
+            }
+            keys.push((*table, change));
+        }
+    }
+    let differs = |key: &str| keys.iter().any(|(_, change)| change.key == key);
     Difference {
         removed: missing(old, new),
         added: missing(new, old),
         changed: new.ports.iter().filter_map(|port| port_change(old.port(&port.name)?.1, port)).collect(),
-        enabled: old.proxy.enabled != new.proxy.enabled,
-        upstream: upstream(old) != upstream(new),
-        local_groups: old.proxy.local_groups != new.proxy.local_groups,
-        ssm_range: old.proxy.ssm_range != new.proxy.ssm_range,
-        log: old.log != new.log,
-        restart: restart(old, new),
+        enabled: differs("enabled"),
+        upstream: differs("upstream"),
+        local_groups: differs("local-groups"),
+        ssm_range: differs("ssm-range"),
+        log: differs("level"),
+        restart,
+        keys,
     }
 }
 
 fn port_change(old: &PortSettings, new: &PortSettings) -> Option<PortChange> {
-    let rings = |p: &PortSettings| (p.mtu, p.rx_descriptors, p.tx_descriptors);
-    // Whatever else there is, now or later.
-    let policy = |p: &PortSettings| PortSettings {
-        device: new.device.clone(),
-        address: None,
-        querier_address: None,
-        timers: PortTimers::default(),
-        mtu: None,
-        rx_descriptors: 0,
-        tx_descriptors: 0,
-        ..p.clone()
-    };
-    let change = PortChange {
+    let changes: Vec<_> = changes(PORT, old, new).collect();
+    if changes.is_empty() {
+        return None;
+    }
+    let any = |wanted| changes.iter().any(|(class, _)| *class == wanted);
+    Some(PortChange {
         name: new.name.clone(),
-        device: old.device != new.device || rings(old) != rings(new),
-        address: old.address != new.address || old.querier_address != new.querier_address,
-        timers: old.timers != new.timers,
-        policy: policy(old) != policy(new),
-    };
-    (change.device || change.address || change.timers || change.policy).then_some(change)
+        device: any(PortClass::Device),
+        address: any(PortClass::Address),
+        timers: any(PortClass::Timers),
+        policy: any(PortClass::Policy),
+        keys: changes.into_iter().map(|(_, change)| change).collect(),
+    })
 }
 
-fn restart(old: &Settings, new: &Settings) -> Vec<&'static str> {
-    // `max-ports` follows the number of ports where it is not set; it is for the memory of the next start.
-    let eal = |s: &Settings| (s.eal.hugepages, s.eal.args.clone(), s.eal.memory_mb);
-    let tables = [
-        ("[proxy] instance", old.proxy.instance != new.proxy.instance),
-        ("[proxy] router-mac", old.proxy.router_mac != new.proxy.router_mac),
-        ("[eal]", eal(old) != eal(new)),
-        ("[worker]", old.worker != new.worker),
-        ("[table]", old.table != new.table),
-        ("[socket]", old.socket != new.socket),
-        ("[paths]", old.paths != new.paths),
-        ("[record]", old.record != new.record),
-    ];
-    tables.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
+fn changes<T, C: Copy>(keys: &[Key<T, C>], old: &T, new: &T) -> impl Iterator<Item = (C, KeyChange)> {
+    keys.iter().filter_map(|key| {
+        let (old, new) = ((key.show)(old), (key.show)(new));
+        (old != new).then_some((key.class, KeyChange { key: key.key, old, new }))
+    })
 }

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use types::{AccessList, AccessRule, GroupAddr, Ipv4Net};
+use types::{AccessList, AccessRule, GroupAddr, Ipv4Net, MAX_LOCAL_GROUPS};
 
 use crate::model::{FastLeave, IgmpVersion, LeavePolicy, PortTimers, Sources};
 use crate::problem::{At, Place, Problems};
@@ -16,10 +16,16 @@ const LONG: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(
 /// What a Max Resp Time of one octet in tenths can say (RFC 2236, section 2.2).
 const RESPONSE: (Duration, Duration) = (TENTH, Duration::from_millis(25_500));
 const UNSOLICITED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(25));
+/// Rules of a port: each report looks through them.
+const MAX_ACCESS_RULES: usize = 1024;
+/// Groups that a port takes without being asked for them.
+const MAX_STATIC_GROUPS: usize = 4096;
+/// Networks that streams may come from: each received packet looks through them.
+const MAX_SOURCES: usize = 64;
 const SOURCES: &[(&str, Sources)] = &[("querier", Sources::WhileQuerier)];
-const FAST_LEAVE: &[(&str, FastLeave)] =
+pub(crate) const FAST_LEAVE: &[(&str, FastLeave)] =
     &[("off", FastLeave::Off), ("single", FastLeave::Single), ("tracked", FastLeave::Tracked)];
-const LEAVE: &[(&str, LeavePolicy)] =
+pub(crate) const LEAVE: &[(&str, LeavePolicy)] =
     &[("always", LeavePolicy::Always), ("last-reporter", LeavePolicy::LastReporter)];
 
 /// A set of options: how each is read from its key, and how one set stands in for what another does not say.
@@ -164,7 +170,7 @@ fn read_re_report_interval(value: &Value<'_, '_>, problems: &mut Problems) -> Op
 fn read_static_groups(value: &Value<'_, '_>, problems: &mut Problems) -> Option<At<Vec<At<GroupAddr>>>> {
     let wanted = "a list of groups, like [\"239.2.2.2\"]";
     let mut groups: Vec<At<GroupAddr>> = Vec::new();
-    for item in value.list(wanted, problems)? {
+    for item in value.short_list(wanted, MAX_STATIC_GROUPS, problems)? {
         let Some(group) = item.parsed::<GroupAddr>("a group in 224.0.0.0/4", problems) else { continue };
         if group.value.is_link_local() {
             let what = format!("names {}, of 224.0.0.0/24, which no router forwards", group.value);
@@ -182,7 +188,7 @@ fn read_static_groups(value: &Value<'_, '_>, problems: &mut Problems) -> Option<
 fn read_access(value: &Value<'_, '_>, problems: &mut Problems) -> Option<At<AccessList>> {
     let wanted = "a list of rules, like [\"deny 239.9.0.0/16\", \"allow 239.0.0.0/8\"]";
     let mut rules: Vec<AccessRule> = Vec::new();
-    for item in value.list(wanted, problems)? {
+    for item in value.short_list(wanted, MAX_ACCESS_RULES, problems)? {
         let one = "\"allow\" or \"deny\" and groups with a prefix length, like \"deny 239.9.0.0/16\"";
         let Some(AccessRule { net, allow }) = item.parsed(one, problems).map(|at| at.value) else { continue };
         if !check_groups(&item, net, problems) {
@@ -205,7 +211,7 @@ fn read_access(value: &Value<'_, '_>, problems: &mut Problems) -> Option<At<Acce
 
 /// A list of groups with prefix lengths.
 pub(crate) fn read_group_nets(value: &Value<'_, '_>, problems: &mut Problems) -> Option<At<Vec<Ipv4Net>>> {
-    let items = value.list("a list like [\"239.255.255.250/32\"]", problems)?;
+    let items = value.short_list("a list like [\"239.255.255.250/32\"]", MAX_LOCAL_GROUPS, problems)?;
     let mut groups = Vec::with_capacity(items.len());
     for item in items {
         let wanted = "groups with a prefix length, like \"239.255.255.250/32\"";
@@ -228,7 +234,7 @@ fn check_groups(item: &Value<'_, '_>, net: Ipv4Net, problems: &mut Problems) -> 
 /// The sources of r85: networks of hosts.
 fn read_sources_allowed(value: &Value<'_, '_>, problems: &mut Problems) -> Option<At<Vec<Ipv4Net>>> {
     let mut nets = Vec::new();
-    for item in value.list("a list of networks, like [\"10.20.0.0/16\"]", problems)? {
+    for item in value.short_list("a list of networks, like [\"10.20.0.0/16\"]", MAX_SOURCES, problems)? {
         let wanted = "an IPv4 network with its prefix length, like \"10.20.0.0/16\" or \"10.20.0.7/32\"";
         let Some(At { value: net, .. }) = item.parsed::<Ipv4Net>(wanted, problems) else { continue };
         if net.addr().is_multicast() {

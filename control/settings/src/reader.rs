@@ -351,6 +351,16 @@ impl<'a, 't> Value<'a, 't> {
         }
     }
 
+    /// The items of a list of at most `most`.
+    pub(crate) fn short_list(&self, wanted: &str, most: usize, problems: &mut Problems) -> Option<Vec<Self>> {
+        let items = self.list(wanted, problems)?;
+        if items.len() > most {
+            self.error(&format!("has {} entries", items.len()), format!("it takes at most {most}"), problems);
+            return None;
+        }
+        Some(items)
+    }
+
     /// The items of a list.
     pub(crate) fn list(&self, wanted: &str, problems: &mut Problems) -> Option<Vec<Self>> {
         match self.value.get_ref() {

@@ -15,6 +15,9 @@ use crate::reader::{Section, Value};
 
 /// The instance's name where nothing is said.
 const MAIN_INSTANCE: &str = "main";
+pub(crate) const HUGEPAGES: &[(&str, Hugepages)] =
+    &[("auto", Hugepages::Auto), ("require", Hugepages::Require), ("no", Hugepages::No)];
+pub(crate) const POLL: &[(&str, Poll)] = &[("adaptive", Poll::Adaptive), ("busy", Poll::Busy)];
 
 /// `[proxy]` of either layer, before the ports are known.
 #[derive(Debug, Clone, Default)]
@@ -125,8 +128,7 @@ fn read_router_mac(value: &Value<'_, '_>, problems: &mut Problems) -> Option<Mac
 pub(crate) fn read_eal(root: &mut Section<'_, '_>, problems: &mut Problems) -> (EalSettings, Option<At<u8>>) {
     let mut eal = EalSettings { hugepages: Hugepages::Auto, args: Vec::new(), memory_mb: None, max_ports: 0 };
     let Some(mut section) = root.table("eal", problems) else { return (eal, None) };
-    let choices = [("auto", Hugepages::Auto), ("require", Hugepages::Require), ("no", Hugepages::No)];
-    if let Some(at) = section.value("hugepages").and_then(|v| v.choice(&choices, problems)) {
+    if let Some(at) = section.value("hugepages").and_then(|v| v.choice(HUGEPAGES, problems)) {
         eal.hugepages = at.value;
     }
     let args = section.value("args").and_then(|v| v.list("a list of strings, one argument each", problems));
@@ -153,8 +155,7 @@ pub(crate) fn read_worker(root: &mut Section<'_, '_>, problems: &mut Problems) -
     }
     let control = section.value("control-core").and_then(|v| v.integer(0..1024, "", problems));
     worker.control_core = control.map(|at| at.value);
-    let choices = [("adaptive", Poll::Adaptive), ("busy", Poll::Busy)];
-    if let Some(at) = section.value("poll").and_then(|v| v.choice(&choices, problems)) {
+    if let Some(at) = section.value("poll").and_then(|v| v.choice(POLL, problems)) {
         worker.poll = at.value;
     }
     section.finish(problems);

@@ -1,8 +1,8 @@
-//! What settings mean for the machine: memory, cores, DPDK's command line; and what a reload changes.
+//! What settings mean for the machine: memory, cores, DPDK's command line.
 
 use settings::{
-    Difference, MemoryMode, MemoryPlan, Placement, PortChange, Settings, difference, eal_args,
-    mbuf_data_room, memory_mb, parse, place_threads, plan_memory, pool_size,
+    MemoryMode, MemoryPlan, Placement, Settings, eal_args, mbuf_data_room, memory_mb, parse, place_threads,
+    plan_memory, pool_size,
 };
 
 fn settings(text: &str) -> Settings {
@@ -182,76 +182,4 @@ fn threads_are_placed_on_cores_there_are() {
         place("", &[]),
         Err("this process may run on no core; look at its cpuset with `taskset -p`".to_owned())
     );
-}
-
-const OLD: &str = "[proxy]\nupstream = \"wan\"\n[[port]]\nname = \"wan\"\ndevice = \"e0\"\naddress = \"10.0.0.2/24\"\n\
-    [[port]]\nname = \"a\"\ndevice = \"e1\"\naddress = \"10.1.0.1/24\"\n\
-    [[port]]\nname = \"b\"\ndevice = \"e2\"\naddress = \"10.2.0.1/24\"\n";
-
-/// The difference after replacing `from` by `to`.
-fn after(from: &str, to: &str) -> Difference {
-    assert!(OLD.contains(from), "{from}");
-    difference(&settings(OLD), &settings(&OLD.replace(from, to)))
-}
-
-#[test]
-fn equal_settings_do_not_differ() {
-    assert!(difference(&settings(OLD), &settings(OLD)).is_empty());
-    assert!(after("[proxy]", "# a comment\n[proxy]").is_empty());
-}
-
-#[test]
-fn ports_come_go_and_change() {
-    let b = "[[port]]\nname = \"b\"\ndevice = \"e2\"\naddress = \"10.2.0.1/24\"\n";
-    assert_eq!(after(b, ""), Difference { removed: vec!["b".to_owned()], ..Difference::default() });
-    let c = format!("{b}{}", b.replace("\"b\"", "\"c\"").replace("e2", "e3").replace("10.2", "10.3"));
-    assert_eq!(after(b, &c), Difference { added: vec!["c".to_owned()], ..Difference::default() });
-    let renamed =
-        Difference { removed: vec!["b".to_owned()], added: vec!["c".to_owned()], ..Difference::default() };
-    assert_eq!(after("\"b\"", "\"c\""), renamed);
-
-    let none =
-        PortChange { name: "b".to_owned(), device: false, address: false, timers: false, policy: false };
-    let change = |to: &str| after("address = \"10.2.0.1/24\"\n", to).changed;
-    let address = "address = \"10.2.0.1/24\"\n";
-    for (to, expected) in [
-        ("address = \"10.2.0.3/24\"\n".to_owned(), PortChange { address: true, ..none.clone() }),
-        (format!("{address}querier-address = \"10.2.0.1\"\n"), PortChange { address: true, ..none.clone() }),
-        (format!("{address}robustness = 3\n"), PortChange { timers: true, ..none.clone() }),
-        (format!("{address}sources = true\n"), PortChange { policy: true, ..none.clone() }),
-        (format!("{address}mtu = 1400\n"), PortChange { device: true, ..none.clone() }),
-    ] {
-        assert_eq!(change(&to), [expected]);
-    }
-    assert_eq!(after("e2", "e9").changed, [PortChange { device: true, ..none }]);
-}
-
-#[test]
-fn moving_a_port_in_the_file_is_no_change() {
-    let ports: Vec<_> = OLD.split_inclusive("/24\"\n").collect();
-    let (head, wan) = ports[0].split_at(ports[0].find("[[port]]").unwrap());
-    let moved = settings(&[head, ports[2], ports[1], wan].concat());
-    assert_eq!(moved.upstream_port().unwrap().name, "wan");
-    assert!(difference(&settings(OLD), &moved).is_empty());
-}
-
-#[test]
-fn the_proxy_changes_and_what_needs_a_restart_is_named() {
-    let only = Difference::default;
-    assert_eq!(after("[proxy]\n", "[proxy]\nenabled = false\n"), Difference { enabled: true, ..only() });
-    assert_eq!(after("\"wan\"\n[[", "\"a\"\n[["), Difference { upstream: true, ..only() });
-    assert_eq!(
-        after("[proxy]\n", "[proxy]\nlocal-groups = []\n"),
-        Difference { local_groups: true, ..only() }
-    );
-    assert_eq!(after("[proxy]", "[log]\nlevel = \"debug\"\n[proxy]"), Difference { log: true, ..only() });
-    let restart = after(
-        "[proxy]\n",
-        "[eal]\nmemory-mb = 99\n[worker]\npoll = \"busy\"\n[table]\nmax-groups = 5000\n[proxy]\ninstance = \"x\"\n\
-         router-mac = \"02:00:00:00:00:01\"\n",
-    );
-    let tables =
-        vec!["[proxy] instance", "[proxy] router-mac", "[eal]", "[worker]", "[table]", "[socket]", "[paths]"];
-
-    assert_eq!(restart, Difference { restart: tables, ..only() });
 }
