@@ -44,7 +44,8 @@ pub enum Verdict {
 
 /// The group and the length (as in [`Verdict::Data`]) of a frame that [`classify`] would find to be data
 /// and that has nothing unusual about it: a header of 20 bytes, and a source that cannot be mistaken for
-/// one of ours. `None` says nothing.
+/// one of ours. `None` says nothing. Whether the source is among those allowed is for the caller to ask, once a
+/// burst: mostly everyone is.
 #[inline(always)]
 pub fn plain_data(frame: &[u8], checksum: Checksum, ingress: &Ingress) -> Option<(u32, usize)> {
     let head = frame.first_chunk::<{ ETHERNET_LEN + IPV4_MIN_LEN }>()?;

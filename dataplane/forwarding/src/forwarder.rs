@@ -326,9 +326,9 @@ impl Forwarder {
     #[cold]
     fn sample<F: Frame>(&mut self, now: &impl Fn() -> Time, port: PortIndex, frames: &[F]) -> u32 {
         let Some(entry) = self.ports[port.get()].as_deref_mut() else { return 0 };
-        let is_watched = |frame: &&F| data_group(frame.bytes()).is_some_and(|g| self.policy.is_watched(g));
-        let watched = frames.iter().filter(is_watched);
-        watched.map(|frame| u32::from(entry.punt.sample(now(), port, frame.bytes()))).sum()
+        let watched_as = |frame: &F| self.policy.watched_as(data_group(frame.bytes())?);
+        let watched = frames.iter().filter_map(|frame| Some((frame, watched_as(frame)?)));
+        watched.map(|(frame, watch)| u32::from(entry.punt.sample(now(), port, watch, frame.bytes()))).sum()
     }
 
     /// Counts a frame of a refused source for its group.
@@ -375,7 +375,3 @@ fn refused_sources<F: Frame>(frames: &[F], ingress: &Ingress) -> u32 {
     };
     frames.iter().take(BURST).enumerate().fold(0, |refused, (i, f)| refused | u32::from(is_refused(f)) << i)
 }
-
-#[cfg(test)]
-#[path = "forwarder_tests.rs"]
-mod tests;

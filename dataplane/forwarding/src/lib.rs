@@ -15,6 +15,8 @@ mod policy;
 mod punt;
 mod rewrite;
 mod ring;
+#[cfg(test)]
+mod tests;
 
 pub use classify::{Verdict, classify, plain_data};
 pub use counters::{

@@ -79,8 +79,9 @@ impl ForwardingPolicy {
         self.watched.count.load(Ordering::Relaxed) > 0
     }
 
-    pub(crate) fn is_watched(&self, group: u32) -> bool {
-        self.watched.groups.iter().any(|watched| watched.load(Ordering::Relaxed) == group)
+    /// Which of the watched groups it is, below [`MAX_WATCHED`]; 0 is no group.
+    pub(crate) fn watched_as(&self, group: u32) -> Option<usize> {
+        self.watched.place(group)
     }
 }
 
@@ -92,21 +93,23 @@ struct Watched {
 }
 
 impl Watched {
+    fn place(&self, group: u32) -> Option<usize> {
+        self.groups.iter().position(|place| place.load(Ordering::Relaxed) == group)
+    }
+
     fn insert(&self, group: u32) -> bool {
-        let is = |wanted| move |slot: &&AtomicU32| slot.load(Ordering::Relaxed) == wanted;
-        if self.groups.iter().any(|slot| is(group)(&slot)) {
+        if self.place(group).is_some() {
             return true;
         }
-        let Some(free) = self.groups.iter().find(is(0)) else { return false };
-        free.store(group, Ordering::Relaxed);
+        let Some(free) = self.place(0) else { return false };
+        self.groups[free].store(group, Ordering::Relaxed);
         self.count.fetch_add(1, Ordering::Relaxed);
         true
     }
 
     fn remove(&self, group: u32) {
-        let is_it = |slot: &&AtomicU32| slot.load(Ordering::Relaxed) == group;
-        if let Some(slot) = self.groups.iter().find(is_it) {
-            slot.store(0, Ordering::Relaxed);
+        if let Some(place) = self.place(group) {
+            self.groups[place].store(0, Ordering::Relaxed);
             self.count.fetch_sub(1, Ordering::Relaxed);
         }
     }
@@ -239,7 +242,8 @@ mod tests {
         assert!(!policy.watch(numbered(MAX_WATCHED)));
         policy.unwatch(numbered(3));
         policy.unwatch(numbered(3));
-        assert!(!policy.is_watched(numbered(3).to_bits()) && policy.is_watched(numbered(4).to_bits()));
+        let is_watched = |n| policy.watched_as(numbered(n).to_bits()).is_some();
+        assert!(!is_watched(3) && is_watched(4));
         assert!(policy.watch(numbered(MAX_WATCHED)));
         (0..=MAX_WATCHED).for_each(|n| policy.unwatch(numbered(n)));
         assert!(!policy.is_watching());

@@ -4,11 +4,12 @@ use types::{DropReason, PortIndex, Time};
 
 use crate::classify::{ETHERNET_LEN, ETHERTYPE_IPV4, ETHERTYPE_QINQ, ETHERTYPE_VLAN, PROTOCOL_IGMP};
 use crate::policer::Policer;
+use crate::policy::MAX_WATCHED;
 use crate::ring::{FrameSender, RING_FRAME_MAX, SendRefused};
 
 /// ARP and echo requests for us, a second and at once after a pause: an operator's ping, and no more.
 const NEIGHBOURS: (u32, u32) = (1_000, 64);
-/// Samples of watched groups, a second and at once after a pause.
+/// Samples of one watched group, a second and at once after a pause.
 const SAMPLES: (u32, u32) = (32, 8);
 
 /// What a frame that a worker handed to the control thread is there for.
@@ -61,14 +62,16 @@ pub(crate) struct PuntPath {
     ring: FrameSender,
     igmp: Policer,
     neighbours: Policer,
-    samples: Policer,
+    /// One for each watched group: a loud one leaves the others theirs.
+    samples: [Policer; MAX_WATCHED],
 }
 
 impl PuntPath {
     /// `igmp` limits IGMP; the other limits are fixed.
     pub(crate) fn new(ring: FrameSender, igmp: Policer) -> Self {
-        let [neighbours, samples] = [NEIGHBOURS, SAMPLES].map(|(rate, burst)| Policer::new(rate, burst));
-        Self { ring, igmp, neighbours, samples }
+        let limit = |(per_second, burst)| Policer::new(per_second, burst);
+        let samples = core::array::from_fn(|_| limit(SAMPLES));
+        Self { ring, igmp, neighbours: limit(NEIGHBOURS), samples }
     }
 
     /// Hands over IGMP.
@@ -93,10 +96,11 @@ impl PuntPath {
         }
     }
 
-    /// Copies a frame for whoever watches its group, cut to what the ring carries. Whether it got there.
-    pub(crate) fn sample(&mut self, now: Time, port: PortIndex, frame: &[u8]) -> bool {
+    /// Copies a frame for whoever watches its group, which is watched as number `watch`, cut to what the ring
+    /// carries. Whether it got there.
+    pub(crate) fn sample(&mut self, now: Time, port: PortIndex, watch: usize, frame: &[u8]) -> bool {
         let frame = &frame[..frame.len().min(RING_FRAME_MAX)];
-        self.samples.admit(now) && self.ring.is_half_free() && self.send(port, frame).is_ok()
+        self.samples[watch].admit(now) && self.ring.is_half_free() && self.send(port, frame).is_ok()
     }
 
     fn send(&mut self, port: PortIndex, frame: &[u8]) -> Result<(), DropReason> {

@@ -1,0 +1,6 @@
+//! The forwarder as a whole.
+
+mod bench;
+mod faults;
+mod punts;
+mod rules;
