@@ -47,8 +47,9 @@ pub(crate) fn answer(us: &Neighbour, packet: &[u8]) -> Option<Vec<u8>> {
     };
     header.header_checksum = header.calc_header_checksum();
     let rest = &icmp[4..];
+    // Sums in the machine's byte order, as RFC 1071 allows.
     let checksum = Sum16BitWords::new().add_2bytes(REPLY).add_slice(rest).ones_complement();
-    Some([&header.to_bytes()[..], &REPLY, &checksum.to_be_bytes(), rest].concat())
+    Some([&header.to_bytes()[..], &REPLY, &checksum.to_ne_bytes(), rest].concat())
 }
 
 /// Whether bytes that carry a checksum of themselves sum up to nothing (RFC 1071).
