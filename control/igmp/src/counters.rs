@@ -14,6 +14,7 @@ counted! {
         ReportV2 "report-v2" "IGMPv2 report",
         ReportV3 "report-v3" "IGMPv3 report",
         Leave "leave" "IGMPv2 leave",
+        Solicitation "solicitation" "multicast router solicitation",
         Other "other" "any other type",
     }
 }
@@ -26,6 +27,8 @@ counted! {
         ReportV1 "report-v1" "IGMPv1 report",
         ReportV2 "report-v2" "IGMPv2 report",
         Leave "leave" "IGMPv2 leave",
+        Advertisement "advertisement" "multicast router advertisement",
+        Termination "termination" "multicast router termination",
     }
 }
 

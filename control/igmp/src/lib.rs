@@ -53,6 +53,8 @@
 
 mod action;
 mod counters;
+mod discovery;
+mod hosts;
 mod intervals;
 mod member;
 mod proxy;

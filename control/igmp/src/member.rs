@@ -1,8 +1,9 @@
-//! The state machine of one group on one client port (RFC 2236, section 7, router in querier state).
+//! The state machine of one group on one client port (RFC 2236, section 7).
 //!
 //! `Absent` (No Members Present), `Present` (Members Present), `V1Present` (Version 1 Members Present) and
-//! `Checking` (Checking Membership). A non-querier's events (another router's group-specific query lowers the
-//! timer; Leaves are not handed in) and fast leave are further [`MemberEvent`]s of the same machine.
+//! `Checking` (Checking Membership). One machine for both roles: as non-querier the port hands in no Leave and
+//! no BLOCK (r27) and lowers timers with the querier's group-specific queries (r28), and a check that began
+//! before goes on as a querier's (r26).
 
 use types::Time;
 
@@ -31,11 +32,15 @@ pub(crate) enum MemberEvent {
     Report,
     /// A version 2 leave, or a version 3 record that leaves.
     Leave,
+    /// A leave where none but the host that sent it listened (r49).
+    FastLeave,
+    /// The querier, another router, gives the members until then to answer (r28).
+    Lower(Time),
     /// A version 3 BLOCK_OLD_SOURCES record.
     Block,
     /// The settings name the group as static.
     Hold,
-    /// The settings name it no more: whoever listens has one interval to say so.
+    /// The settings name it no more, or allow no check any more: whoever listens has one interval to say so.
     Release,
     /// The time that [`Member::deadline`] named has come, or passed.
     Timer,
@@ -72,6 +77,16 @@ impl Member {
         }
     }
 
+    /// When it goes unless reported; `None` when it never goes by itself, or is not there.
+    pub(crate) fn expires(self) -> Option<Time> {
+        match self {
+            Self::Absent | Self::Static => None,
+            Self::Present { expires, .. }
+            | Self::V1Present { expires, .. }
+            | Self::Checking { expires, .. } => Some(expires),
+        }
+    }
+
     /// The state at `now`: a version 1 host timer that ran out counts no more (r47).
     pub(crate) fn at(self, now: Time) -> Self {
         match self {
@@ -98,15 +113,27 @@ impl Member {
             (Self::Absent, Event::ReportV1) => to(v1_present, Effect::Joined),
             (Self::Absent, Event::Report) => to(present, Effect::Joined),
             (Self::Absent, Event::Hold) => to(Self::Static, Effect::Joined),
-            (Self::Absent, Event::Leave | Event::Block | Event::Release | Event::Timer) => {
-                to(state, Effect::None)
-            }
+            (
+                Self::Absent,
+                Event::Leave
+                | Event::FastLeave
+                | Event::Lower(_)
+                | Event::Block
+                | Event::Release
+                | Event::Timer,
+            ) => to(state, Effect::None),
 
             (Self::Present { .. }, Event::ReportV1) => to(v1_present, Effect::None),
             (Self::Present { quiet_until, .. }, Event::Report) => {
                 to(Self::Present { expires, quiet_until }, Effect::None)
             }
             (Self::Present { .. }, Event::Leave) => to(checking(now, timers), Effect::Query),
+            (Self::Present { .. } | Self::Checking { .. }, Event::FastLeave) => {
+                to(Self::Absent, Effect::Gone)
+            }
+            (Self::Present { expires, quiet_until }, Event::Lower(until)) => {
+                to(Self::Present { expires: expires.min(until), quiet_until }, Effect::None)
+            }
             (Self::Present { expires, quiet_until }, Event::Block) => {
                 block(expires, quiet_until, now, timers)
             }
@@ -119,19 +146,32 @@ impl Member {
                 to(Self::V1Present { expires, v1_until }, Effect::None)
             }
             (Self::V1Present { .. }, Event::Hold) => to(Self::Static, Effect::None),
-            (Self::V1Present { .. }, Event::Leave | Event::Block | Event::Release) => to(state, Effect::None),
+            (Self::V1Present { expires, v1_until }, Event::Lower(until)) => {
+                to(Self::V1Present { expires: expires.min(until), v1_until }, Effect::None)
+            }
+            (Self::V1Present { .. }, Event::Leave | Event::FastLeave | Event::Block | Event::Release) => {
+                to(state, Effect::None)
+            }
             (Self::V1Present { expires, .. }, Event::Timer) => expire(state, expires, now),
 
             (Self::Checking { .. }, Event::ReportV1) => to(v1_present, Effect::None),
             (Self::Checking { .. }, Event::Report) => to(present, Effect::None),
             (Self::Checking { .. }, Event::Hold) => to(Self::Static, Effect::None),
-            (Self::Checking { .. }, Event::Leave | Event::Block | Event::Release) => to(state, Effect::None),
+            (Self::Checking { .. }, Event::Release) => to(present, Effect::None),
+            (Self::Checking { .. }, Event::Leave | Event::Lower(_) | Event::Block) => to(state, Effect::None),
             (Self::Checking { expires, next, left }, Event::Timer) => check(expires, next, left, now, timers),
 
             (Self::Static, Event::Release) => to(present, Effect::None),
             (
                 Self::Static,
-                Event::ReportV1 | Event::Report | Event::Leave | Event::Block | Event::Hold | Event::Timer,
+                Event::ReportV1
+                | Event::Report
+                | Event::Leave
+                | Event::FastLeave
+                | Event::Lower(_)
+                | Event::Block
+                | Event::Hold
+                | Event::Timer,
             ) => to(state, Effect::None),
         }
     }

@@ -94,6 +94,8 @@ impl GroupAddr {
     pub const ALL_ROUTERS: Self = Self(0xe000_0002);
     /// 224.0.0.22, to which IGMPv3 reports go.
     pub const ALL_V3_ROUTERS: Self = Self(0xe000_0016);
+    /// 224.0.0.106, all snooping switches (RFC 4286).
+    pub const ALL_SNOOPERS: Self = Self(0xe000_006a);
 
     /// The group, or `None` outside 224.0.0.0/4.
     #[inline]

@@ -72,7 +72,7 @@ impl Admission {
         if is_ours(packet.source) {
             return Err(Verdict::OwnAddress);
         }
-        if matches!(packet.message, Message::Other(_)) {
+        if matches!(packet.message, Message::Solicitation | Message::Other(_)) {
             return Ok(());
         }
         if !self.may_be_sent_to(&packet.message, packet.destination) {
@@ -117,7 +117,7 @@ impl Admission {
             }
             Message::ReportV3(_) => to_group(GroupAddr::ALL_V3_ROUTERS) || to_us(),
             Message::Leave(group) => to_group(GroupAddr::ALL_ROUTERS) || to_group(*group) || to_us(),
-            Message::Other(_) => true,
+            Message::Solicitation | Message::Other(_) => true,
         }
     }
 

@@ -1,14 +1,16 @@
-//! The router side: queries, reports and leaves of the client ports.
+//! The router side: reports and leaves of the client ports' hosts.
 
 use core::net::Ipv4Addr;
 use types::{GroupAddr, PortIndex, Time};
 
+use super::Proxy;
 use super::admission::Forbidden;
-use super::{MemberEntry, Proxy, TimerKey};
-use crate::member::{Member, MemberEffect, MemberEvent, MemberStep};
-use crate::querier::QuerierEvent;
-use crate::wire::{Message, Outgoing, Packet, Record, RecordKind, ReportV3, Version};
-use crate::{Action, Event, Left, Verdict};
+use crate::hosts::HostId;
+use crate::member::{Member, MemberEffect, MemberEvent};
+use crate::querier::Querier;
+use crate::settings::{FastLeave, QuerierVersion};
+use crate::wire::{Message, Packet, Record, RecordKind, ReportV3, Version};
+use crate::{Event, Left, Verdict};
 
 impl Proxy {
     pub(super) fn handle_client_packet(
@@ -17,15 +19,15 @@ impl Proxy {
         port: PortIndex,
         packet: &Packet<'_>,
     ) -> Verdict {
-        let host = packet.source;
+        let host = HostId { mac: packet.source_mac, addr: packet.source };
         match &packet.message {
-            // The election's input (r20 to r28).
-            Message::Query(_) => Verdict::QueryHeard,
+            Message::Query(query) => self.handle_client_query(now, port, packet.source, query),
             Message::ReportV1(_) if self.clients[&port].settings.ignore_v1 => Verdict::V1Ignored,
             Message::ReportV1(group) => self.handle_report(now, port, *group, host, Version::V1),
             Message::ReportV2(group) => self.handle_report(now, port, *group, host, Version::V2),
             Message::ReportV3(report) => self.handle_report_v3(now, port, report, host),
-            Message::Leave(group) => self.handle_leave(now, port, *group),
+            Message::Leave(group) => self.handle_leave(now, port, *group, host),
+            Message::Solicitation => self.handle_solicitation(now, port, packet),
             Message::Other(_) => Verdict::UnknownType,
         }
     }
@@ -35,59 +37,41 @@ impl Proxy {
         now: Time,
         port: PortIndex,
         group: GroupAddr,
-        host: Ipv4Addr,
+        host: HostId,
         version: Version,
     ) -> Verdict {
-        if let Some(verdict) = self.refuse(now, port, group, host) {
+        if let Some(verdict) = self.refuse(now, port, group, host.addr) {
             return verdict;
         }
         let event = match version {
             Version::V1 => MemberEvent::ReportV1,
             Version::V2 | Version::V3 => MemberEvent::Report,
         };
-        let timers = self.clients[&port].settings.timers;
+        let timers = self.clients[&port].settings.effective_timers();
         if let Some(entry) = self.members.get_mut(&(group, port)) {
             let step = entry.member.handle(event, now, &timers);
-            (entry.host, entry.version, entry.reported) = (host, version, now);
+            (entry.host, entry.version, entry.reported) = (host.addr, version, now);
             self.store(now, port, group, step, Left::Expired);
+            self.track_report(now, port, group, host, version);
             return Verdict::Refreshed;
         }
-        if self.is_full(now, port, group, host) {
+        if self.is_full(now, port, group, host.addr) {
             return Verdict::GroupLimit;
         }
         let member = Member::Absent.handle(event, now, &timers).next;
-        self.add_member(now, port, group, member, host, version);
+        self.add_member(now, port, group, member, host.addr, version);
+        self.track_report(now, port, group, host, version);
         Verdict::Joined
     }
 
-    /// Makes the groups that the port's settings name static, and no others (r55). One that is never
-    /// forwarded does not become a member by being named.
-    pub(super) fn apply_static_groups(&mut self, now: Time, port: PortIndex) {
-        let Some(client) = self.clients.get(&port).filter(|_| self.is_running()) else { return };
-        let timers = client.settings.timers;
-        let may_be = |group: &GroupAddr| !group.is_link_local() && self.forbids(client, *group).is_none();
-        let wanted: Vec<_> = client.settings.static_groups.iter().copied().filter(may_be).collect();
-        let held = |(&(group, on), entry): (&(GroupAddr, PortIndex), &MemberEntry)| {
-            (on == port && entry.member == Member::Static && !wanted.contains(&group)).then_some(group)
-        };
-        for group in self.members.iter().filter_map(held).collect::<Vec<_>>() {
-            self.step_member(now, port, group, MemberEvent::Release);
+    /// Notes who asked, where Leaves depend on it (r49).
+    fn track_report(&mut self, now: Time, port: PortIndex, group: GroupAddr, host: HostId, version: Version) {
+        let Some(client) = self.clients.get_mut(&port) else { return };
+        let for_itself = client.settings.report_isolated || version == Version::V3;
+        let interval = client.settings.effective_timers().group_membership_interval();
+        if let Some(tracker) = &mut client.tracker {
+            tracker.handle_report(group, host, for_itself, now, interval);
         }
-        for group in wanted {
-            if self.members.contains_key(&(group, port)) {
-                self.step_member(now, port, group, MemberEvent::Hold);
-            } else {
-                let member = Member::Absent.handle(MemberEvent::Hold, now, &timers).next;
-                self.add_member(now, port, group, member, Ipv4Addr::UNSPECIFIED, Version::V2);
-            }
-        }
-    }
-
-    /// Steps a member that exists and cannot go by this event.
-    fn step_member(&mut self, now: Time, port: PortIndex, group: GroupAddr, event: MemberEvent) {
-        let Some(entry) = self.members.get(&(group, port)) else { return };
-        let step = entry.member.handle(event, now, &self.clients[&port].settings.timers);
-        self.store(now, port, group, step, Left::Expired);
     }
 
     /// Refuses what the settings want no member of, and tells of what an operator may wonder about.
@@ -110,43 +94,48 @@ impl Proxy {
         full
     }
 
-    fn add_member(
-        &mut self,
-        now: Time,
-        port: PortIndex,
-        group: GroupAddr,
-        member: Member,
-        host: Ipv4Addr,
-        version: Version,
-    ) {
-        let mut timer = None;
-        self.timers.set(&mut timer, TimerKey::Member(group, port), member.deadline());
-        let entry = MemberEntry { member, host, version, since: now, reported: now, timer };
-        self.members.insert((group, port), entry);
-        if let Some(client) = self.clients.get_mut(&port) {
-            client.groups += 1;
-        }
-        self.actions.push_back(Action::SetMember { port, group });
-        self.tell(Event::Joined { port, group, host, version });
-        self.add_port(now, group, port);
-    }
-
-    fn handle_leave(&mut self, now: Time, port: PortIndex, group: GroupAddr) -> Verdict {
+    fn handle_leave(&mut self, now: Time, port: PortIndex, group: GroupAddr, host: HostId) -> Verdict {
+        let client = &self.clients[&port];
         // A group that only the access list forbids has no member: found below.
-        if let Some(why @ (Forbidden::Local | Forbidden::Ssm)) = self.forbids(&self.clients[&port], group) {
+        if let Some(why @ (Forbidden::Local | Forbidden::Ssm)) = self.forbids(client, group) {
             return why.verdict();
         }
         let Some(entry) = self.members.get(&(group, port)) else { return Verdict::LeaveNoMember };
-        let verdict = match entry.member.at(now) {
-            Member::Absent => Verdict::LeaveNoMember,
+        let member = entry.member.at(now);
+        let verdict = match member {
+            Member::Absent => return Verdict::LeaveNoMember,
+            Member::Static => return Verdict::LeaveStatic,
+            Member::V1Present { .. } => return Verdict::LeaveV1Host,
             Member::Present { .. } => Verdict::LeaveTaken,
-            Member::Static => Verdict::LeaveStatic,
-            Member::V1Present { .. } => Verdict::LeaveV1Host,
             Member::Checking { .. } => Verdict::LeaveRepeated,
         };
-        let step = entry.member.handle(MemberEvent::Leave, now, &self.clients[&port].settings.timers);
+        if client.settings.version == QuerierVersion::V1 {
+            return Verdict::LeaveV1Port;
+        }
+        // Without link nobody can be asked who is left.
+        if matches!(client.querier, Querier::Other { .. } | Querier::Silent) {
+            return Verdict::LeaveNotQuerier;
+        }
+        let timers = client.settings.effective_timers();
+        if self.is_last_host(now, port, group, host) {
+            let step = member.handle(MemberEvent::FastLeave, now, &timers);
+            self.store(now, port, group, step, Left::FastLeave);
+            return Verdict::FastLeave;
+        }
+        let step = member.handle(MemberEvent::Leave, now, &timers);
         self.store(now, port, group, step, Left::Leave);
         verdict
+    }
+
+    /// Whether the Leave of `host` needs no question who else listens (r49).
+    fn is_last_host(&mut self, now: Time, port: PortIndex, group: GroupAddr, host: HostId) -> bool {
+        let Some(client) = self.clients.get_mut(&port) else { return false };
+        let interval = client.settings.effective_timers().group_membership_interval();
+        match (client.settings.fast_leave, &mut client.tracker) {
+            (FastLeave::Off, _) | (FastLeave::Tracked, None) => false,
+            (FastLeave::Single, _) => true,
+            (FastLeave::Tracked, Some(tracker)) => tracker.handle_leave(group, host, now, interval),
+        }
     }
 
     /// The report's verdict is the first, in the order of [`Verdict`], that one of its records gets.
@@ -155,7 +144,7 @@ impl Proxy {
         now: Time,
         port: PortIndex,
         report: &ReportV3<'_>,
-        host: Ipv4Addr,
+        host: HostId,
     ) -> Verdict {
         report
             .records()
@@ -165,7 +154,7 @@ impl Proxy {
     }
 
     /// What a record means to a router that keeps no sources (r50).
-    fn handle_record(&mut self, now: Time, port: PortIndex, record: Record, host: Ipv4Addr) -> Verdict {
+    fn handle_record(&mut self, now: Time, port: PortIndex, record: Record, host: HostId) -> Verdict {
         let Some(group) = GroupAddr::new(record.group).filter(|group| !group.is_link_local()) else {
             return Verdict::NoEffect;
         };
@@ -174,79 +163,22 @@ impl Proxy {
             | (RecordKind::Allow | RecordKind::IsInclude | RecordKind::ToInclude, 1..) => {
                 self.handle_report(now, port, group, host, Version::V3)
             }
-            (RecordKind::ToInclude, 0) => self.handle_leave(now, port, group),
+            (RecordKind::ToInclude, 0) => self.handle_leave(now, port, group, host),
             (RecordKind::Block, _) => self.handle_block(now, port, group),
             (RecordKind::IsInclude | RecordKind::Allow, 0) | (RecordKind::Unknown(_), _) => Verdict::NoEffect,
         }
     }
 
+    /// Only who asks for others may ask: not as non-querier, and not in version 1 (r27, r29).
     fn handle_block(&mut self, now: Time, port: PortIndex, group: GroupAddr) -> Verdict {
+        let client = &self.clients[&port];
+        let asks = matches!(client.querier, Querier::Starting { .. } | Querier::Steady { .. });
+        if !asks || client.settings.version == QuerierVersion::V1 {
+            return Verdict::NoEffect;
+        }
         let Some(entry) = self.members.get(&(group, port)) else { return Verdict::NoEffect };
-        let step = entry.member.handle(MemberEvent::Block, now, &self.clients[&port].settings.timers);
+        let step = entry.member.handle(MemberEvent::Block, now, &client.settings.effective_timers());
         self.store(now, port, group, step, Left::Leave);
         if step.effect == MemberEffect::Query { Verdict::BlockQueried } else { Verdict::NoEffect }
-    }
-
-    pub(super) fn handle_member_timer(&mut self, now: Time, port: PortIndex, group: GroupAddr) {
-        let Some(entry) = self.members.get_mut(&(group, port)) else { return };
-        // Used up: a member that was reported since is due later, and sets it anew.
-        self.timers.cancel(&mut entry.timer);
-        let why = match entry.member {
-            Member::Checking { .. } => Left::Leave,
-            Member::Absent | Member::Present { .. } | Member::V1Present { .. } | Member::Static => {
-                Left::Expired
-            }
-        };
-        let step = entry.member.handle(MemberEvent::Timer, now, &self.clients[&port].settings.timers);
-        self.store(now, port, group, step, why);
-    }
-
-    /// Keeps the next state of a member that exists, sets its timer, and does what the step asks for.
-    fn store(&mut self, now: Time, port: PortIndex, group: GroupAddr, step: MemberStep, why: Left) {
-        match step.effect {
-            MemberEffect::Gone => return self.remove_member(now, port, group, why),
-            MemberEffect::Query => self.send_group_query(port, group),
-            MemberEffect::None | MemberEffect::Joined => {}
-        }
-        if let Some(entry) = self.members.get_mut(&(group, port)) {
-            entry.member = step.next;
-            self.timers.put_off(&mut entry.timer, TimerKey::Member(group, port), step.next.deadline());
-        }
-    }
-
-    pub(super) fn remove_member(&mut self, now: Time, port: PortIndex, group: GroupAddr, why: Left) {
-        let Some(mut entry) = self.members.remove(&(group, port)) else { return };
-        self.timers.cancel(&mut entry.timer);
-        if let Some(client) = self.clients.get_mut(&port) {
-            client.groups -= 1;
-        }
-        self.actions.push_back(Action::ClearMember { port, group });
-        self.tell(Event::Left { port, group, why });
-        self.remove_port_of(now, group, port);
-    }
-
-    fn send_group_query(&mut self, port: PortIndex, group: GroupAddr) {
-        let client = &self.clients[&port];
-        if client.link_up {
-            let max_resp_ds = client.settings.timers.specific_max_resp_ds();
-            let source = client.settings.query_source();
-            self.send(port, source, Outgoing::GroupQuery { group, max_resp_ds });
-        }
-    }
-
-    pub(super) fn handle_querier_timer(&mut self, now: Time, port: PortIndex) {
-        self.step_querier(now, port, QuerierEvent::Timer);
-    }
-
-    pub(super) fn step_querier(&mut self, now: Time, port: PortIndex, event: QuerierEvent) {
-        let Some(client) = self.clients.get_mut(&port) else { return };
-        let step = client.querier.handle(event, now, &client.settings.timers);
-        client.querier = step.next;
-        self.timers.set(&mut client.timer, TimerKey::Querier(port), step.next.deadline());
-        if step.query {
-            let source = client.settings.query_source();
-            let max_resp_ds = client.settings.timers.general_max_resp_ds();
-            self.send(port, source, Outgoing::GeneralQuery { max_resp_ds });
-        }
     }
 }

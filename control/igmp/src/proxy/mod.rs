@@ -3,6 +3,9 @@
 
 mod admission;
 mod client;
+mod discovery;
+mod election;
+mod members;
 mod ports;
 mod provider;
 mod views;
@@ -15,6 +18,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use types::{GroupAddr, Ipv4Net, MAX_PORTS, PortIndex, PortSet, Time};
 
+use crate::discovery::Discovery;
+use crate::hosts::HostTracker;
 use crate::member::Member;
 use crate::querier::Querier;
 use crate::rng::Rng;
@@ -23,7 +28,7 @@ use crate::table::Table;
 use crate::timers::{TimerId, TimerQueue};
 use crate::upstream::Host;
 use crate::wire::{self, Outgoing, Packet, Version};
-use crate::{Action, Event, IgmpCounters, Left, Verdict};
+use crate::{Action, Event, IgmpCounters, Verdict};
 use admission::{Admission, Forbidden};
 
 /// An event that anybody on the link can cause is told at most once in this time, per port.
@@ -35,18 +40,32 @@ enum TimerKey {
     Querier(PortIndex),
     Member(GroupAddr, PortIndex),
     Host(GroupAddr),
+    Discovery(PortIndex),
+    LinkHold(PortIndex),
 }
 
 #[derive(Debug)]
 struct ClientPort {
     settings: ClientPortSettings,
     link_up: bool,
+    /// Since when it is so, while the link is down.
+    link_since: Time,
+    hold_timer: Option<TimerId>,
     querier: Querier,
+    /// The role told last.
+    is_querier: bool,
     timer: Option<TimerId>,
+    discovery: Discovery,
+    discovery_timer: Option<TimerId>,
     /// Groups with a member here.
     groups: u32,
+    /// Where `fast-leave` is `tracked`.
+    tracker: Option<HostTracker>,
     limit_told: Pause,
     denial_told: Pause,
+    version_told: Pause,
+    winner_told: Pause,
+    not_querier_told: Pause,
 }
 
 #[derive(Debug)]
@@ -81,15 +100,19 @@ struct GroupEntry {
     reported: Option<Time>,
 }
 
-/// Lets one through, then none for [`EVENT_PAUSE`].
+/// Lets one through, then none for a while.
 #[derive(Debug, Clone, Copy, Default)]
 struct Pause(Option<Time>);
 
 impl Pause {
     fn passes(&mut self, now: Time) -> bool {
+        self.passes_once_in(EVENT_PAUSE, now)
+    }
+
+    fn passes_once_in(&mut self, pause: Duration, now: Time) -> bool {
         let passes = self.0.is_none_or(|until| until <= now);
         if passes {
-            self.0 = Some(now + EVENT_PAUSE);
+            self.0 = Some(now + pause);
         }
         passes
     }
@@ -110,6 +133,8 @@ pub struct Proxy {
     clients: BTreeMap<PortIndex, ClientPort>,
     upstream: Option<Upstream>,
     members: Table<(GroupAddr, PortIndex), MemberEntry>,
+    /// Members as they were when the proxy was switched off, without timers.
+    asleep: Vec<((GroupAddr, PortIndex), MemberEntry)>,
     groups: Table<GroupAddr, GroupEntry>,
     counters: Vec<IgmpCounters>,
     actions: VecDeque<Action>,
@@ -127,6 +152,7 @@ impl Proxy {
             clients: BTreeMap::new(),
             upstream: None,
             members: Table::new(),
+            asleep: Vec::new(),
             groups: Table::new(),
             counters: vec![IgmpCounters::ZERO; MAX_PORTS],
             actions: VecDeque::new(),
@@ -175,6 +201,8 @@ impl Proxy {
                 TimerKey::Querier(port) => self.handle_querier_timer(now, port),
                 TimerKey::Member(group, port) => self.handle_member_timer(now, port, group),
                 TimerKey::Host(group) => self.handle_host_timer(now, group),
+                TimerKey::Discovery(port) => self.handle_discovery_timer(now, port),
+                TimerKey::LinkHold(port) => self.handle_hold_timer(now, port),
             }
             fired += 1;
         }
@@ -186,15 +214,18 @@ impl Proxy {
         self.actions.pop_front()
     }
 
-    /// Switches the proxy on or off. Off: every group is left at the provider and on the client ports, no
-    /// query is sent, every frame is ignored (r96).
+    /// Switches the proxy on or off. Off: every group is left at the provider and forwarded no more, nothing
+    /// is sent to the clients, every frame is ignored (r96). On again: the members that would have lasted are
+    /// members at once, and a General Query asks whether they still are.
     pub fn set_enabled(&mut self, now: Time, enabled: bool) {
         if self.settings.enabled == enabled || self.stopped {
             return;
         }
         self.settings.enabled = enabled;
-        if !enabled {
-            self.drop_all_members(now, Left::ProxyOff);
+        if enabled {
+            self.wake_members(now);
+        } else {
+            self.sleep_members(now);
         }
         self.restart_clients(now);
     }
@@ -217,6 +248,7 @@ impl Proxy {
     /// Leaves everything as when switched off, for good: no later call has any effect (r96).
     pub fn shutdown(&mut self, now: Time) {
         self.set_enabled(now, false);
+        self.asleep.clear();
         self.stopped = true;
     }
 

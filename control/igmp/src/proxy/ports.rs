@@ -1,12 +1,14 @@
 //! Ports come, go, change their role, and lose their link.
 
-use types::{GroupAddr, PortIndex, PortSet, Time};
+use types::{PortIndex, PortSet, Time};
 
-use super::admission::Forbidden;
-use super::{ClientPort, Pause, Proxy, Upstream};
+use super::{ClientPort, Pause, Proxy, TimerKey, Upstream};
 use crate::Left;
+use crate::discovery::{Discovery, DiscoveryEvent};
+use crate::hosts::HostTracker;
+use crate::member::Member;
 use crate::querier::{Querier, QuerierEvent};
-use crate::settings::{ClientPortSettings, UpstreamPortSettings};
+use crate::settings::{ClientPortSettings, FastLeave, QuerierVersion, UpstreamPortSettings};
 
 impl Proxy {
     /// Makes `port` a client port, or gives it new settings: its members stay, and the querier starts anew
@@ -25,33 +27,44 @@ impl Proxy {
             self.set_upstream(now, None, false);
         }
         let Some(client) = self.clients.get_mut(&port) else {
-            let client = ClientPort {
-                settings,
-                link_up,
-                querier: Querier::Silent,
-                timer: None,
-                groups: 0,
-                limit_told: Pause::default(),
-                denial_told: Pause::default(),
-            };
-            self.clients.insert(port, client);
+            self.clients.insert(port, ClientPort::new(now, settings, link_up));
             self.restart_querier(now, port);
+            self.update_client(now, port);
             return self.apply_static_groups(now, port);
         };
-        if client.link_up == link_up && client.settings == settings {
-            return;
+        if client.settings == settings {
+            return self.handle_link(now, port, link_up);
         }
-        let restart = client.link_up != link_up
-            || client.settings.query_source() != settings.query_source()
-            || client.settings.version != settings.version
-            || client.settings.timers != settings.timers;
-        let other_access = client.settings.access != settings.access;
-        client.settings = settings;
-        client.link_up = link_up;
-        if restart {
+        let before = core::mem::replace(&mut client.settings, settings);
+        self.apply_change(now, port, &before);
+        self.handle_link(now, port, link_up);
+    }
+
+    /// The port has new settings in place of `before`: does what they differ in, and no more.
+    fn apply_change(&mut self, now: Time, port: PortIndex, before: &ClientPortSettings) {
+        let Some(client) = self.clients.get_mut(&port) else { return };
+        let after = &client.settings;
+        let moved = before.query_source() != after.query_source();
+        let retimed = before.version != after.version || before.timers != after.timers;
+        let other_groups = before.static_groups != after.static_groups || before.access != after.access;
+        let other_access = before.access != after.access;
+        let v1_now = before.version != after.version && after.version == QuerierVersion::V1;
+        if before.fast_leave != after.fast_leave || before.report_isolated != after.report_isolated {
+            client.tracker = client.new_tracker(now);
+        }
+        if moved {
             self.restart_querier(now, port);
+            self.restart_discovery(now, port);
+        } else if retimed {
+            self.step_querier(now, port, QuerierEvent::Retime);
         }
-        self.apply_static_groups(now, port);
+        self.update_client(now, port);
+        if v1_now {
+            self.end_checks(now, port);
+        }
+        if other_groups {
+            self.apply_static_groups(now, port);
+        }
         if other_access {
             self.drop_forbidden(now, PortSet::only(port));
         }
@@ -113,7 +126,7 @@ impl Proxy {
     }
 
     /// The port's link came up or went down. On a client port up means: querier, startup queries (r34); its
-    /// members age all the while. On the provider's port up means: all groups are reported anew, and what
+    /// members age all the while, and go when it is down for too long (r93). On the provider's port up means: all groups are reported anew, and what
     /// was known of the provider's routers is forgotten (r70).
     pub fn handle_link(&mut self, now: Time, port: PortIndex, up: bool) {
         if self.stopped {
@@ -123,7 +136,11 @@ impl Proxy {
             && client.link_up != up
         {
             client.link_up = up;
-            return self.restart_querier(now, port);
+            client.link_since = now;
+            // Who came or went meanwhile was not heard.
+            client.tracker = client.new_tracker(now);
+            self.restart_querier(now, port);
+            return self.update_client(now, port);
         }
         let Some(upstream) = self.upstream.as_mut().filter(|u| u.port == port && u.link_up != up) else {
             return;
@@ -140,7 +157,11 @@ impl Proxy {
 
     pub(super) fn restart_clients(&mut self, now: Time) {
         for port in self.clients.keys().copied().collect::<Vec<_>>() {
+            if let Some(client) = self.clients.get_mut(&port) {
+                client.tracker = client.new_tracker(now);
+            }
             self.restart_querier(now, port);
+            self.update_client(now, port);
             self.apply_static_groups(now, port);
         }
     }
@@ -151,43 +172,70 @@ impl Proxy {
         self.step_querier(now, port, if up { QuerierEvent::Start } else { QuerierEvent::Stop });
     }
 
+    /// Follows settings, link and switch with what else runs on a client port.
+    fn update_client(&mut self, now: Time, port: PortIndex) {
+        self.update_discovery(now, port);
+        let running = self.is_running();
+        let Some(client) = self.clients.get_mut(&port) else { return };
+        let hold_over = client.link_since + client.settings.link_hold();
+        let due = (running && !client.link_up && client.groups > 0).then_some(hold_over);
+        self.timers.set(&mut client.hold_timer, TimerKey::LinkHold(port), due);
+    }
+
+    /// The link was down for too long: whoever asked has to ask again. Static groups are members whatever
+    /// the link does (r55, r93).
+    pub(super) fn handle_hold_timer(&mut self, now: Time, port: PortIndex) {
+        if let Some(client) = self.clients.get_mut(&port) {
+            self.timers.cancel(&mut client.hold_timer);
+        }
+        self.drop_members(now, PortSet::only(port), |_, _, member| match member {
+            Member::Static => None,
+            Member::Absent | Member::Present { .. } | Member::V1Present { .. } | Member::Checking { .. } => {
+                Some(Left::LinkDown)
+            }
+        });
+    }
+
     fn remove_client_port(&mut self, now: Time, port: PortIndex) {
         if !self.clients.contains_key(&port) {
             return;
         }
-        self.drop_members(now, PortSet::only(port), |_, _| Some(Left::PortRemoved));
+        self.drop_members(now, PortSet::only(port), |_, _, _| Some(Left::PortRemoved));
+        self.asleep.retain(|((_, on), _)| *on != port);
+        self.step_discovery(now, port, DiscoveryEvent::Stop);
         if let Some(mut client) = self.clients.remove(&port) {
             self.timers.cancel(&mut client.timer);
+            self.timers.cancel(&mut client.hold_timer);
         }
     }
+}
 
-    pub(super) fn drop_all_members(&mut self, now: Time, why: Left) {
-        self.drop_members(now, PortSet::ALL, |_, _| Some(why));
+impl ClientPort {
+    fn new(now: Time, settings: ClientPortSettings, link_up: bool) -> Self {
+        let mut client = Self {
+            settings,
+            link_up,
+            link_since: now,
+            hold_timer: None,
+            querier: Querier::Silent,
+            is_querier: true,
+            timer: None,
+            discovery: Discovery::Off,
+            discovery_timer: None,
+            groups: 0,
+            tracker: None,
+            limit_told: Pause::default(),
+            denial_told: Pause::default(),
+            version_told: Pause::default(),
+            winner_told: Pause::default(),
+            not_querier_told: Pause::default(),
+        };
+        client.tracker = client.new_tracker(now);
+        client
     }
 
-    /// Drops the members that the settings want no more (r54, r69, r100).
-    pub(super) fn drop_forbidden(&mut self, now: Time, ports: PortSet) {
-        self.drop_members(now, ports, |proxy, (group, port)| {
-            proxy.forbids(&proxy.clients[&port], group).map(Forbidden::left)
-        });
-    }
-
-    /// Drops those members of `ports` that `why` names a reason for. Looks at every member: only for what
-    /// an operator or a link does.
-    fn drop_members(
-        &mut self,
-        now: Time,
-        ports: PortSet,
-        why: impl Fn(&Self, (GroupAddr, PortIndex)) -> Option<Left>,
-    ) {
-        let gone: Vec<_> = self
-            .members
-            .keys()
-            .filter(|(_, port)| ports.contains(*port))
-            .filter_map(|&key| Some((key, why(self, key)?)))
-            .collect();
-        for ((group, port), why) in gone {
-            self.remove_member(now, port, group, why);
-        }
+    /// A list of hosts that knows nobody, where Leaves depend on one.
+    fn new_tracker(&self, now: Time) -> Option<HostTracker> {
+        (self.settings.fast_leave == FastLeave::Tracked).then(|| HostTracker::new(now))
     }
 }

@@ -22,7 +22,7 @@ impl Proxy {
             // A v3 report cancels nothing (r65), and what other hosts leave is their affair (r56).
             Message::ReportV3(_) => Verdict::ForeignReport,
             Message::Leave(_) => Verdict::ForeignLeave,
-            Message::Other(_) => Verdict::UnknownType,
+            Message::Solicitation | Message::Other(_) => Verdict::UnknownType,
         }
     }
 

@@ -136,7 +136,7 @@ pub struct PortView {
     pub role: PortRole,
     /// Whether its link is up.
     pub link_up: bool,
-    /// The querier's address: ours on a client port, the last one heard on the provider's.
+    /// The querier's address: ours or the winner's on a client port, the last one heard on the provider's.
     pub querier: Option<Ipv4Addr>,
     /// The version that we speak there.
     pub version: Version,
@@ -224,13 +224,16 @@ impl Proxy {
             Querier::Starting { next, .. } | Querier::Steady { next } => {
                 (PortRole::Querier { next_query: next }, Some(client.settings.query_source()))
             }
+            Querier::Other { address: querier, since, until } => {
+                (PortRole::NonQuerier { querier, since, until }, Some(querier))
+            }
         };
         Some(PortView {
             port,
             role,
             link_up: client.link_up,
             querier,
-            version: Version::V2,
+            version: client.settings.version.version(),
             groups: client.groups as usize,
         })
     }

@@ -82,6 +82,8 @@ pub enum Message<'a> {
     ReportV3(ReportV3<'a>),
     /// Type 0x17: an IGMPv2 leave; the group is a routable one.
     Leave(GroupAddr),
+    /// Type 0x31: a switch asks for advertisements (RFC 4286, section 4).
+    Solicitation,
     /// Any other type, checksum good.
     Other(u8),
 }
@@ -97,6 +99,7 @@ impl Message<'_> {
             Self::ReportV2(_) => ReceivedType::ReportV2,
             Self::ReportV3(_) => ReceivedType::ReportV3,
             Self::Leave(_) => ReceivedType::Leave,
+            Self::Solicitation => ReceivedType::Solicitation,
             Self::Other(_) => ReceivedType::Other,
         }
     }

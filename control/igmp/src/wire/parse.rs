@@ -91,7 +91,16 @@ fn has_router_alert(mut options: &[u8]) -> Result<bool, Verdict> {
     Ok(found)
 }
 
+/// Type of a Multicast Router Solicitation, the one message that may be shorter than 8 bytes, and its length
+/// (RFC 4286, section 4.1).
+const SOLICITATION: u8 = 0x31;
+const SOLICITATION_LEN: usize = 4;
+
 fn parse_igmp(payload: &[u8]) -> Result<Message<'_>, Verdict> {
+    if payload.first() == Some(&SOLICITATION) && payload.len() >= SOLICITATION_LEN {
+        let sum = checksum::Sum16BitWords::new().add_slice(payload).ones_complement();
+        return if sum == 0 { Ok(Message::Solicitation) } else { Err(Verdict::IgmpChecksum) };
+    }
     if payload.len() < IgmpHeader::MIN_LEN {
         return Err(Verdict::IgmpLength);
     }

@@ -1,9 +1,10 @@
 //! r70, r93, r96, f36, f42: links, roles and the switch; nothing is left behind.
 
-use igmp::{Event, Left, PortRole, Verdict};
+use igmp::{Event, Left, MemberState, PortRole, Verdict};
+use types::AccessList;
 
 use crate::bench::{A, B, Bench, WAN, client_settings, port, short_timers, upstream_settings};
-use crate::raw::{ip, join, join_v1, leave, query};
+use crate::raw::{group, ip, join, join_v1, leave, query};
 
 const G: &str = "239.2.2.2";
 /// A second provider's port.
@@ -260,19 +261,61 @@ fn r96_switched_off_every_group_is_left_once_and_nothing_more_is_sent() {
 }
 
 #[test]
-fn r96_switched_on_again_it_queries_at_once() {
-    let mut bench = joined(1);
+fn r96_switched_on_again_it_queries_at_once_and_takes_up_who_would_still_be_a_member() {
+    let mut bench = Bench::new();
+    bench.receive(A, &join("239.1.0.1").from("10.1.0.7"));
+    bench.run_to(100_000);
+    bench.receive(A, &join("239.1.0.2"));
+    bench.receive(B, &join_v1("239.1.0.2").from("10.2.0.9"));
+    bench.run_to(150_000);
     bench.proxy.set_enabled(bench.now, false);
     bench.drain();
-    bench.run_to(100_000);
+    assert!(bench.forwarded.is_empty());
+    assert_eq!(bench.receive(A, &join(G)), Verdict::ProxyOff, "nothing is learned while off");
+    assert_eq!(bench.proxy.refusal(group(G), port(A)), Some(Verdict::ProxyOff));
+    bench.run_to(260_000);
     let since = bench.sent.len();
+    let changes = bench.changes.len();
     bench.proxy.set_enabled(bench.now, true);
     bench.proxy.set_enabled(bench.now, true);
     bench.drain();
-    bench.run_to(140_000);
-    assert_eq!(kinds(&bench, since, A), [0x11, 0x11]);
-    assert_eq!(bench.receive(A, &join(G)), Verdict::Joined);
-    assert_eq!(kinds(&bench, since, WAN), [0x16]);
+    // The first one's interval is over.
+    let again = [(A, "239.1.0.2"), (B, "239.1.0.2")].map(|(on, of)| (260_000, on, group(of), true));
+    assert_eq!(bench.changes[changes..], again);
+    let view = bench.proxy.member(group("239.1.0.2"), port(B)).unwrap();
+    assert_eq!((view.state, view.last_reporter), (MemberState::V1Present, ip("10.2.0.9")));
+    assert_eq!(view.since.as_nanos(), 100_000_000_000);
+    bench.run_to(300_000);
+    let queries: Vec<_> =
+        bench.sent_since(since, A).into_iter().filter(|sent| sent.1 == 0x11).map(|sent| sent.0).collect();
+    assert_eq!(queries, [260_000, 291_250], "with the startup sequence");
+    assert!(kinds(&bench, since, WAN).contains(&0x16), "joined at the provider again");
+    // Who does not answer goes when it would have gone anyway.
+    bench.run_to(359_999);
+    assert_eq!(bench.forwarded.len(), 2);
+    bench.run_to(360_000);
+    assert!(bench.forwarded.is_empty());
+}
+
+#[test]
+fn r96_what_the_settings_want_no_more_does_not_wake() {
+    let mut bench = joined(4);
+    bench.receive(B, &join("239.1.0.4"));
+    bench.proxy.set_enabled(bench.now, false);
+    bench.proxy.remove_port(bench.now, port(B));
+    bench.proxy.add_client_port(bench.now, port(B), client_settings("10.2.0.1/24"), true);
+    let mut settings = client_settings("10.1.0.1/24");
+    settings.access = AccessList::new(vec!["deny 239.1.0.1/32".parse().unwrap()]);
+    settings.static_groups = vec![group(G)];
+    bench.proxy.add_client_port(bench.now, port(A), settings, true);
+    let net = |text: &str| vec![text.parse().unwrap()];
+    bench.proxy.set_group_ranges(bench.now, net("239.1.0.2/32"), net("239.1.0.3/32"));
+    bench.drain();
+    assert!(bench.forwarded.is_empty());
+    bench.proxy.set_enabled(bench.now, true);
+    bench.drain();
+    let on: Vec<_> = bench.forwarded.iter().copied().collect();
+    assert_eq!(on, [(A, group("239.1.0.4")), (A, group(G))]);
 }
 
 #[test]

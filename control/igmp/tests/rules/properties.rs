@@ -24,6 +24,9 @@ fn outgoing() -> impl Strategy<Value = Outgoing> {
         routable_group().prop_map(Outgoing::ReportV1),
         routable_group().prop_map(Outgoing::ReportV2),
         routable_group().prop_map(Outgoing::Leave),
+        (any::<u8>(), any::<u16>(), any::<u16>()).prop_map(|(interval_s, query_interval_s, robustness)| {
+            Outgoing::Advertisement { interval_s, query_interval_s, robustness }
+        }),
     ]
 }
 
@@ -43,6 +46,8 @@ fn message_of(outgoing: Outgoing) -> Message<'static> {
         Outgoing::ReportV1(group) => Message::ReportV1(group),
         Outgoing::ReportV2(group) => Message::ReportV2(group),
         Outgoing::Leave(group) => Message::Leave(group),
+        Outgoing::Advertisement { .. } => Message::Other(0x30),
+        Outgoing::Termination => Message::Other(0x32),
     }
 }
 
