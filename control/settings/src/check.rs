@@ -6,6 +6,7 @@ use std::time::Duration;
 use types::{MAX_PORTS, PortIndex};
 
 use crate::assemble::Raw;
+use crate::combinations;
 use crate::device::Device;
 use crate::duration::show;
 use crate::model::PortTimers;
@@ -27,6 +28,7 @@ pub(crate) fn check(raw: &Raw, file: &Place, problems: &mut Problems) -> Option<
     let upstream = find_upstream(raw, file, problems);
     roles::warn_of_role(raw, upstream, problems);
     roles::warn_of_rings(raw, problems);
+    combinations::check(raw, upstream, problems);
     // What goes on looks at every pair.
     if raw.ports.len() <= MAX_PORTS {
         warn_overlaps(&raw.ports, problems);

@@ -13,6 +13,7 @@
 
 mod assemble;
 mod check;
+mod combinations;
 mod device;
 mod difference;
 mod duration;
