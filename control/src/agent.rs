@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::{MbufView, Reply, Request};
-use forwarding::{ForwardingPolicy, WorkerCountersReader};
+use forwarding::{ForwardingPolicy, PuntKind, WorkerCountersReader, punt_kind};
 use group_table::{GroupTableWriter, PortMasks, TableFull};
 use igmp::{Action, Event, Proxy};
 use types::{GroupAddr, MacAddr, PortIndex, PortSet, Time};
 
 use crate::configuration::{Configuration, PortInfo};
+use crate::explain::Samples;
 use crate::show;
 
 /// Timers fired in one turn, so that frames and requests get theirs.
@@ -67,6 +68,8 @@ pub struct Agent {
     pub(crate) table_refused: u64,
     /// Those of them that still wait for some.
     pub(crate) unplaced: BTreeSet<(GroupAddr, PortIndex)>,
+    /// Frames of the groups that somebody asked about.
+    pub(crate) samples: Samples,
     /// Masks that wait for the end of the next poll.
     pub(crate) masks_due: bool,
     /// It has been told to end.
@@ -98,6 +101,7 @@ impl Agent {
             started: now,
             table_refused: 0,
             unplaced: BTreeSet::new(),
+            samples: Samples::default(),
             masks_due: false,
             stopped: false,
             waiting: None,
@@ -106,8 +110,11 @@ impl Agent {
         agent
     }
 
-    /// A frame of IGMP, from the destination MAC on, came in by `port`.
+    /// A frame that a worker handed over, from the destination MAC on, came in by `port`.
     pub fn handle_frame(&mut self, now: Time, port: PortIndex, frame: &[u8]) {
+        if punt_kind(frame) == PuntKind::Sample {
+            return self.take_sample(now, port, frame);
+        }
         let verdict = self.proxy.handle_frame(now, port, frame);
         tracing::trace!(port = self.name(port), ?verdict, "igmp");
     }
@@ -135,17 +142,18 @@ impl Agent {
     pub fn poll(&mut self, now: Time, outlet: &mut impl Outlet) -> Option<Time> {
         self.proxy.handle_timers(now, TIMERS_A_TURN);
         self.apply_actions(now, outlet);
+        self.samples.expire(now, &self.policy);
         self.table.maintain();
         self.place_refused();
         if !self.has_output() {
             self.complete_masks();
         }
-        self.proxy.next_deadline()
+        self.next_deadline()
     }
 
     /// When [`poll`](Self::poll) must be called again at the latest.
     pub fn next_deadline(&self) -> Option<Time> {
-        self.proxy.next_deadline()
+        [self.proxy.next_deadline(), self.samples.next_deadline()].into_iter().flatten().min()
     }
 
     /// Whether something waits for room in the outlet. Meanwhile frames are best left where they are

@@ -8,6 +8,7 @@
 mod agent;
 mod clock;
 mod configuration;
+mod explain;
 mod log;
 mod masks;
 mod server;

@@ -84,7 +84,7 @@ impl Agent {
     }
 
     /// Whether no other router won the election on the client port's link.
-    fn is_querier(&self, port: PortIndex) -> bool {
+    pub(crate) fn is_querier(&self, port: PortIndex) -> bool {
         // The time is for the provider's port alone.
         let view = self.proxy.port_view(Time::ZERO, port);
         !view.is_some_and(|view| matches!(view.role, igmp::PortRole::NonQuerier { .. }))

@@ -12,15 +12,16 @@ use types::{GroupAddr, PortIndex, Time};
 
 use crate::agent::Agent;
 use crate::configuration::PortInfo;
+use crate::explain;
 
 /// Answers `request` from the agent's state and the workers' counters.
-pub(crate) fn answer(agent: &Agent, now: Time, request: &Request) -> Reply {
+pub(crate) fn answer(agent: &mut Agent, now: Time, request: &Request) -> Reply {
     match request {
         Request::ShowGroups => Reply::Groups(groups(agent, now)),
         Request::ShowPorts => Reply::Ports(ports(agent, now)),
         Request::ShowCounters => Reply::Counters(counters(agent)),
         Request::ShowStatus => Reply::Status(status(agent, now)),
-        Request::Explain { .. } => error("groups cannot be explained yet", "look at `show-groups`"),
+        Request::Explain { group, port } => explain::answer(agent, now, *group, port.as_deref()),
         // Settings are the main thread's, which gets these before they get here.
         Request::Reload
         | Request::Change { .. }

@@ -13,8 +13,9 @@ pub struct ExplainReply {
     pub group: GroupAddr,
     /// The port asked about, if one was named.
     pub port: Option<String>,
-    /// Whether frames of the group are forwarded: to the port asked about, or to any.
-    pub forwarded: bool,
+    /// Whether no host gets frames of the group that it can use: on the port asked about, or on any. `null` while that
+    /// is not known.
+    pub dark: Option<bool>,
     /// In one line: where it goes, or what makes it dark.
     pub verdict: String,
     /// What would cure that.

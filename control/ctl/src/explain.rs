@@ -8,10 +8,10 @@ use crate::table::{Align::Left, Cell, Table, Tone, printable, toned};
 
 /// The verdict first, then what was looked at.
 pub(crate) fn explain(reply: &ExplainReply, color: bool) -> String {
-    let tone = match (reply.forwarded, reply.watching) {
-        (true, _) => Tone::Good,
-        (false, true) => Tone::Attention,
-        (false, false) => Tone::Bad,
+    let tone = match reply.dark {
+        Some(false) => Tone::Good,
+        Some(true) => Tone::Bad,
+        None => Tone::Attention,
     };
     let mut out = format!("{}: {}\n", reply.group, toned(&printable(&reply.verdict), tone, color));
     if let Some(cure) = &reply.cure {

@@ -21,7 +21,7 @@ fn dark() -> ExplainReply {
     ExplainReply {
         group: "239.2.2.2".parse().unwrap(),
         port: None,
-        forwarded: false,
+        dark: Some(true),
         verdict: "dark: every frame of it is dropped: TTL 1".to_owned(),
         cure: Some("raise the TTL at the source".to_owned()),
         checks: vec![

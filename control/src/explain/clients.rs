@@ -1,0 +1,185 @@
+//! A group on one client port: may it be had, who asked for it, who is querier.
+
+use api::{Check, Topic};
+use igmp::{ClientPortSettings, GroupView, MemberState, PortRole, Verdict, VerdictClass};
+
+use super::Look;
+use super::words::{ago, ahead, bad, counted, good, note};
+use crate::configuration::PortInfo;
+
+/// Whether the group may be had by anybody.
+pub(super) fn allowed_at_all(look: &Look<'_>) -> Check {
+    let Look { group, agent, .. } = look;
+    let topic = Topic::Allowed;
+    let within =
+        |nets: &[types::Ipv4Net]| nets.iter().find(|net| net.contains(group.addr())).map(ToString::to_string);
+    if group.is_link_local() {
+        return bad(
+            topic,
+            None,
+            "groups in 224.0.0.0/24 stay on their link: no router forwards them",
+            "have it sent to a group outside 224.0.0.0/24",
+        );
+    }
+    if let Some(net) = within(&agent.configuration.local_groups) {
+        return bad(
+            topic,
+            None,
+            format!("`local-groups` keeps {net} on its link"),
+            format!("take {net} out of `local-groups` in [proxy]"),
+        );
+    }
+    if let Some(net) = within(&agent.configuration.ssm_range) {
+        return bad(
+            topic,
+            None,
+            format!("`ssm-range` has {net}: joins without sources mean nothing there"),
+            format!("take {net} out of `ssm-range` in [proxy] if the provider takes such joins"),
+        );
+    }
+    good(topic, None, "not kept back by `local-groups` or `ssm-range`")
+}
+
+/// Whether the group may be had on the port.
+pub(super) fn allowed(look: &Look<'_>, port: &PortInfo, settings: &ClientPortSettings) -> Check {
+    let topic = Topic::Allowed;
+    let full = look.agent.proxy.refusal(look.group, port.index) == Some(Verdict::GroupLimit);
+    match settings.access.deciding(look.group) {
+        Some(rule) if !rule.allow => bad(
+            topic,
+            Some(port),
+            format!("the access list denies it: `{rule}`"),
+            format!("put a rule that allows it before that one in `access` of {}", port.name),
+        ),
+        _ if full => bad(
+            topic,
+            Some(port),
+            format!("the port has all the {} groups that it may have", settings.max_groups),
+            format!("raise `max-groups` of {}", port.name),
+        ),
+        Some(rule) => good(topic, Some(port), format!("allowed by `{rule}`")),
+        None if settings.access.rules().is_empty() => good(topic, Some(port), "there is no access list"),
+        None => good(topic, Some(port), "no rule of the access list names it, which allows it"),
+    }
+}
+
+/// Who asked for the group on the port.
+pub(super) fn asked(look: &Look<'_>, port: &PortInfo) -> Check {
+    let topic = Topic::Asked;
+    if let Some(member) = look.agent.proxy.member(look.group, port.index) {
+        return good(topic, Some(port), member_words(look, &member));
+    }
+    if !port.link_up {
+        return bad(topic, Some(port), "nobody can: the port has no carrier", carrier_cure(port));
+    }
+    let cure = format!(
+        "have a host ask for it; if one does, look for its report on the link of {}: with a snooping switch \
+         between, for the switch's port to us, too",
+        port.name
+    );
+    bad(topic, Some(port), format!("no host did{}", refused_reports(look, port)), cure)
+}
+
+/// Nobody asked for the group on any port.
+pub(super) fn asked_nowhere(look: &Look<'_>) -> Check {
+    let clients = look.agent.ports().iter().filter(|port| !port.is_upstream());
+    let refused: Vec<_> = clients
+        .map(|port| (port, refused_reports(look, port)))
+        .filter(|(_, refused)| !refused.is_empty())
+        .map(|(port, refused)| format!("; on {}{refused}", port.name))
+        .collect();
+    bad(
+        Topic::Asked,
+        None,
+        format!("no host asked for it on any client port{}", refused.concat()),
+        "have a host ask for it; if one does, look for its report on the port's link",
+    )
+}
+
+/// Reports that did not count on the port, of whatever group: `; refused since the start, of all groups: 3 ttl`.
+fn refused_reports(look: &Look<'_>, port: &PortInfo) -> String {
+    let counters = look.agent.proxy.counters(port.index);
+    let by_settings = [Verdict::V1Ignored, Verdict::AccessDenied, Verdict::GroupLimit, Verdict::SsmRange];
+    let refusals =
+        Verdict::ALL.iter().filter(|v| v.class() == VerdictClass::Dropped || by_settings.contains(v));
+    counted(refusals.map(|verdict| (verdict.name(), counters.verdict(*verdict))))
+        .map(|refused| format!("; IGMP refused there since the start, of all groups: {refused}"))
+        .unwrap_or_default()
+}
+
+fn member_words(look: &Look<'_>, member: &GroupView) -> String {
+    let now = look.now;
+    let state = match (member.state, member.expires) {
+        (MemberState::Static, _) => return "by the settings: `static-groups`".to_owned(),
+        (MemberState::Checking, Some(expires)) => {
+            format!("somebody left, and forwarding ends {} unless another host answers", ahead(now, expires))
+        }
+        (_, Some(expires)) => format!("it goes {} unless reported again", ahead(now, expires)),
+        (_, None) => "it stays".to_owned(),
+    };
+    let v1 = match member.v1_host_until {
+        Some(_) => "; Leaves are ignored, as an IGMPv1 host is there",
+        None => "",
+    };
+    format!(
+        "{} did by IGMP{} {}, the first report came {}; {state}{v1}",
+        member.last_reporter,
+        member.version,
+        ago(now, member.reported),
+        ago(now, member.since),
+    )
+}
+
+/// Who asks on the port, and whether that keeps us from forwarding (RFC 4605, section 3).
+pub(super) fn querier(look: &Look<'_>, port: &PortInfo) -> Check {
+    let (topic, now) = (Topic::Querier, look.now);
+    let Some(view) = look.agent.proxy.port_view(now, port.index) else {
+        return note(topic, Some(port), "the port has no part in IGMP");
+    };
+    match view.role {
+        PortRole::Querier { next_query } => {
+            let source = view.querier.filter(|address| !address.is_unspecified());
+            let next = ahead(now, next_query);
+            match source {
+                Some(address) => good(
+                    topic,
+                    Some(port),
+                    format!("we are, as {address}; the next general query goes out {next}"),
+                ),
+                None => good(
+                    topic,
+                    Some(port),
+                    format!(
+                        "we are, from 0.0.0.0, by which switches learn no router port; the next general query goes \
+                         out {next}"
+                    ),
+                ),
+            }
+        }
+        PortRole::NonQuerier { querier, since, until } => {
+            let text = format!(
+                "{querier} is, for {}, and we are not; we are again {} if it falls silent",
+                super::words::time(now.saturating_since(since)),
+                ahead(now, until)
+            );
+            if port.forward_when_not_querier {
+                return note(topic, Some(port), text + "; `forward-when-not-querier` forwards all the same");
+            }
+            let cure = format!(
+                "give {} an address lower than {querier}, take that router away, or set \
+                 `forward-when-not-querier` of {}",
+                port.name, port.name
+            );
+            bad(topic, Some(port), text, cure)
+        }
+        PortRole::Silent => {
+            note(topic, Some(port), "nobody: we ask when the port has carrier and the proxy is on")
+        }
+        PortRole::Upstream { .. } => note(topic, Some(port), "we never ask on the provider's port"),
+    }
+}
+
+/// For a port without carrier.
+pub(super) fn carrier_cure(port: &PortInfo) -> String {
+    format!("look at the cable of {} ({}) and at what is behind it", port.name, port.device)
+}

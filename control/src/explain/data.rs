@@ -1,0 +1,240 @@
+//! Frames of a group: which arrive, what of them is dropped, which ports they go out of.
+
+use api::{Check, Topic};
+use settings::Sources;
+use types::{DropReason, GroupAddr, PortIndex};
+
+use super::Look;
+use super::clients::carrier_cure;
+use super::provider::silence;
+use super::sample::{Sample, UdpChecksum};
+use super::words::{ago, bad, counted, good, note, time};
+use crate::configuration::PortInfo;
+use crate::show::total;
+
+/// Why a copy on its way out of a port is lost.
+const EGRESS: [DropReason; 4] =
+    [DropReason::Mtu, DropReason::TxFull, DropReason::NoBuffer, DropReason::OutOfService];
+
+/// The frames that came in by one port.
+struct Arrival<'a> {
+    port: &'a PortInfo,
+    frames: Vec<Sample>,
+    /// Whether data may come in there at all.
+    may_send: bool,
+}
+
+impl Arrival<'_> {
+    fn last(&self) -> Option<&Sample> {
+        self.frames.last()
+    }
+
+    /// Those that a worker looks members up for.
+    fn usable(&self) -> impl Iterator<Item = &Sample> {
+        self.frames.iter().filter(|frame| self.may_send && frame.dropped.is_none())
+    }
+}
+
+fn arrivals<'a>(look: &Look<'a>) -> Vec<Arrival<'a>> {
+    let ports = look.watched.into_iter().flat_map(|watched| watched.ports());
+    ports
+        .filter_map(|(index, frames)| {
+            let port = look.agent.port(index)?;
+            Some(Arrival { port, frames: frames.iter().copied().collect(), may_send: may_send(look, port) })
+        })
+        .collect()
+}
+
+/// Whether data may come in by the port (r75).
+fn may_send(look: &Look<'_>, port: &PortInfo) -> bool {
+    port.is_upstream()
+        || match port.sources {
+            Sources::Yes => true,
+            Sources::WhileQuerier => look.agent.is_querier(port.index),
+            Sources::No => false,
+        }
+}
+
+/// Whether frames of the group come in: for each port by which they do, or once if none do.
+pub(super) fn arriving(look: &Look<'_>) -> Vec<Check> {
+    let topic = Topic::Arriving;
+    let Some(watched) = look.watched else {
+        let text = "not looked at: as many other groups are being looked at as can be; ask again in 15 s";
+        return vec![note(topic, None, text)];
+    };
+    let arrivals = arrivals(look);
+    if arrivals.is_empty() {
+        return vec![if watched.is_settled(look.now) {
+            nothing_arrives(look, &time(watched.watched_for(look.now)))
+        } else {
+            note(topic, None, "being looked at from now on: ask again in a second or two")
+        }];
+    }
+    let rate = look.rate().map(|rate| format!("; about {rate} frames/s")).unwrap_or_default();
+    let elsewhere = arrivals.iter().any(|arrival| arrival.may_send);
+    arrivals
+        .iter()
+        .filter_map(|arrival| {
+            let (port, text) = (arrival.port, arrival_words(look, arrival.last()?));
+            Some(if arrival.may_send {
+                good(topic, Some(port), text + &rate)
+            } else if elsewhere {
+                note(topic, Some(port), text + ", a client port that may not send")
+            } else {
+                let cure = format!(
+                    "connect the sender to the provider's port, or set `sources = true` of {}",
+                    port.name
+                );
+                bad(topic, Some(port), text + ", but only here, on a client port that may not send", cure)
+            })
+        })
+        .collect()
+}
+
+fn arrival_words(look: &Look<'_>, frame: &Sample) -> String {
+    let fragments = if frame.is_fragment { ", in fragments" } else { "" };
+    format!(
+        "from {} ({}), TTL {}, {} bytes{fragments}, {}",
+        frame.source,
+        frame.source_mac,
+        frame.ttl,
+        frame.len,
+        ago(look.now, frame.at)
+    )
+}
+
+fn nothing_arrives(look: &Look<'_>, waited: &str) -> Check {
+    let text = format!("no frame of it came in by any port within {waited}");
+    let (why, cure) = match look.agent.proxy.upstream_group(look.group) {
+        Some(view) => silence(look, &view),
+        None => ("; the provider was not asked for it", "have a host ask for it"),
+    };
+    bad(Topic::Arriving, look.upstream(), text + why, cure)
+}
+
+/// What of the frames is dropped wherever they would go, or by the hosts.
+pub(super) fn dropped(look: &Look<'_>) -> Vec<Check> {
+    let topic = Topic::Dropped;
+    let mut checks = Vec::new();
+    for arrival in arrivals(look).iter().filter(|arrival| arrival.may_send) {
+        let (port, all) = (arrival.port, arrival.frames.len());
+        let mut reasons: Vec<_> = arrival.frames.iter().filter_map(|frame| frame.dropped).collect();
+        reasons.sort_unstable();
+        reasons.dedup();
+        for reason in reasons {
+            let because = |frame: &&Sample| frame.dropped == Some(reason);
+            let (n, Some(one)) =
+                (arrival.frames.iter().filter(because).count(), arrival.frames.iter().find(because))
+            else {
+                continue;
+            };
+            let text = format!("{n} of {all} frames are dropped: {} ({})", reason.describe(), reason.name());
+            checks.push(if n == all {
+                bad(topic, Some(port), text, drop_cure(reason, port, look.group, one))
+            } else {
+                note(topic, Some(port), text)
+            });
+        }
+        checks.extend(checksum(arrival));
+        if !checks.iter().any(|check| check.port.as_ref() == Some(&port.name)) {
+            checks.push(good(topic, Some(port), format!("nothing of {all} frames looked at")));
+        }
+    }
+    let filtered = look.agent.table.counters(look.group).filtered;
+    if filtered > 0 {
+        let text = format!(
+            "{filtered} frames of it since the start, from sources that `sources-allowed` does not name"
+        );
+        checks.push(note(topic, look.upstream(), text));
+    }
+    checks
+}
+
+/// Frames that go out, and that hosts throw away.
+fn checksum(arrival: &Arrival<'_>) -> Option<Check> {
+    let topic = Topic::Dropped;
+    let usable = arrival.usable().count();
+    let with = |udp| arrival.usable().filter(|frame| frame.udp == udp).count();
+    let (unfinished, wrong) = (with(UdpChecksum::Unfinished), with(UdpChecksum::Bad));
+    if unfinished > 0 {
+        let text = format!(
+            "hosts drop {unfinished} of {usable} frames: the UDP checksum is unfinished, left by the sender to a NIC \
+             that is not there"
+        );
+        let source = arrival.usable().find(|frame| frame.udp == UdpChecksum::Unfinished)?.source;
+        let cure = format!("`ethtool -K X tx off` on the sender {source}, X being its interface");
+        return Some(bad(topic, Some(arrival.port), text, cure));
+    }
+    (wrong > 0).then(|| {
+        let text = format!("hosts drop {wrong} of {usable} frames: the UDP checksum is wrong");
+        if wrong == usable {
+            bad(
+                topic,
+                Some(arrival.port),
+                text,
+                "look at the sender, and at what changes frames on their way here",
+            )
+        } else {
+            note(topic, Some(arrival.port), text)
+        }
+    })
+}
+
+fn drop_cure(reason: DropReason, port: &PortInfo, group: GroupAddr, frame: &Sample) -> String {
+    let name = &port.name;
+    match reason {
+        DropReason::Ttl => {
+            "have the sender set a TTL of 2 or more: each router on the way takes one".to_owned()
+        }
+        DropReason::SourceNotAllowed => format!("name {} in `sources-allowed` of {name}", frame.source),
+        DropReason::SourceAddress => {
+            format!("give the sender an address of its own: {} is ours, or no host may have it", frame.source)
+        }
+        DropReason::PriorityTagged | DropReason::VlanTagged => {
+            format!("have the switch before {name} send these frames untagged")
+        }
+        DropReason::DestinationMac => format!("have the sender use the group's MAC, {}", group.mac()),
+        DropReason::OwnMac => format!("look for a loop: {name} hears what we send"),
+        DropReason::SourceMac => "have the sender use a MAC of its own".to_owned(),
+        DropReason::Chained => format!("have the sender send at most {} bytes a packet", port.mtu),
+        // What remains is a broken frame, or comes of where a frame goes and not of what it is.
+        _ => "look at the sender, and at what changes frames on their way here".to_owned(),
+    }
+}
+
+/// Whether frames of the group go out of the port. `None` without a member there, and where something else
+/// said why not.
+pub(super) fn leaving(look: &Look<'_>, port: &PortInfo) -> Option<Check> {
+    let topic = Topic::Leaving;
+    look.agent.proxy.member(look.group, port.index)?;
+    if look.agent.unplaced.contains(&(look.group, port.index)) {
+        let text =
+            format!("not forwarded: the group table has all its {} groups", look.agent.table.capacity());
+        return Some(bad(topic, Some(port), text, "raise `max-groups` in [table], and restart"));
+    }
+    if !port.link_up {
+        return Some(bad(topic, Some(port), "not forwarded: the port has no carrier", carrier_cure(port)));
+    }
+    let arrivals = arrivals(look);
+    let from: Vec<PortIndex> =
+        arrivals.iter().filter(|a| a.usable().next().is_some()).map(|a| a.port.index).collect();
+    if from == [port.index] {
+        return Some(note(topic, Some(port), "the sender is on this port's own link, where hosts hear it"));
+    }
+    let ingress =
+        from.iter().copied().find(|from| *from != port.index).or(look.upstream().map(|port| port.index))?;
+    if !look.agent.masks.forward(ingress).contains(port.index) {
+        return None;
+    }
+    let longest = arrivals.iter().flat_map(Arrival::usable).map(|frame| frame.len).max().unwrap_or(0);
+    if longest > usize::from(port.mtu) {
+        let text = format!("frames of {longest} bytes are longer than the port's MTU of {}", port.mtu);
+        let cure =
+            format!("raise the MTU of {} and of its link, or have the sender send less a packet", port.name);
+        return Some(bad(topic, Some(port), text, cure));
+    }
+    let counters = total(look.agent, port.index);
+    let lost = counters.drops().filter(|(reason, _)| EGRESS.contains(reason)).map(|(r, n)| (r.name(), n));
+    let lost = counted(lost).map(|lost| format!("; lost there since the start, of all groups: {lost}"));
+    Some(good(topic, Some(port), "forwarded".to_owned() + &lost.unwrap_or_default()))
+}

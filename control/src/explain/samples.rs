@@ -1,0 +1,113 @@
+//! Frames of the groups that somebody asks about.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use forwarding::{ForwardingPolicy, Ingress};
+use group_table::GroupCounters;
+use types::{GroupAddr, PortIndex, Time};
+
+use super::sample::Sample;
+
+/// How long a group is watched after it was asked about last.
+const WATCHED_FOR: Duration = Duration::from_secs(15);
+/// How long a group must have been watched before its silence says something.
+const SETTLED_AFTER: Duration = Duration::from_secs(1);
+/// The last frames kept, for each port.
+const KEPT: usize = 8;
+
+/// What is being watched. Bounded: by how many groups workers watch, by ports, and by [`KEPT`].
+#[derive(Debug, Default)]
+pub(crate) struct Samples {
+    watched: BTreeMap<GroupAddr, Watched>,
+}
+
+/// What is known of a watched group.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    since: Time,
+    until: Time,
+    /// How much of it had been counted when the watch began.
+    counted: GroupCounters,
+    frames: BTreeMap<PortIndex, VecDeque<Sample>>,
+}
+
+impl Watched {
+    /// Whether it has been watched for long enough that its silence says something.
+    pub(crate) fn is_settled(&self, now: Time) -> bool {
+        now.saturating_since(self.since) >= SETTLED_AFTER
+    }
+
+    /// How long it has been watched.
+    pub(crate) fn watched_for(&self, now: Time) -> Duration {
+        now.saturating_since(self.since)
+    }
+
+    /// Frames counted since the watch began, if `counted` is what is counted now; `None` when the count began anew
+    /// meanwhile.
+    pub(crate) fn frames_since(&self, counted: GroupCounters) -> Option<u64> {
+        counted.frames.checked_sub(self.counted.frames)
+    }
+
+    /// The ports by which frames came in, each with the last of them.
+    pub(crate) fn ports(&self) -> impl Iterator<Item = (PortIndex, &VecDeque<Sample>)> {
+        self.frames.iter().map(|(port, frames)| (*port, frames))
+    }
+}
+
+impl Samples {
+    /// Watches `group` from now on, for some seconds; `counted` is what has been counted of it. Does
+    /// nothing when as many others are watched as can be.
+    pub(crate) fn watch(
+        &mut self,
+        now: Time,
+        group: GroupAddr,
+        counted: GroupCounters,
+        policy: &ForwardingPolicy,
+    ) {
+        if !policy.watch(group) {
+            return;
+        }
+        let until = now + WATCHED_FOR;
+        let watched = self.watched.entry(group).or_insert_with(|| Watched {
+            since: now,
+            until,
+            counted,
+            frames: BTreeMap::new(),
+        });
+        watched.until = until;
+    }
+
+    /// What is known of a group that is being watched.
+    pub(crate) fn of(&self, group: GroupAddr) -> Option<&Watched> {
+        self.watched.get(&group)
+    }
+
+    /// Keeps a frame that a worker handed over as a sample.
+    pub(crate) fn take(&mut self, now: Time, port: PortIndex, frame: &[u8], ingress: &Ingress) {
+        let Some((group, sample)) = Sample::read(now, frame, ingress) else { return };
+        // The last ones of a watch that has ended may still come.
+        let Some(watched) = self.watched.get_mut(&group) else { return };
+        let frames = watched.frames.entry(port).or_default();
+        if frames.len() == KEPT {
+            frames.pop_front();
+        }
+        frames.push_back(sample);
+    }
+
+    /// When [`expire`](Self::expire) has something to do.
+    pub(crate) fn next_deadline(&self) -> Option<Time> {
+        self.watched.values().map(|watched| watched.until).min()
+    }
+
+    /// Ends the watches whose time is over.
+    pub(crate) fn expire(&mut self, now: Time, policy: &ForwardingPolicy) {
+        self.watched.retain(|group, watched| {
+            let stays = now < watched.until;
+            if !stays {
+                policy.unwatch(*group);
+            }
+            stays
+        });
+    }
+}

@@ -1,0 +1,86 @@
+//! The verdict: the first thing that makes a channel dark, or where it goes.
+
+use api::{Check, Topic};
+
+use crate::configuration::PortInfo;
+
+/// All that was found.
+#[derive(Default)]
+pub(super) struct Findings<'a> {
+    /// What concerns every port.
+    pub(super) general: Vec<Check>,
+    /// What concerns one, for each port in question.
+    pub(super) ports: Vec<(&'a PortInfo, Vec<Check>)>,
+}
+
+impl Findings<'_> {
+    /// In the order of the topics; within one, first what is general, then port by port.
+    pub(super) fn into_checks(self) -> Vec<Check> {
+        let own = self.ports.into_iter().flat_map(|(_, checks)| checks);
+        let mut checks: Vec<_> = self.general.into_iter().chain(own).collect();
+        checks.sort_by_key(|check| check.topic);
+        checks
+    }
+}
+
+/// The answer in one line.
+pub(super) struct Verdict {
+    pub(super) dark: Option<bool>,
+    pub(super) text: String,
+    pub(super) cure: Option<String>,
+}
+
+/// `settled`: whether frames have been looked at for long enough.
+pub(super) fn verdict(findings: &Findings<'_>, settled: bool) -> Verdict {
+    let chains: Vec<_> =
+        findings.ports.iter().map(|(port, own)| (*port, fault(&findings.general, own))).collect();
+    let lit: Vec<_> =
+        chains.iter().filter(|(_, fault)| fault.is_none()).map(|(port, _)| port.name.as_str()).collect();
+    // The chain that holds longest is the one that somebody waits at the end of.
+    let worst =
+        chains.iter().filter_map(|(port, fault)| Some((*port, (*fault)?))).max_by_key(|(_, f)| f.topic);
+    let general = fault(&findings.general, &[]);
+    let arrives =
+        findings.general.iter().any(|check| check.topic == Topic::Arriving && check.ok == Some(true));
+    if lit.is_empty() {
+        let (text, cure) = match (worst, general) {
+            (Some((_, fault)), _) => (dark_words(fault), fault.cure.clone()),
+            (None, Some(fault)) => (dark_words(fault), fault.cure.clone()),
+            (None, None) => (
+                "dark: there is no client port".to_owned(),
+                Some("add one: `manifoldctl add-port`".to_owned()),
+            ),
+        };
+        return Verdict { dark: Some(true), text, cure };
+    }
+    let but = worst.map(|(_, fault)| format!("; {}", dark_words(fault))).unwrap_or_default();
+    let cure = worst.and_then(|(_, fault)| fault.cure.clone());
+    if arrives {
+        return Verdict { dark: Some(false), text: format!("forwarded to {}{but}", lit.join(", ")), cure };
+    }
+    let frames = if settled { "no frame of it was looked at" } else { "its frames are being looked at" };
+    let text = format!("nothing keeps it from {}, as far as is known: {frames}{but}", lit.join(", "));
+    Verdict { dark: None, text, cure }
+}
+
+/// The first check of a port's chain that failed.
+fn fault<'a>(general: &'a [Check], own: &'a [Check]) -> Option<&'a Check> {
+    general.iter().chain(own).filter(|check| check.ok == Some(false)).min_by_key(|check| check.topic)
+}
+
+fn dark_words(fault: &Check) -> String {
+    let about = match fault.topic {
+        Topic::Asked => "nobody asked for it: ",
+        Topic::Querier => "another router is querier: ",
+        Topic::Proxy
+        | Topic::Allowed
+        | Topic::Upstream
+        | Topic::Arriving
+        | Topic::Dropped
+        | Topic::Leaving => "",
+    };
+    match &fault.port {
+        Some(port) => format!("dark, on {port}: {about}{}", fault.text),
+        None => format!("dark: {about}{}", fault.text),
+    }
+}
