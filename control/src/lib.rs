@@ -22,7 +22,7 @@ mod waker;
 pub use agent::{Agent, AgentParts, Outlet, ProcessInfo};
 pub use clock::Clock;
 pub use configuration::{Configuration, PortInfo, PortRole};
-pub use log::start_log;
+pub use log::{Log, start_log};
 pub use server::{Answer, Server};
 pub use socket_file::ServerError;
 pub use thread::{ControlError, ControlHandle, ControlParts, spawn};

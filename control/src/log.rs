@@ -9,25 +9,46 @@ use tracing_subscriber::EnvFilter;
 /// Lines that wait at the most while the reader of the log is blocked.
 const QUEUED_LINES: usize = 16_384;
 
+/// The log while it is written. Lines still queued are written when it is dropped.
+pub struct Log {
+    set: Box<dyn Fn(EnvFilter) -> Result<(), String> + Send>,
+    _writer: WorkerGuard,
+}
+
+impl Log {
+    /// Logs at another level from now on, unless the environment's `MANIFOLD_LOG` says what is logged.
+    ///
+    /// # Errors
+    /// The filter does not parse.
+    pub fn set_level(&self, level: &str) -> Result<(), String> {
+        match std::env::var("MANIFOLD_LOG") {
+            Ok(_) => Ok(()),
+            Err(_) => (self.set)(filter(level)?),
+        }
+    }
+}
+
 /// Starts logging at `level` ("error" to "trace", or a filter as of `tracing_subscriber::EnvFilter`);
-/// the environment's `MANIFOLD_LOG` wins. Lines still queued are written when the guard is dropped.
+/// the environment's `MANIFOLD_LOG` wins.
 ///
 /// # Errors
 /// The filter does not parse, or the process logs already.
-pub fn start_log(level: &str) -> Result<WorkerGuard, String> {
+pub fn start_log(level: &str) -> Result<Log, String> {
     let directives = std::env::var("MANIFOLD_LOG").unwrap_or_else(|_| level.to_owned());
     let filter = filter(&directives)?;
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(QUEUED_LINES)
         .finish(std::io::stderr());
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .try_init()
-        .map_err(|e| e.to_string())?;
-    Ok(guard)
+        .with_filter_reloading();
+    let handle = log.reload_handle();
+    log.try_init().map_err(|e| e.to_string())?;
+    let set = Box::new(move |filter| handle.reload(filter).map_err(|e| e.to_string()));
+    Ok(Log { set, _writer: guard })
 }
 
 fn filter(directives: &str) -> Result<EnvFilter, String> {

@@ -1,16 +1,17 @@
 //! From settings and what the devices turned out to be, to the parts that run: the same for live and replay.
 
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use control::{AgentParts, Configuration, PortInfo, PortRole, ProcessInfo};
 use forwarding::{
-    Forwarder, ForwarderParts, ForwardingPolicy, FrameReceiver, Ingress, IngressSettings, Policer,
-    WorkerCounters, frame_ring, worker_counters,
+    Forwarder, ForwarderParts, ForwardingPolicy, FrameReceiver, FrameSender, Ingress, IngressSettings,
+    Policer, WorkerCounters, frame_ring, worker_counters,
 };
 use group_table::{PortMasks, TableSettings, group_table};
-use igmp::{ClientPortSettings, HostTimers, IntervalError, RouterTimers, UpstreamPortSettings};
-use settings::{PortSettings, Role, Settings};
+use igmp::{
+    ClientPortSettings, HostTimers, IntervalError, QuerierVersion, RouterTimers, UpstreamPortSettings,
+};
+use settings::{IgmpVersion, PortSettings, Settings};
 use types::{Ipv4Net, MacAddr, PortIndex};
 
 /// IGMP frames a second that one port may send to the control thread; a group's whole membership of a
@@ -21,8 +22,19 @@ const PUNT_BURST: u32 = 4096;
 /// Frames of one port and worker that may wait for the control thread.
 const PUNT_RING: usize = 1024;
 
+/// A port of the settings at its place in every table, with what its device turned out to be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PlacedPort<'a> {
+    /// Its place, for as long as it lives.
+    pub index: PortIndex,
+    /// What it was told.
+    pub settings: &'a PortSettings,
+    /// What its device says.
+    pub facts: &'a PortFacts,
+}
+
 /// What only the device can tell of a port.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PortFacts {
     /// The driver that serves it.
     pub driver: String,
@@ -52,23 +64,23 @@ pub(crate) struct Assembly {
     pub punted: Vec<FrameReceiver>,
 }
 
-/// Builds the parts. `facts` are in the order of the settings' ports.
+/// Builds the parts for `ports`, which are all of the settings' ports.
 ///
 /// # Errors
 /// Timers that the protocol does not allow; settings that were loaded have none.
 pub(crate) fn assemble(
     settings: &Settings,
-    facts: &[PortFacts],
+    ports: &[PlacedPort<'_>],
     router_mac: MacAddr,
     workers: usize,
     seed: u64,
     process: ProcessInfo,
 ) -> Result<Assembly, IntervalError> {
-    let local_groups = settings.proxy.local_groups.clone();
+    let configuration = configuration(settings, ports, router_mac)?;
     let (table, readers) =
         group_table(TableSettings { max_groups: settings.table.max_groups as usize, readers: workers, seed });
     let masks = Arc::new(PortMasks::new());
-    let policy = Arc::new(ForwardingPolicy::new(&local_groups));
+    let policy = Arc::new(ForwardingPolicy::new(&configuration.local_groups));
 
     let mut punted = Vec::new();
     let mut counters = Vec::new();
@@ -83,86 +95,106 @@ pub(crate) fn assemble(
             counters: writer.clone(),
             router_mac,
         });
-        for ((index, _), facts) in settings.indexed_ports().zip(facts) {
-            let (sender, receiver) = frame_ring(PUNT_RING);
+        for port in ports {
+            let (lane, receiver) = lane(settings, *port, router_mac);
             punted.push(receiver);
-            let ingress = Ingress::new(&ingress(settings, facts, router_mac));
-            forwarder.add_port(index, ingress, sender, Policer::new(PUNTS_PER_SECOND, PUNT_BURST), facts.mtu);
+            lane.add_to(&mut forwarder);
         }
         worker_parts.push(WorkerParts { forwarder, counters: writer });
     }
 
-    let ports = settings
-        .indexed_ports()
-        .zip(facts)
-        .map(|((index, port), facts)| port_info(settings, index, port, facts, router_mac))
-        .collect::<Result<_, _>>()?;
-    let configuration = Configuration {
-        enabled: settings.proxy.enabled,
-        local_groups,
-        ssm_range: settings.proxy.ssm_range.clone(),
-        ports,
-        warnings: settings.warnings.iter().map(ToString::to_string).collect(),
-    };
     let agent = AgentParts { process, router_mac, seed, configuration, table, masks, policy, counters };
     Ok(Assembly { agent, workers: worker_parts, punted })
+}
+
+/// What one worker's forwarder has for one port.
+pub(crate) struct Lane {
+    index: PortIndex,
+    ingress: Ingress,
+    punt: FrameSender,
+    policer: Policer,
+    mtu: u16,
+}
+
+impl Lane {
+    /// From now on `forwarder` serves the port.
+    pub(crate) fn add_to(self, forwarder: &mut Forwarder) {
+        let Self { index, ingress, punt, policer, mtu } = self;
+        forwarder.add_port(index, ingress, punt, policer, mtu);
+    }
+}
+
+/// A worker's lane for `port`, and the end of its ring that the control thread reads.
+pub(crate) fn lane(settings: &Settings, port: PlacedPort<'_>, router_mac: MacAddr) -> (Lane, FrameReceiver) {
+    let (punt, receiver) = frame_ring(PUNT_RING);
+    let lane = Lane {
+        index: port.index,
+        ingress: Ingress::new(&ingress(settings, port, router_mac)),
+        punt,
+        policer: Policer::new(PUNTS_PER_SECOND, PUNT_BURST),
+        mtu: port.facts.mtu,
+    };
+    (lane, receiver)
+}
+
+/// What workers know of frames that come in by `port`: among other things every address of ours.
+pub(crate) fn ingress(settings: &Settings, port: PlacedPort<'_>, router_mac: MacAddr) -> IngressSettings {
+    let addresses = |p: &PortSettings| [p.address.map(Ipv4Net::addr), p.querier_address];
+    IngressSettings {
+        router_mac,
+        kernel_mac: port.facts.kernel_mac,
+        own: settings.ports.iter().flat_map(addresses).flatten().collect(),
+        address: port.settings.address.map(Ipv4Net::addr),
+        // To client ports it means nothing: the key is the provider port's.
+        sources_allowed: if is_upstream(settings, port.settings) {
+            port.settings.sources_allowed.clone()
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+/// By name: a port's place in the tables is not its place in the file.
+fn is_upstream(settings: &Settings, port: &PortSettings) -> bool {
+    settings.upstream_port().is_some_and(|upstream| upstream.name == port.name)
 }
 
 /// Channels that a port may have however many ports share the table: ports mostly have the same ones.
 const GROUPS_A_PORT: u32 = 1024;
 
-/// Groups that one client port may have: its share of the table, so that a flood on one port leaves the
-/// others theirs (r53, f34).
-fn groups_a_port(settings: &Settings) -> u32 {
-    let clients = settings.indexed_ports().filter(|(i, _)| settings.role(*i) == Role::Client).count();
+/// Groups that one client port may have where its settings say nothing: its share of the table, so that a
+/// flood on one port leaves the others theirs (r53, f34).
+fn share_of_table(settings: &Settings) -> u32 {
+    let clients = settings.ports.len() - usize::from(settings.proxy.upstream.is_some());
     let share = settings.table.max_groups / u32::try_from(clients).unwrap_or(u32::MAX).max(1);
     share.max(GROUPS_A_PORT).min(settings.table.max_groups)
 }
 
-fn ingress(settings: &Settings, facts: &PortFacts, router_mac: MacAddr) -> IngressSettings {
-    let addresses = |p: &PortSettings| [p.address.map(Ipv4Net::addr), p.querier_address];
-    IngressSettings {
-        router_mac,
-        kernel_mac: facts.kernel_mac,
-        own: settings.ports.iter().flat_map(addresses).flatten().collect(),
-        address: None,
-        sources_allowed: Vec::new(),
-    }
+/// What the control thread is to make of `ports`, which are all of the settings' ports. At the start, at each
+/// change and in replay the same.
+///
+/// # Errors
+/// As [`assemble`].
+pub(crate) fn configuration(
+    settings: &Settings,
+    ports: &[PlacedPort<'_>],
+    router_mac: MacAddr,
+) -> Result<Configuration, IntervalError> {
+    Ok(Configuration {
+        enabled: settings.proxy.enabled,
+        local_groups: settings.proxy.local_groups.clone(),
+        ssm_range: settings.proxy.ssm_range.clone(),
+        ports: ports.iter().map(|port| port_info(settings, *port, router_mac)).collect::<Result<_, _>>()?,
+        warnings: settings.warnings.iter().map(ToString::to_string).collect(),
+    })
 }
 
-fn port_info(
-    settings: &Settings,
-    index: PortIndex,
-    port: &PortSettings,
-    facts: &PortFacts,
-    mac: MacAddr,
-) -> Result<PortInfo, IntervalError> {
-    let t = &port.timers;
-    let role = match settings.role(index) {
-        Role::Upstream => PortRole::Upstream(UpstreamPortSettings {
-            address: port.address,
-            timers: HostTimers::new(t.robustness, t.unsolicited_report_interval)?,
-            require_router_alert: port.require_router_alert,
-            any_ttl: port.any_ttl,
-            ..UpstreamPortSettings::default()
-        }),
-        Role::Client => PortRole::Client(ClientPortSettings {
-            address: port.address,
-            querier_address: port.querier_address,
-            timers: RouterTimers::new(
-                t.robustness,
-                t.query_interval,
-                t.query_response_interval,
-                t.last_member_query_interval,
-                t.last_member_query_count,
-            )?,
-            require_router_alert: port.require_router_alert,
-            any_ttl: port.any_ttl,
-            require_on_link_source: port.require_on_link_source,
-            static_groups: port.static_groups.clone(),
-            max_groups: groups_a_port(settings),
-            ..ClientPortSettings::default()
-        }),
+fn port_info(settings: &Settings, placed: PlacedPort<'_>, mac: MacAddr) -> Result<PortInfo, IntervalError> {
+    let PlacedPort { index, settings: port, facts } = placed;
+    let role = if is_upstream(settings, port) {
+        PortRole::Upstream(upstream_port(port)?)
+    } else {
+        PortRole::Client(client_port(port, share_of_table(settings))?)
     };
     Ok(PortInfo {
         index,
@@ -174,8 +206,58 @@ fn port_info(
         role,
         sources: port.sources,
         forward_when_not_querier: port.forward_when_not_querier,
-        ingress: ingress(settings, facts, mac),
+        ingress: ingress(settings, placed, mac),
         mtu: facts.mtu,
         link_up: facts.link_up,
+    })
+}
+
+fn upstream_port(port: &PortSettings) -> Result<UpstreamPortSettings, IntervalError> {
+    let t = &port.timers;
+    Ok(UpstreamPortSettings {
+        address: port.address,
+        timers: HostTimers::new(t.robustness, t.unsolicited_report_interval)?,
+        require_router_alert: port.require_router_alert,
+        any_ttl: port.any_ttl,
+        suppress: port.suppress,
+        leave: match port.leave {
+            settings::LeavePolicy::Always => igmp::LeavePolicy::Always,
+            settings::LeavePolicy::LastReporter => igmp::LeavePolicy::LastReporter,
+        },
+        re_report_interval: port.re_report_interval,
+    })
+}
+
+fn client_port(port: &PortSettings, share: u32) -> Result<ClientPortSettings, IntervalError> {
+    let t = &port.timers;
+    Ok(ClientPortSettings {
+        address: port.address,
+        querier_address: port.querier_address,
+        timers: RouterTimers::new(
+            t.robustness,
+            t.query_interval,
+            t.query_response_interval,
+            t.last_member_query_interval,
+            t.last_member_query_count,
+        )?,
+        require_router_alert: port.require_router_alert,
+        any_ttl: port.any_ttl,
+        require_on_link_source: port.require_on_link_source,
+        version: match port.igmp_version {
+            IgmpVersion::V1 => QuerierVersion::V1,
+            IgmpVersion::V2 => QuerierVersion::V2,
+        },
+        ignore_v1: port.ignore_v1,
+        fast_leave: match port.fast_leave {
+            settings::FastLeave::Off => igmp::FastLeave::Off,
+            settings::FastLeave::Single => igmp::FastLeave::Single,
+            settings::FastLeave::Tracked => igmp::FastLeave::Tracked,
+        },
+        report_isolated: port.report_isolated,
+        access: port.access.clone(),
+        max_groups: port.max_groups.unwrap_or(share),
+        static_groups: port.static_groups.clone(),
+        link_down_hold: port.link_down_hold,
+        router_discovery: port.router_discovery,
     })
 }

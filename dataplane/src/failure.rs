@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use settings::PortSettings;
+
 /// One message for whoever started it: what is wrong, and what would cure it.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -20,5 +22,10 @@ impl Failure {
 
     pub(crate) fn machine(message: impl Display) -> Self {
         Self::Machine(message.to_string())
+    }
+
+    /// The machine does not serve `port`.
+    pub(crate) fn of_port(port: &PortSettings, error: impl Display) -> Self {
+        Self::Machine(format!("port \"{}\": {error}", port.name))
     }
 }

@@ -4,8 +4,11 @@
 //! worker does with a frame is the `forwarding` crate's, what follows from IGMP is `control`'s.
 
 mod assembly;
+mod desk;
 mod egress;
 mod failure;
+mod interfaces;
+mod inventory;
 mod loop_watch;
 mod machine;
 mod ports;

@@ -4,7 +4,6 @@
 use std::time::{Duration, Instant};
 
 use forwarding::WorkerCountersReader;
-use settings::Settings;
 use types::{DropReason, PortIndex};
 
 /// One warning a port in this time.
@@ -24,22 +23,33 @@ struct Watched {
 }
 
 impl LoopWatch {
-    /// Watches every port of `settings` through the counters of every worker.
-    pub(crate) fn new(workers: Vec<WorkerCountersReader>, settings: &Settings) -> Self {
-        let watched = |(index, port): (PortIndex, &settings::PortSettings)| Watched {
-            index,
-            name: port.name.clone(),
-            seen: 0,
-            told: None,
-        };
-        Self { workers, ports: settings.indexed_ports().map(watched).collect() }
+    /// Watches no port yet, through the counters of every worker.
+    pub(crate) fn new(workers: Vec<WorkerCountersReader>) -> Self {
+        Self { workers, ports: Vec::new() }
+    }
+
+    /// From now on these are the ports. Of one that was there before, nothing is told twice.
+    pub(crate) fn follow<'a>(&mut self, ports: impl Iterator<Item = (PortIndex, &'a str)>) {
+        let before = core::mem::take(&mut self.ports);
+        self.ports = ports
+            .map(|(index, name)| {
+                let same = before.iter().find(|port| port.index == index && port.name == name);
+                let (seen, told) =
+                    same.map_or_else(|| (self.count(index), None), |port| (port.seen, port.told));
+                Watched { index, name: name.to_owned(), seen, told }
+            })
+            .collect();
+    }
+
+    fn count(&self, port: PortIndex) -> u64 {
+        self.workers.iter().map(|worker| worker.snapshot(port).dropped(DropReason::OwnMac)).sum()
     }
 
     /// Warns of ports where more came in since the last look. Call it now and then.
     pub(crate) fn look(&mut self) {
-        for port in &mut self.ports {
-            let of = |worker: &WorkerCountersReader| worker.snapshot(port.index).dropped(DropReason::OwnMac);
-            let frames = self.workers.iter().map(of).sum();
+        for at in 0..self.ports.len() {
+            let frames = self.count(self.ports[at].index);
+            let port = &mut self.ports[at];
             let more = frames > core::mem::replace(&mut port.seen, frames);
             if more && port.told.is_none_or(|at| at.elapsed() >= PAUSE) {
                 port.told = Some(Instant::now());

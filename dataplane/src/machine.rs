@@ -1,46 +1,9 @@
-//! What the machine must have before DPDK starts: the instance to ourselves, the interfaces, memory, cores.
+//! What the machine must have before DPDK starts: ports enough in its build, memory, cores.
 
-use links::{Guard, InstanceLock, LinkInfo};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use settings::{MemoryPlan, Placement, PortSettings, Settings, place_threads, plan_memory};
+use settings::{MemoryPlan, Placement, Settings, place_threads, plan_memory};
 
 use crate::failure::Failure;
-
-/// The kernel interfaces that are ports, and the guard that keeps the kernel away from them.
-pub(crate) struct KernelPorts {
-    /// One for each port of the settings; `None` where the device is no kernel interface.
-    pub(crate) links: Vec<Option<LinkInfo>>,
-    _guard: Guard,
-}
-
-impl KernelPorts {
-    /// Takes the instance's lock, undoes what a crashed run left, and takes the interfaces.
-    ///
-    /// # Errors
-    /// The instance runs already; an interface is missing, of a kind not taken, or somebody's; a
-    /// privilege is missing. Nothing is left changed but that an interface that was down is up.
-    pub(crate) fn take(settings: &Settings) -> Result<Self, Failure> {
-        let lock = InstanceLock::acquire(&settings.paths.run_dir, &settings.proxy.instance)
-            .map_err(Failure::machine)?;
-        let (mut guard, recovery) = Guard::new(lock).map_err(Failure::machine)?;
-        if !recovery.links.is_empty() {
-            let links = recovery.links.join(", ");
-            tracing::warn!(links, "an earlier run ended without giving its interfaces back; done now");
-        }
-        for note in recovery.notes {
-            tracing::info!("{note}");
-        }
-        let mut found = inspect(settings)?;
-        for (port, link) in settings.ports.iter().zip(&mut found) {
-            let Some(link) = link else { continue };
-            guard.add(link).map_err(|e| of_port(port, e))?;
-            if links::set_up(&link.name).map_err(|e| of_port(port, e))? {
-                *link = links::inspect(&link.name).map_err(|e| of_port(port, e))?;
-            }
-        }
-        Ok(Self { links: found, _guard: guard })
-    }
-}
 
 /// What this build can serve, whatever the machine.
 ///
@@ -62,41 +25,6 @@ pub(crate) fn serves(settings: &Settings) -> Result<(), Failure> {
         )));
     }
     Ok(())
-}
-
-/// Looks at the kernel interfaces among the ports' devices. Changes nothing.
-///
-/// # Errors
-/// An interface is missing, of a kind not taken, or somebody's.
-pub(crate) fn inspect(settings: &Settings) -> Result<Vec<Option<LinkInfo>>, Failure> {
-    let look = |port: &PortSettings| -> Result<Option<LinkInfo>, Failure> {
-        let Some(name) = port.device.kernel_interface() else { return Ok(None) };
-        let link = links::inspect(name).map_err(|e| of_port(port, e))?;
-        links::usable(&link).map_err(|e| of_port(port, e))?;
-        Ok(Some(link))
-    };
-    let found: Vec<_> = settings.ports.iter().map(look).collect::<Result<_, _>>()?;
-    // An alternative name can lead two ports to one interface.
-    for (i, link) in found.iter().enumerate() {
-        let same = |other: &Option<LinkInfo>| {
-            link.is_some() && other.as_ref().map(|o| o.index) == link.as_ref().map(|l| l.index)
-        };
-        if let Some(first) = found[..i].iter().position(same) {
-            let (first, second) = (&settings.ports[first], &settings.ports[i]);
-            return Err(of_port(
-                second,
-                format!(
-                    "{} is the interface of port \"{}\" already; give each port its own",
-                    second.device, first.name
-                ),
-            ));
-        }
-    }
-    Ok(found)
-}
-
-fn of_port(port: &PortSettings, error: impl std::fmt::Display) -> Failure {
-    Failure::machine(format!("port \"{}\": {error}", port.name))
 }
 
 /// Decides memory and cores from what the machine has.

@@ -20,7 +20,7 @@ use pcap_file::{DataLink, TsResolution};
 use settings::{PortSettings, Settings};
 use types::{DropReason, MacAddr, PortIndex, PortSet, Time};
 
-use crate::assembly::{Assembly, PortFacts, assemble};
+use crate::assembly::{Assembly, PlacedPort, PortFacts, assemble};
 use input::{InputError, read_capture};
 
 mod input;
@@ -121,18 +121,18 @@ pub(crate) fn replay(settings: &Settings, request: &ReplayRequest) -> Result<Rep
     let end = request.until.map_or(frames[frames.len() - 1].at, |until| start + until);
 
     let router_mac = settings.proxy.router_mac.unwrap_or(REPLAY_ROUTER_MAC);
-    let facts = settings.ports.iter().map(|port| PortFacts {
-        driver: "replay".to_owned(),
-        mtu: port.mtu.unwrap_or(MTU),
-        kernel_mac: None,
-        link_up: true,
-    });
+    let facts: Vec<PortFacts> = settings.ports.iter().map(facts).collect();
+    let ports: Vec<PlacedPort<'_>> = settings
+        .indexed_ports()
+        .zip(&facts)
+        .map(|((index, settings), facts)| PlacedPort { index, settings, facts })
+        .collect();
     let process = ProcessInfo {
         instance: settings.proxy.instance.clone(),
         hugepages: false,
         mbufs: Box::new(MbufView::default),
     };
-    let assembly = assemble(settings, &facts.collect::<Vec<_>>(), router_mac, 1, REPLAY_SEED, process)?;
+    let assembly = assemble(settings, &ports, router_mac, 1, REPLAY_SEED, process)?;
     for port in &settings.ports {
         let output = output(&request.out, port);
         if let Some((_, input)) = request.inputs.iter().find(|(_, input)| is_same_file(&output, input)) {
@@ -149,6 +149,11 @@ pub(crate) fn replay(settings: &Settings, request: &ReplayRequest) -> Result<Rep
     }
     run.advance(end);
     run.finish(settings, end.saturating_since(start))
+}
+
+/// A port has carrier from the start, and carries what its settings say.
+fn facts(port: &PortSettings) -> PortFacts {
+    PortFacts { driver: "replay".to_owned(), mtu: port.mtu.unwrap_or(MTU), kernel_mac: None, link_up: true }
 }
 
 /// Where what `port` sent goes.

@@ -1,33 +1,42 @@
 //! The proxy's life: start, watch, end.
 //!
 //! The main thread makes everything and hands it out: queues to the worker, state to the control thread.
-//! Then it watches: signals, the carrier of the ports, and that the threads still run.
+//! Then it watches, and changes what is to be changed while all goes on: ports and interfaces that come and go,
+//! settings that are read anew. It alone owns the ports.
 
-use std::collections::HashMap;
-use std::io;
-use std::os::unix::net::UnixStream;
-use std::path::Path;
+mod carrier;
+mod change;
+mod plan;
+mod requests;
+mod signals;
+
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use api::{MbufView, Reply, Request};
-use control::{Agent, Clock, ControlHandle, ControlParts, ProcessInfo, Server, start_log, waker};
+use control::{Agent, Clock, ControlHandle, ControlParts, Log, ProcessInfo, Server, start_log, waker};
 use dpdk::{Eal, HEADROOM, Mempool, Queues};
-use forwarding::frame_ring;
-use links::{LinkChange, LinkWatch};
+use forwarding::{Ingress, frame_ring};
+use links::{LinkInfo, LinkWatch};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use settings::{MemoryPlan, Placement, Poll, Settings, eal_args, mbuf_data_room, pool_size};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use types::{MacAddr, PortIndex, Time};
+use settings::{LiveLayer, MemoryPlan, Placement, Poll, Settings, eal_args, mbuf_data_room, pool_size};
+use types::Time;
 
-use crate::assembly::assemble;
+use crate::assembly::{PlacedPort, assemble, lane};
+use crate::desk::{WorkerDesk, worker_desk};
 use crate::failure::Failure;
+use crate::interfaces::{Interfaces, inspect_all};
+use crate::inventory::{Inventory, ServedPort, Told};
 use crate::loop_watch::LoopWatch;
-use crate::machine::{self, KernelPorts};
-use crate::ports::{ServedPort, open_ports, start_ports};
+use crate::machine;
+use crate::ports::{Devices, open_all, router_mac};
 use crate::report;
-use crate::worker::{WorkerDesk, WorkerSeed, worker_desk};
+use crate::worker::WorkerSeed;
+use requests::{Changes, requests};
+use signals::Signals;
 
 /// Frames that the control thread may have waiting for the worker.
 const INJECT_RING: usize = 1024;
@@ -41,19 +50,23 @@ const WATCH_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 /// # Errors
 /// The settings do not pass, the machine lacks something, or a thread died.
 pub fn run(config: &Path, trailing: &[String]) -> Result<(), Failure> {
-    let settings = settings::load(config).map_err(Failure::settings)?;
+    let (settings, live) = settings::load_layers(config).map_err(Failure::settings)?;
     machine::serves(&settings)?;
-    let _log = start_log(settings.log.level.as_str()).map_err(Failure::settings)?;
+    let log = start_log(settings.log.level.as_str()).map_err(Failure::settings)?;
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
     let signals = Signals::install().map_err(Failure::machine)?;
-    let kernel_ports = KernelPorts::take(&settings)?;
+    let (interfaces, links) = Interfaces::take_all(&settings)?;
     let (memory, placement) = machine::plan(&settings)?;
     machine::leave_worker_cores(&settings, &placement);
-    let mut running = Running::start(&settings, &kernel_ports, &memory, &placement, trailing)?;
-    tracing::info!(socket = %settings.socket.path.display(), "running");
-    let watched = running.watch(&settings, &kernel_ports, &signals);
+    let eal = start_eal(&settings, &memory, &placement, trailing)?;
+    let machine = Machine { eal, memory, placement, interfaces, links };
+    let (mut running, changes) = Running::start(config, (settings, live, log), machine, &signals)?;
+    tracing::info!(socket = %running.settings.socket.path.display(), "running");
+    let watched = running.watch(&signals, &changes);
+    // Whoever waits for a change learns that there will be none.
+    drop(changes);
     tracing::info!("ending");
     running.end();
     watched
@@ -68,7 +81,7 @@ pub fn check(config: &Path, look_at_machine: bool) -> Result<(), Failure> {
     machine::serves(&settings)?;
     let mut text: String = settings.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
     if look_at_machine {
-        machine::inspect(&settings)?;
+        inspect_all(&settings)?;
         let (memory, placement) = machine::plan(&settings)?;
         if let Some(warning) = &memory.warning {
             text += &format!("warning: {warning}\n");
@@ -83,40 +96,38 @@ pub fn check(config: &Path, look_at_machine: bool) -> Result<(), Failure> {
     report::print(&text)
 }
 
-/// SIGTERM and SIGINT end; SIGHUP is noted.
-struct Signals {
-    wake: UnixStream,
-    end: Arc<AtomicBool>,
-    hang_up: Arc<AtomicBool>,
-}
-
-impl Signals {
-    fn install() -> io::Result<Self> {
-        let (wake, write) = UnixStream::pair()?;
-        wake.set_nonblocking(true)?;
-        let (end, hang_up) = (Arc::default(), Arc::default());
-        for (signal, flag) in [(SIGTERM, &end), (SIGINT, &end), (SIGHUP, &hang_up)] {
-            signal_hook::flag::register(signal, Arc::clone(flag))?;
-            signal_hook::low_level::pipe::register(signal, write.try_clone()?)?;
-        }
-        Ok(Self { wake, end, hang_up })
-    }
-
-    fn clear(&self) {
-        let _ = io::Read::read(&mut &self.wake, &mut [0; 64]);
-    }
-}
-
 /// DPDK names one core: workers are threads of our own beside it.
 fn main_core_only(placement: &Placement) -> Placement {
     Placement { control: placement.control, workers: Vec::new() }
 }
 
-struct Running {
+/// What the machine gave.
+struct Machine {
     eal: Eal,
-    pool: Mempool,
-    router_mac: MacAddr,
-    ports: Vec<ServedPort>,
+    memory: MemoryPlan,
+    placement: Placement,
+    interfaces: Interfaces,
+    /// One for each port of the settings.
+    links: Vec<Option<LinkInfo>>,
+}
+
+struct Running {
+    /// The administrator's file.
+    config: PathBuf,
+    /// What is in force.
+    settings: Settings,
+    /// The part of it that page and socket may change.
+    live: LiveLayer,
+    log: Log,
+    memory: MemoryPlan,
+    devices: Devices,
+    /// Bytes of each buffer, as made at the start.
+    frame_room: u16,
+    inventory: Inventory,
+    interfaces: Interfaces,
+    links: LinkWatch,
+    /// When interfaces that are gone were last looked for.
+    looked_for_missing: Instant,
     /// Brings ports to the worker and back.
     desk: WorkerDesk,
     loops: LoopWatch,
@@ -130,44 +141,35 @@ struct Running {
 
 impl Running {
     fn start(
-        settings: &Settings,
-        kernel_ports: &KernelPorts,
-        memory: &MemoryPlan,
-        placement: &Placement,
-        trailing: &[String],
-    ) -> Result<Self, Failure> {
+        config: &Path,
+        (settings, live, log): (Settings, LiveLayer, Log),
+        machine: Machine,
+        signals: &Signals,
+    ) -> Result<(Self, Changes), Failure> {
+        let Machine { eal, memory, placement, interfaces, links } = machine;
+        let frame_room = mbuf_data_room(&settings);
         let core = *placement.workers.first().ok_or_else(|| Failure::machine("no core for a worker"))?;
-        let eal = start_eal(settings, memory, placement, trailing)?;
-        let pool = Mempool::new(
-            &eal,
-            "frames",
-            pool_size(settings),
-            POOL_CACHE,
-            mbuf_data_room(settings) - HEADROOM,
-            None,
-        )
-        .map_err(|e| {
-            Failure::machine(format!(
-                "no memory for {} buffers: {e}; raise `memory-mb` in [eal]",
-                pool_size(settings)
-            ))
-        })?;
-        let (mut ports, router_mac) = open_ports(&eal, settings)?;
-        let (queues, facts) = start_ports(kernel_ports, &pool, router_mac, &mut ports)?;
+        let pool = frame_pool(&eal, &settings)?;
+        let opened = open_all(&eal, &settings)?;
+        let router_mac = router_mac(&settings, &opened);
+        let devices = Devices { eal, pool: pool.clone(), router_mac };
+        let (mut inventory, mut queues) = (Inventory::default(), Vec::new());
+        for ((settings, link), port) in settings.ports.iter().zip(links).zip(opened) {
+            let started = devices.start(settings, link.as_ref(), port)?;
+            let index = inventory.free_place().ok_or_else(|| Failure::machine("no place for a port"))?;
+            let mut served = ServedPort::new(index, settings.clone(), link, started.facts);
+            served.port = Some(started.port);
+            inventory.insert(served);
+            queues.push((index, started.queues));
+        }
 
-        let watched_pool = pool.clone();
-        let process = ProcessInfo {
-            instance: settings.proxy.instance.clone(),
-            hugepages: eal.has_hugepages(),
-            mbufs: Box::new(move || MbufView {
-                size: watched_pool.size().into(),
-                in_use: watched_pool.in_use().into(),
-            }),
-        };
-        let mut assembly =
-            assemble(settings, &facts, router_mac, 1, seed(), process).map_err(Failure::settings)?;
+        let process = process_info(&settings, &devices);
+        let mut assembly = assemble(&settings, &inventory.placed(&settings), router_mac, 1, seed(), process)
+            .map_err(Failure::settings)?;
         assembly.agent.configuration.warnings.extend(memory.warning.clone());
-        let loops = LoopWatch::new(assembly.agent.counters.clone(), settings);
+        inventory.note_told(&settings, router_mac);
+        let mut loops = LoopWatch::new(assembly.agent.counters.clone());
+        loops.follow(inventory.names());
         let clock = Clock::start();
         let (waker, sleeper) = waker().map_err(Failure::machine)?;
         let (inject, injected) = frame_ring(INJECT_RING);
@@ -189,20 +191,28 @@ impl Running {
             counters: parts.counters,
             queues,
             inject: injected,
-            pool: pool.clone(),
+            pool,
             waker,
             clock,
             adaptive: settings.worker.poll == Poll::Adaptive,
             stop: Arc::clone(&stop),
         };
-        let worker = eal
+        let worker = devices
+            .eal
             .spawn_worker("worker-0", Some(usize::from(core)), move |_| seed.run())
             .map_err(Failure::machine)?;
-        let mut running = Self {
-            eal,
-            pool,
-            router_mac,
-            ports,
+        let running = Self {
+            config: config.to_owned(),
+            memory,
+            settings,
+            live,
+            log,
+            devices,
+            frame_room,
+            inventory,
+            interfaces,
+            links: LinkWatch::new().map_err(Failure::machine)?,
+            looked_for_missing: Instant::now(),
             desk,
             loops,
             worker,
@@ -211,58 +221,48 @@ impl Running {
             control_thread,
             server: None,
         };
-        // Last: whoever can connect finds everything running.
-        let socket = &settings.socket;
-        match Server::start(&socket.path, socket.group.as_deref(), Arc::new(running.control.clone())) {
-            Ok(server) => running.server = Some(server),
-            Err(error) => {
-                running.end();
-                return Err(Failure::machine(error));
+        running.serve(signals)
+    }
+
+    /// Opens the socket. Last: whoever can connect finds everything running.
+    fn serve(mut self, signals: &Signals) -> Result<(Self, Changes), Failure> {
+        let socket = self.settings.socket.clone();
+        let served = signals.waker().map_err(Failure::machine).and_then(|waker| {
+            let (front, changes) = requests(self.control.clone(), waker);
+            let server = Server::start(&socket.path, socket.group.as_deref(), Arc::new(front));
+            Ok((server.map_err(Failure::machine)?, changes))
+        });
+        match served {
+            Ok((server, changes)) => {
+                self.server = Some(server);
+                Ok((self, changes))
+            }
+            Err(failure) => {
+                self.end();
+                Err(failure)
             }
         }
-        Ok(running)
     }
 
     /// Until a signal ends it, or a thread ended by itself, which is an error.
-    fn watch(
-        &mut self,
-        settings: &Settings,
-        kernel_ports: &KernelPorts,
-        signals: &Signals,
-    ) -> Result<(), Failure> {
-        let mut links = LinkWatch::new().map_err(Failure::machine)?;
-        let by_interface: HashMap<u32, PortIndex> = settings
-            .indexed_ports()
-            .zip(&kernel_ports.links)
-            .filter_map(|((index, _), link)| Some((link.as_ref()?.index, index)))
-            .collect();
-        // What changed between looking at the interfaces and watching them.
-        for (interface, port) in &by_interface {
-            self.set_carrier(*port, links.is_up(*interface).unwrap_or(false));
-        }
-        while !signals.end.load(Ordering::Relaxed) {
+    fn watch(&mut self, signals: &Signals, changes: &Changes) -> Result<(), Failure> {
+        self.adopt_carriers();
+        while !signals.ends() {
             let mut ready = [
-                PollFd::new(&signals.wake, PollFlags::IN),
-                PollFd::from_borrowed_fd(links.fd(), PollFlags::IN),
+                PollFd::from_borrowed_fd(signals.fd(), PollFlags::IN),
+                PollFd::from_borrowed_fd(self.links.fd(), PollFlags::IN),
             ];
             let _ = poll(&mut ready, Some(&WATCH_INTERVAL));
             signals.clear();
-            if signals.hang_up.swap(false, Ordering::Relaxed) {
-                tracing::warn!("SIGHUP: settings are read at the start only; restart to apply them");
+            for event in self.links.poll().map_err(Failure::machine)? {
+                self.handle_link_event(&event);
             }
-            for event in links.poll().map_err(Failure::machine)? {
-                report_comings_and_goings(settings, &by_interface, &event);
-                let Some(port) = by_interface.get(&event.index) else { continue };
-                match event.change {
-                    LinkChange::Up => self.set_carrier(*port, true),
-                    LinkChange::Down | LinkChange::Vanished => self.set_carrier(*port, false),
-                    LinkChange::MtuChanged(mtu) => {
-                        tracing::warn!(interface = event.name, mtu, "the MTU changed; restart to apply it");
-                    }
-                    LinkChange::Appeared | LinkChange::Renamed(_) => {}
-                }
-            }
+            self.look_for_missing_now_and_then();
             self.watch_driver_links();
+            if signals.take_hang_up() {
+                self.reload();
+            }
+            changes.serve(|change| self.carry_out(change));
             self.loops.look();
             if self.worker.is_finished() || self.control_thread.is_finished() {
                 return Err(Failure::machine(
@@ -273,38 +273,41 @@ impl Running {
         Ok(())
     }
 
-    /// The carrier of a kernel interface came or went. Gone: nothing goes there from now on, and the port
-    /// is closed with all that its ring holds. Back: a fresh port, and then the masks.
-    fn set_carrier(&mut self, index: PortIndex, up: bool) {
-        let Some(served) = self.ports.iter_mut().find(|p| p.index == index) else { return };
-        if !up {
-            let _ = self.control.link(index, false);
-            if served.is_open()
-                && let Some(queues) = self.desk.take_out(index)
-            {
-                served.close(queues);
-            }
-            return;
-        }
-        if !served.is_open() {
-            match served.reopen(&self.eal, &self.pool, self.router_mac) {
-                Ok(queues) => self.desk.put_in(index, queues),
-                Err(error) => {
-                    tracing::error!("{error}; the port stays out of service until its carrier comes anew");
-                    return;
+    /// Tells the worker of ports that are new to it, and what changed of the others.
+    ///
+    /// # Errors
+    /// The control thread has ended.
+    fn inform_worker(&mut self) -> Result<(), Failure> {
+        let mac = self.devices.router_mac;
+        let changed = |port: &PlacedPort<'_>, told: &Option<Told>| {
+            let now = Told::of(&self.settings, *port, mac);
+            (told.as_ref() != Some(&now)).then_some(now)
+        };
+        let news: Vec<_> = self
+            .inventory
+            .iter()
+            .filter_map(|served| Some((served.index, changed(&served.placed(), &served.told)?)))
+            .collect();
+        for (index, now) in news {
+            let Some(served) = self.inventory.get_mut(index) else { continue };
+            match &served.told {
+                Some(before) => {
+                    if before.ingress != now.ingress {
+                        self.desk.set_ingress(index, Ingress::new(&now.ingress));
+                    }
+                    if before.mtu != now.mtu {
+                        self.desk.set_mtu(index, now.mtu);
+                    }
+                }
+                None => {
+                    let (lane, ring) = lane(&self.settings, served.placed(), mac);
+                    self.desk.admit(lane);
+                    self.control.add_ring(ring).map_err(Failure::machine)?;
                 }
             }
+            served.told = Some(now);
         }
-        let _ = self.control.link(index, true);
-    }
-
-    /// Links that no kernel interface tells of, from their drivers.
-    fn watch_driver_links(&self) {
-        for served in self.ports.iter().filter(|p| !p.is_kernel()) {
-            if let Some(up) = served.driver_link() {
-                let _ = self.control.link(served.index, up);
-            }
-        }
+        Ok(())
     }
 
     /// Leaves upstream, stops the threads, closes the ports, and tells what was counted.
@@ -318,11 +321,11 @@ impl Running {
         if worker.is_err() {
             tracing::error!("the worker panicked");
         }
-        for mut served in self.ports {
+        for mut served in self.inventory.into_ports() {
             // The queues went with the worker.
             served.close(Queues { rx: Vec::new(), tx: Vec::new() });
         }
-        let lost = self.pool.in_use();
+        let lost = self.devices.pool.in_use();
         if lost > 0 {
             tracing::error!(lost, "buffers that did not come back");
         }
@@ -335,36 +338,26 @@ impl Running {
             }
             Err(_) => tracing::error!("the control thread panicked"),
         }
-        drop(self.pool);
-        drop(self.eal);
+        drop(self.devices);
+        // Last: nothing of ours looks at the interfaces any more.
+        drop(self.interfaces);
     }
 }
 
-/// Tells the log of a port whose interface is gone, and of another interface that has its name.
-fn report_comings_and_goings(
-    settings: &Settings,
-    by_interface: &HashMap<u32, PortIndex>,
-    event: &links::LinkEvent,
-) {
-    let interface = &event.name;
-    let known = by_interface.get(&event.index);
-    match event.change {
-        LinkChange::Vanished => {
-            let Some((_, port)) = settings.indexed_ports().find(|(index, _)| Some(index) == known) else {
-                return;
-            };
-            tracing::warn!(port = port.name, interface, "the interface vanished; the other ports go on");
-        }
-        LinkChange::Appeared | LinkChange::Renamed(_) if known.is_none() => {
-            let named = |port: &&settings::PortSettings| port.device.kernel_interface() == Some(interface);
-            let Some(port) = settings.ports.iter().find(named) else { return };
-            tracing::warn!(
-                port = port.name,
-                interface,
-                "an interface of this name is back; restart to use it"
-            );
-        }
-        _ => {}
+fn frame_pool(eal: &Eal, settings: &Settings) -> Result<Mempool, Failure> {
+    let size = pool_size(settings);
+    let room = mbuf_data_room(settings) - HEADROOM;
+    Mempool::new(eal, "frames", size, POOL_CACHE, room, None).map_err(|e| {
+        Failure::machine(format!("no memory for {size} buffers: {e}; raise `memory-mb` in [eal]"))
+    })
+}
+
+fn process_info(settings: &Settings, devices: &Devices) -> ProcessInfo {
+    let pool = devices.pool.clone();
+    ProcessInfo {
+        instance: settings.proxy.instance.clone(),
+        hugepages: devices.eal.has_hugepages(),
+        mbufs: Box::new(move || MbufView { size: pool.size().into(), in_use: pool.in_use().into() }),
     }
 }
 

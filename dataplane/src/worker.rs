@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use control::{Clock, Waker};
-use crossbeam::channel::{Receiver, Sender, bounded};
 use dpdk::{Burst, Mempool, Queues, RxQueue};
 use forwarding::{BURST, Forwarder, FrameReceiver, WorkerCounters};
 use types::PortIndex;
 
+use crate::desk::{HandedBack, Order, WorkerOrders};
 use crate::egress::PortsEgress;
 
 /// Passes between looks at the stop flag and announcements of quiescence.
@@ -27,47 +27,6 @@ const IDLE_PASSES: u32 = 2_000;
 /// second; busier than that, a worker is never idle.
 const LONGEST_SLEEP: Duration = Duration::from_micros(250);
 const SHORTEST_SLEEP: Duration = Duration::from_micros(20);
-
-/// What the main thread asks of a running worker.
-enum Order {
-    /// Hand the port's queues back.
-    TakeOut(PortIndex),
-    /// Serve these queues of a port.
-    PutIn(PortIndex, Queues),
-}
-
-/// The main thread's end: brings ports to a running worker and back. One order at a time.
-pub(crate) struct WorkerDesk {
-    orders: Sender<Order>,
-    done: Receiver<Queues>,
-}
-
-/// The worker's end.
-pub(crate) struct WorkerOrders {
-    orders: Receiver<Order>,
-    done: Sender<Queues>,
-}
-
-/// Both ends.
-pub(crate) fn worker_desk() -> (WorkerDesk, WorkerOrders) {
-    let ((orders, received), (done, returned)) = (bounded(4), bounded(4));
-    (WorkerDesk { orders, done: returned }, WorkerOrders { orders: received, done })
-}
-
-impl WorkerDesk {
-    /// Takes a port away from the worker: its queues, or `None` when the worker has ended. Waits however long the
-    /// worker is held up: an answer given up on would be taken for the next one's.
-    pub(crate) fn take_out(&self, port: PortIndex) -> Option<Queues> {
-        self.orders.send(Order::TakeOut(port)).ok()?;
-        self.done.recv().ok()
-    }
-
-    /// Gives a port to the worker.
-    pub(crate) fn put_in(&self, port: PortIndex, queues: Queues) {
-        // A worker that ended has dropped its end; the queues go, and so the port stops.
-        let _ = self.orders.send(Order::PutIn(port, queues));
-    }
-}
 
 /// What a worker is made of, on its way to the worker's thread: mbufs do not leave their thread, so the
 /// arrays that hold them are made there.
@@ -155,20 +114,28 @@ impl Worker {
     fn obey(&mut self) {
         while let Ok(order) = self.orders.orders.try_recv() {
             match order {
-                Order::TakeOut(port) => {
-                    let queues = self.take_out(port);
+                Order::TakeOut { port, for_good } => {
+                    let handed = self.take_out(port, for_good);
                     // Whoever asked waits for it.
-                    let _ = self.orders.done.try_send(queues);
+                    let _ = self.orders.done.try_send(handed);
                 }
                 Order::PutIn(port, queues) => self.put_in(port, queues),
+                Order::Admit(lane) => lane.add_to(&mut self.forwarder),
+                Order::SetIngress(port, ingress) => self.forwarder.set_ingress(port, ingress),
+                Order::SetMtu(port, mtu) => self.forwarder.set_mtu(port, mtu),
             }
         }
     }
 
-    fn take_out(&mut self, port: PortIndex) -> Queues {
+    fn take_out(&mut self, port: PortIndex, for_good: bool) -> HandedBack {
+        let began = dpdk::cycles();
         let taken = self.receive.extract_if(.., |(at, _)| *at == port);
         let rx = taken.map(|(_, queue)| queue).collect();
-        Queues { rx, tx: self.egress.remove_port(port).into_iter().collect() }
+        let queues = Queues { rx, tx: self.egress.remove_port(port).into_iter().collect() };
+        if for_good {
+            self.forwarder.remove_port(port);
+        }
+        HandedBack { queues, cycles: dpdk::cycles().wrapping_sub(began) }
     }
 
     fn put_in(&mut self, port: PortIndex, queues: Queues) {

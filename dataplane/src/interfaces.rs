@@ -1,0 +1,105 @@
+//! Kernel interfaces that are ports: looked at, taken under guard, given back. At the start all at once, later one
+//! by one as ports and interfaces come and go.
+
+use links::{Guard, InstanceLock, LinkInfo};
+use settings::{PortSettings, Settings};
+
+use crate::failure::Failure;
+
+/// The guard that keeps the kernel away from the interfaces, and with it the instance's lock.
+pub(crate) struct Interfaces {
+    guard: Guard,
+}
+
+impl Interfaces {
+    /// Takes the instance's lock, undoes what a crashed run left, and takes the interfaces of all ports: one for
+    /// each port of the settings, `None` where the device is no kernel interface.
+    ///
+    /// # Errors
+    /// The instance runs already; an interface is missing, of a kind not taken, or somebody's; a
+    /// privilege is missing. Nothing is left changed but that an interface that was down is up.
+    pub(crate) fn take_all(settings: &Settings) -> Result<(Self, Vec<Option<LinkInfo>>), Failure> {
+        let lock = InstanceLock::acquire(&settings.paths.run_dir, &settings.proxy.instance)
+            .map_err(Failure::machine)?;
+        let (guard, recovery) = Guard::new(lock).map_err(Failure::machine)?;
+        if !recovery.links.is_empty() {
+            let links = recovery.links.join(", ");
+            tracing::warn!(links, "an earlier run ended without giving its interfaces back; done now");
+        }
+        for note in recovery.notes {
+            tracing::info!("{note}");
+        }
+        let mut interfaces = Self { guard };
+        let mut found = inspect_all(settings)?;
+        for (port, link) in settings.ports.iter().zip(&mut found) {
+            if let Some(link) = link {
+                interfaces.claim(port, link)?;
+            }
+        }
+        Ok((interfaces, found))
+    }
+
+    /// Takes an interface that [`inspect`] found under guard, and sets it up. It is read anew if that took doing.
+    ///
+    /// # Errors
+    /// It cannot be guarded, or vanished meanwhile: it is as it was.
+    pub(crate) fn claim(&mut self, port: &PortSettings, link: &mut LinkInfo) -> Result<(), Failure> {
+        let guarded_before = self.guard.links().any(|index| index == link.index);
+        self.guard.add(link).map_err(|e| Failure::of_port(port, e))?;
+        let set_up = links::set_up(&link.name).and_then(|was_down| {
+            if was_down {
+                *link = links::inspect(&link.name)?;
+            }
+            Ok(())
+        });
+        set_up.map_err(|error| {
+            if !guarded_before {
+                self.give_back(link.index);
+            }
+            Failure::of_port(port, error)
+        })
+    }
+
+    /// Gives an interface back to the kernel: its IPv6 switch as it was, no drop behind it. One that vanished is
+    /// forgotten.
+    pub(crate) fn give_back(&mut self, interface: u32) {
+        if let Err(error) = self.guard.remove(interface) {
+            tracing::error!(%error, "an interface was not given back; the end, or the next start, tries again");
+        }
+    }
+}
+
+/// Looks at the kernel interfaces among the ports' devices. Changes nothing.
+///
+/// # Errors
+/// An interface is missing, of a kind not taken, somebody's, or that of two ports.
+pub(crate) fn inspect_all(settings: &Settings) -> Result<Vec<Option<LinkInfo>>, Failure> {
+    let mut found: Vec<Option<LinkInfo>> = Vec::with_capacity(settings.ports.len());
+    for port in &settings.ports {
+        let taken = settings.ports.iter().zip(&found);
+        let taken = taken.filter_map(|(port, link)| Some((link.as_ref()?.index, port.name.as_str())));
+        let link = inspect(port, taken)?;
+        found.push(link);
+    }
+    Ok(found)
+}
+
+/// Looks at the kernel interface of `port`, when its device is one; `taken` are those of other ports, to which
+/// an alternative name could lead. Changes nothing.
+///
+/// # Errors
+/// The interface is missing, of a kind not taken, or somebody's.
+pub(crate) fn inspect<'a>(
+    port: &PortSettings,
+    mut taken: impl Iterator<Item = (u32, &'a str)>,
+) -> Result<Option<LinkInfo>, Failure> {
+    let Some(name) = port.device.kernel_interface() else { return Ok(None) };
+    let link = links::inspect(name).map_err(|e| Failure::of_port(port, e))?;
+    links::usable(&link).map_err(|e| Failure::of_port(port, e))?;
+    if let Some((_, first)) = taken.find(|(index, _)| *index == link.index) {
+        let device = &port.device;
+        let what = format!("{device} is the interface of port \"{first}\" already; give each port its own");
+        return Err(Failure::of_port(port, what));
+    }
+    Ok(Some(link))
+}

@@ -1,0 +1,203 @@
+//! The ports there are, each at its place for as long as it lives.
+//!
+//! The order of the settings' file says nothing of a port's place in the tables: that goes by its name, so that
+//! nothing moves when a port comes or goes.
+
+use dpdk::{Port, Queues};
+use forwarding::IngressSettings;
+use links::LinkInfo;
+use settings::{PortSettings, Settings};
+use types::{MAX_PORTS, MacAddr, PortIndex};
+
+use crate::assembly::{PlacedPort, PortFacts, ingress};
+use crate::ports::detach;
+
+/// A port of the running settings.
+pub(crate) struct ServedPort {
+    /// Its place in every table.
+    pub(crate) index: PortIndex,
+    /// What it was told.
+    pub(crate) settings: PortSettings,
+    /// What its device turned out to be.
+    pub(crate) facts: PortFacts,
+    /// Its kernel interface; `None` when its device is none, or while it is gone.
+    pub(crate) link: Option<LinkInfo>,
+    /// `None` while it is out of service.
+    pub(crate) port: Option<Port>,
+    /// What the worker was told of it; `None` when it does not know the port yet.
+    pub(crate) told: Option<Told>,
+    /// Why its interface, which came back, was not taken; told once.
+    pub(crate) refusal: Option<String>,
+}
+
+/// What a worker knows of a port besides its queues.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Of frames that come in.
+    pub(crate) ingress: IngressSettings,
+    /// The longest IP packet that goes out, in bytes.
+    pub(crate) mtu: u16,
+}
+
+impl Told {
+    /// What it should know of `port`.
+    pub(crate) fn of(settings: &Settings, port: PlacedPort<'_>, router_mac: MacAddr) -> Self {
+        Self { ingress: ingress(settings, port, router_mac), mtu: port.facts.mtu }
+    }
+}
+
+impl ServedPort {
+    /// One in service, or about to be.
+    pub(crate) fn new(
+        index: PortIndex,
+        settings: PortSettings,
+        link: Option<LinkInfo>,
+        facts: PortFacts,
+    ) -> Self {
+        Self { index, settings, facts, link, port: None, told: None, refusal: None }
+    }
+
+    /// Whether the kernel tells of its carrier; then it is closed without one.
+    pub(crate) fn is_kernel(&self) -> bool {
+        self.settings.device.kernel_interface().is_some()
+    }
+
+    /// Whether it waits for an interface that is gone.
+    pub(crate) fn is_missing(&self) -> bool {
+        self.is_kernel() && self.link.is_none()
+    }
+
+    /// Whether it is in service.
+    pub(crate) fn is_open(&self) -> bool {
+        self.port.is_some()
+    }
+
+    /// The carrier, as its driver says; `None` when out of service, or when the driver does not know.
+    pub(crate) fn driver_link(&self) -> Option<bool> {
+        self.port.as_ref()?.link().ok().map(|link| link.up)
+    }
+
+    /// Takes the port out of service, its queues handed back by the worker, and its rings with it.
+    pub(crate) fn close(&mut self, queues: Queues) {
+        if let Some(port) = self.port.take() {
+            detach(&self.settings, port, queues);
+        }
+    }
+
+    /// For the tables.
+    pub(crate) fn placed(&self) -> PlacedPort<'_> {
+        PlacedPort { index: self.index, settings: &self.settings, facts: &self.facts }
+    }
+}
+
+/// Every port there is.
+#[derive(Default)]
+pub(crate) struct Inventory {
+    ports: Vec<ServedPort>,
+    /// Where the search for a place begins: after the last one given, so that a place rests as long as can be.
+    next: usize,
+}
+
+impl Inventory {
+    /// A place that no port has; `None` when all are taken.
+    pub(crate) fn free_place(&mut self) -> Option<PortIndex> {
+        let free = (0..MAX_PORTS).map(|step| (self.next + step) % MAX_PORTS).find_map(|place| {
+            let index = PortIndex::new(place)?;
+            (!self.ports.iter().any(|port| port.index == index)).then_some(index)
+        })?;
+        self.next = free.get() + 1;
+        Some(free)
+    }
+
+    /// Adds a port at a place of [`free_place`](Self::free_place).
+    pub(crate) fn insert(&mut self, port: ServedPort) {
+        debug_assert!(self.get(port.index).is_none(), "one port a place");
+        self.ports.push(port);
+    }
+
+    /// Takes a port out; its place is free.
+    pub(crate) fn remove(&mut self, index: PortIndex) -> Option<ServedPort> {
+        let at = self.ports.iter().position(|port| port.index == index)?;
+        Some(self.ports.remove(at))
+    }
+
+    /// Every port, in no order that means anything.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &ServedPort> {
+        self.ports.iter()
+    }
+
+    /// All of them, at the end.
+    pub(crate) fn into_ports(self) -> Vec<ServedPort> {
+        self.ports
+    }
+
+    /// The port at a place.
+    pub(crate) fn get(&self, index: PortIndex) -> Option<&ServedPort> {
+        self.ports.iter().find(|port| port.index == index)
+    }
+
+    /// The port at a place.
+    pub(crate) fn get_mut(&mut self, index: PortIndex) -> Option<&mut ServedPort> {
+        self.ports.iter_mut().find(|port| port.index == index)
+    }
+
+    /// The port of that name.
+    pub(crate) fn named(&self, name: &str) -> Option<&ServedPort> {
+        self.ports.iter().find(|port| port.settings.name == name)
+    }
+
+    /// The port that has the kernel's interface of that index.
+    pub(crate) fn on_interface(&self, interface: u32) -> Option<&ServedPort> {
+        self.ports.iter().find(|port| port.link.as_ref().is_some_and(|link| link.index == interface))
+    }
+
+    /// The worker was told of every port, as things are.
+    pub(crate) fn note_told(&mut self, settings: &Settings, router_mac: MacAddr) {
+        for port in &mut self.ports {
+            port.told = Some(Told::of(settings, port.placed(), router_mac));
+        }
+    }
+
+    /// Every place with its port's name.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (PortIndex, &str)> {
+        self.ports.iter().map(|port| (port.index, port.settings.name.as_str()))
+    }
+
+    /// Interfaces in use, with the names of their ports.
+    pub(crate) fn interfaces(&self) -> impl Iterator<Item = (u32, &str)> {
+        self.ports.iter().filter_map(|port| Some((port.link.as_ref()?.index, port.settings.name.as_str())))
+    }
+
+    /// The ports in the order of the settings' file, which is the order in which people are shown them.
+    pub(crate) fn placed(&self, settings: &Settings) -> Vec<PlacedPort<'_>> {
+        settings.ports.iter().filter_map(|port| Some(self.named(&port.name)?.placed())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn port(index: PortIndex) -> ServedPort {
+        let text = "[[port]]\nname = \"a\"\ndevice = \"net_null0\"\n";
+        let settings = settings::parse(text, "test.toml").unwrap().ports.remove(0);
+        let facts = PortFacts { driver: "net_null".to_owned(), mtu: 1500, kernel_mac: None, link_up: true };
+        ServedPort::new(index, settings, None, facts)
+    }
+
+    #[test]
+    fn a_place_that_became_free_rests_until_all_others_were_given() {
+        let mut inventory = Inventory::default();
+        let first = inventory.free_place().unwrap();
+        inventory.insert(port(first));
+        inventory.remove(first);
+        for place in 1..MAX_PORTS {
+            let index = inventory.free_place().unwrap();
+            assert_eq!(index.get(), place);
+            inventory.insert(port(index));
+        }
+        assert_eq!(inventory.free_place(), Some(first));
+        inventory.insert(port(first));
+        assert_eq!(inventory.free_place(), None);
+    }
+}

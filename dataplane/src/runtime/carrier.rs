@@ -1,0 +1,180 @@
+//! Carrier that comes and goes, and interfaces that vanish and come back.
+
+use std::time::{Duration, Instant};
+
+use links::{LinkChange, LinkEvent};
+use types::PortIndex;
+
+use super::Running;
+use crate::desk::HandedBack;
+use crate::failure::Failure;
+use crate::interfaces::inspect;
+use crate::ports::{kernel_mtu, sends_from};
+
+/// How often an interface that is there, and was refused, is looked at again: its owner may have cured it, which
+/// no event tells.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+impl Running {
+    /// What changed between looking at the interfaces and watching them.
+    pub(super) fn adopt_carriers(&mut self) {
+        let links = self.inventory.iter().filter_map(|port| Some((port.index, port.link.as_ref()?.index)));
+        for (port, interface) in links.collect::<Vec<_>>() {
+            self.set_carrier(port, self.links.is_up(interface).unwrap_or(false));
+        }
+    }
+
+    pub(super) fn handle_link_event(&mut self, event: &LinkEvent) {
+        let Some(index) = self.inventory.on_interface(event.index).map(|port| port.index) else {
+            if matches!(event.change, LinkChange::Appeared | LinkChange::Renamed(_)) {
+                self.look_for_missing();
+            }
+            return;
+        };
+        match &event.change {
+            LinkChange::Up => self.set_carrier(index, true),
+            LinkChange::Down => self.set_carrier(index, false),
+            LinkChange::Vanished => self.lose_interface(index),
+            LinkChange::MtuChanged(mtu) => self.follow_mtu(index, *mtu),
+            LinkChange::Renamed(before) => {
+                let name = &event.name;
+                tracing::warn!(before, name, "a port's interface was renamed; name it anew in the settings");
+            }
+            LinkChange::Appeared => {}
+        }
+    }
+
+    /// The carrier of a kernel interface came or went. Gone: nothing goes there from now on, and the port
+    /// is closed with all that its ring holds. Back: a fresh port, and then the masks.
+    pub(super) fn set_carrier(&mut self, index: PortIndex, up: bool) {
+        if up {
+            self.put_into_service(index);
+        } else {
+            self.take_out_of_service(index);
+        }
+    }
+
+    /// How long the worker stood still for it, in cycles.
+    pub(super) fn take_out_of_service(&mut self, index: PortIndex) -> u64 {
+        let _ = self.control.link(index, false);
+        let Some(served) = self.inventory.get_mut(index) else { return 0 };
+        served.facts.link_up = false;
+        if !served.is_open() {
+            return 0;
+        }
+        let Some(HandedBack { queues, cycles }) = self.desk.take_out(index) else { return 0 };
+        served.close(queues);
+        cycles
+    }
+
+    fn put_into_service(&mut self, index: PortIndex) {
+        let Some(served) = self.inventory.get_mut(index) else { return };
+        if !served.is_open() {
+            match self.devices.bring(&served.settings, served.link.as_ref()) {
+                Ok(started) => {
+                    served.port = Some(started.port);
+                    self.desk.put_in(index, started.queues);
+                }
+                Err(error) => {
+                    tracing::error!("{error}; the port stays out of service until its carrier comes anew");
+                    return;
+                }
+            }
+        }
+        served.facts.link_up = true;
+        let _ = self.control.link(index, true);
+    }
+
+    /// The members stay and age (r93): to hosts it is a link that is down.
+    fn lose_interface(&mut self, index: PortIndex) {
+        self.take_out_of_service(index);
+        let Some(served) = self.inventory.get_mut(index) else { return };
+        let (port, device) = (&served.settings.name, &served.settings.device);
+        tracing::warn!(port, interface = %device, "the interface vanished; the port waits for it, the others go on");
+        if let Some(link) = served.link.take() {
+            // There is nothing left to give back, but to forget.
+            self.interfaces.give_back(link.index);
+        }
+    }
+
+    /// No more than the port's buffers were made for: a larger one takes a new port.
+    fn follow_mtu(&mut self, index: PortIndex, mtu: u32) {
+        let Some(served) = self.inventory.get_mut(index) else { return };
+        if let Some(link) = &mut served.link {
+            link.mtu = mtu;
+        }
+        let carried = kernel_mtu(&served.settings, mtu);
+        tracing::info!(port = served.settings.name, mtu = carried, "MTU");
+        served.facts.mtu = carried;
+        if let Err(error) = self.inform_worker().and_then(|()| self.configure()) {
+            tracing::error!("the MTU is not in force: {error}");
+        }
+    }
+
+    /// Events can be missed where somebody still has to cure something.
+    pub(super) fn look_for_missing_now_and_then(&mut self) {
+        if self.looked_for_missing.elapsed() >= LOOK_AGAIN {
+            self.look_for_missing();
+        }
+    }
+
+    /// Takes interfaces that are back, whatever their index, MAC and MTU are now.
+    fn look_for_missing(&mut self) {
+        self.looked_for_missing = Instant::now();
+        let missing = self.inventory.iter().filter(|port| port.is_missing());
+        for index in missing.map(|port| port.index).collect::<Vec<_>>() {
+            let refusal = match self.regain_interface(index) {
+                Ok(()) => None,
+                Err(failure) => Some(failure.to_string()),
+            };
+            let Some(served) = self.inventory.get_mut(index) else { continue };
+            if let Some(refusal) = &refusal
+                && served.refusal.as_ref() != Some(refusal)
+            {
+                tracing::warn!("{refusal}; the port waits for that, the others go on");
+            }
+            served.refusal = refusal;
+        }
+    }
+
+    /// Takes the interface of a port that had lost it.
+    ///
+    /// # Errors
+    /// There is one of the name, but it cannot be taken.
+    fn regain_interface(&mut self, index: PortIndex) -> Result<(), Failure> {
+        let Some(served) = self.inventory.get(index) else { return Ok(()) };
+        let settings = served.settings.clone();
+        let name = settings.device.kernel_interface().unwrap_or_default();
+        if matches!(links::inspect(name), Err(links::LinkError::NotFound { .. })) {
+            return Ok(());
+        }
+        let Some(mut link) = inspect(&settings, self.inventory.interfaces())? else { return Ok(()) };
+        sends_from(self.devices.router_mac, Some(&link)).map_err(|what| Failure::of_port(&settings, what))?;
+        self.interfaces.claim(&settings, &mut link)?;
+        tracing::info!(port = settings.name, interface = link.name, "the interface is back");
+        let Some(served) = self.inventory.get_mut(index) else { return Ok(()) };
+        served.facts.kernel_mac = link.mac;
+        served.facts.mtu = kernel_mtu(&settings, link.mtu);
+        let up = link.up;
+        served.link = Some(link);
+        self.inform_worker()?;
+        self.configure()?;
+        // Without carrier yet, an event will tell of it.
+        if up {
+            self.put_into_service(index);
+        }
+        Ok(())
+    }
+
+    /// Links that no kernel interface tells of, from their drivers.
+    pub(super) fn watch_driver_links(&mut self) {
+        let told = self.inventory.iter().filter(|port| !port.is_kernel());
+        let links: Vec<_> = told.filter_map(|port| Some((port.index, port.driver_link()?))).collect();
+        for (index, up) in links {
+            let _ = self.control.link(index, up);
+            if let Some(served) = self.inventory.get_mut(index) {
+                served.facts.link_up = up;
+            }
+        }
+    }
+}

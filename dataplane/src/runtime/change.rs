@@ -1,0 +1,430 @@
+//! Changes while everything goes on: settings read anew, or edited through the socket.
+//!
+//! All or nothing: first the settings are checked, then the devices are opened that come, then the live layer is
+//! written. Only when all of that went well is anything changed that runs, and from there on nothing can fail but the
+//! threads themselves. What has not changed is not touched.
+
+use std::time::{Duration, Instant};
+
+use api::{ChangedReply, Edit, ErrorReply, Reply};
+use control::ControlError;
+use dpdk::Queues;
+use links::LinkInfo;
+use settings::{
+    Device, Difference, EditError, LiveLayer, MemoryMode, PortSettings, Settings, SettingsError, difference,
+    mbuf_data_room, pool_size,
+};
+use types::{MAX_PORTS, PortIndex};
+
+use super::Running;
+use super::plan::{Plan, Present};
+use super::requests::Change;
+use crate::assembly::configuration;
+use crate::desk::HandedBack;
+use crate::failure::Failure;
+use crate::interfaces::inspect;
+use crate::inventory::ServedPort;
+use crate::machine;
+use crate::ports::{Started, kernel_mtu, sends_from};
+
+/// How long the control thread may take to put a configuration into force. It answers everything else meanwhile.
+const CONTROL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A device that is open for a change that is not in force yet.
+struct Opened {
+    settings: PortSettings,
+    link: Option<LinkInfo>,
+    started: Started,
+}
+
+/// Why nothing was changed: every problem, one line each.
+type Refused = Vec<String>;
+
+impl Running {
+    /// Does what is asked, and tells what was done.
+    pub(super) fn carry_out(&mut self, change: Change) -> Reply {
+        match change {
+            Change::Reload => self.reload(),
+            Change::Edit(edits) => self.edit(edits),
+        }
+    }
+
+    /// Reads the settings anew.
+    pub(super) fn reload(&mut self) -> Reply {
+        let done = settings::reload(&self.config).map_err(problems).and_then(|(settings, live)| {
+            let changed = self.apply(settings, || Ok(()))?;
+            self.live = live;
+            Ok(changed)
+        });
+        tell(done)
+    }
+
+    fn edit(&mut self, edits: Vec<Edit>) -> Reply {
+        let edits: Vec<settings::Edit> =
+            edits.into_iter().map(|Edit { port, key, value }| settings::Edit { port, key, value }).collect();
+        let edited = self.live.edit(&edits).map_err(|error| match error {
+            EditError::Settings(error) => problems(error),
+            refused @ EditError::Refused { .. } => vec![refused.to_string()],
+        });
+        let done = edited.and_then(|(settings, mut live)| {
+            let changed = self.apply(settings, || store(&mut live))?;
+            self.live = live;
+            Ok(changed)
+        });
+        tell(done)
+    }
+
+    /// Makes `new` what is in force; `keep` is called when all that can fail has been done but it.
+    fn apply(
+        &mut self,
+        new: Settings,
+        keep: impl FnOnce() -> Result<(), Failure>,
+    ) -> Result<ChangedReply, Refused> {
+        machine::serves(&new).map_err(one)?;
+        let waiting = waits_for_a_restart(&difference(&self.settings, &new));
+        let new = self.less_what_waits_for_a_restart(new);
+        let difference = difference(&self.settings, &new);
+        let present: Vec<_> = self.inventory.iter().map(Present::from).collect();
+        let plan = Plan::new(&present, &new.ports, dpdk::MAX_ETH_PORTS.min(MAX_PORTS));
+        self.check(&plan, &new)?;
+
+        let mut opened = Vec::new();
+        let ready = self.open(&plan, &new, &mut opened).and_then(|still| keep().map(|()| still));
+        let still = ready.map_err(|failure| {
+            self.undo(opened.drain(..), &plan);
+            one(failure)
+        })?;
+        if difference.log
+            && let Err(error) = self.log.set_level(new.log.level.as_str())
+        {
+            tracing::warn!("the log's level stays: {error}");
+        }
+        let committed = self.commit(new, &plan, opened).map_err(one)?;
+        let pause = still.max(committed.cycles);
+        let changed = ChangedReply {
+            applied: difference.lines(),
+            restart: waiting,
+            switch_ms: difference.upstream.then_some(committed.configured.as_secs_f64() * 1e3),
+            removal_us: (pause > 0).then(|| pause as f64 * 1e6 / self.devices.eal.cycles_hz() as f64),
+        };
+        log(&changed);
+        Ok(changed)
+    }
+
+    /// What only a restart can apply stays as it is, and is told of again at the next reload.
+    fn less_what_waits_for_a_restart(&self, new: Settings) -> Settings {
+        let now = self.settings.clone();
+        let mut proxy = new.proxy;
+        proxy.instance = now.proxy.instance;
+        proxy.router_mac = now.proxy.router_mac;
+        Settings {
+            proxy,
+            eal: now.eal,
+            worker: now.worker,
+            table: now.table,
+            socket: now.socket,
+            paths: now.paths,
+            record: now.record,
+            ..new
+        }
+    }
+
+    /// Looks at everything that a plan needs, and changes nothing.
+    fn check(&self, plan: &Plan, new: &Settings) -> Result<(), Refused> {
+        let mut refused = self.check_buffers(new);
+        let mut taken: Vec<(u32, &str)> = Vec::new();
+        for served in self.inventory.iter().filter(|port| !plan.released.contains(&port.index)) {
+            taken.extend(served.link.as_ref().map(|link| (link.index, served.settings.name.as_str())));
+        }
+        for port in plan.opened().filter_map(|name| Some(new.port(name)?.1)) {
+            if let Err(failure) = self.check_pci(port) {
+                refused.push(failure.to_string());
+            }
+            let looked = inspect(port, taken.iter().copied()).and_then(|link| {
+                sends_from(self.devices.router_mac, link.as_ref())
+                    .map_err(|what| Failure::of_port(port, what))?;
+                Ok(link)
+            });
+            match looked {
+                Ok(link) => taken.extend(link.map(|link| (link.index, port.name.as_str()))),
+                Err(failure) => refused.push(failure.to_string()),
+            }
+        }
+        if refused.is_empty() { Ok(()) } else { Err(refused) }
+    }
+
+    /// The pool was made at the start, for so many ports with such rings and frames.
+    fn check_buffers(&self, new: &Settings) -> Refused {
+        let mut needed = new.clone();
+        // Ports that may come are what this is about.
+        needed.eal.max_ports = u8::try_from(new.ports.len()).unwrap_or(u8::MAX);
+        let (buffers, there) = (pool_size(&needed), self.devices.pool.size());
+        let mut refused = Vec::new();
+        if buffers > there {
+            let ports = new.ports.len();
+            refused.push(format!(
+                "{ports} ports with these rings need {buffers} buffers, and {there} were made at the start; set \
+                 `max-ports = {ports}` or more in [eal] and restart"
+            ));
+        }
+        let (room, made) = (mbuf_data_room(&needed), self.frame_room);
+        if room > made {
+            refused.push(format!(
+                "a port's `mtu` needs buffers of {room} bytes, and {made} were made at the start; restart with it"
+            ));
+        }
+        refused
+    }
+
+    /// Without hugepages DPDK was started without PCI.
+    fn check_pci(&self, port: &PortSettings) -> Result<(), Failure> {
+        let started_with_pci = !self.devices.eal.line().split(' ').any(|argument| argument == "--no-pci");
+        let can = started_with_pci && self.memory.mode == MemoryMode::Hugepages;
+        if can || !matches!(port.device, Device::Pci(_)) {
+            return Ok(());
+        }
+        Err(Failure::of_port(
+            port,
+            "DPDK was started without PCI devices, as there was none among the ports; put it into the administrator's \
+             file, reserve hugepages, and restart",
+        ))
+    }
+
+    /// Opens the devices that come, and closes those that must give way to them. How long workers stood still for
+    /// that, in cycles.
+    ///
+    /// # Errors
+    /// A device does not open; what is in `opened` by then is open.
+    fn open(&mut self, plan: &Plan, new: &Settings, opened: &mut Vec<Opened>) -> Result<u64, Failure> {
+        for name in &plan.at_once {
+            opened.extend(self.open_port(new, name)?);
+        }
+        let released = plan.released.iter().map(|index| self.take_out_of_service(*index));
+        let still = released.max().unwrap_or(0);
+        for name in &plan.then {
+            opened.extend(self.open_port(new, name)?);
+        }
+        Ok(still)
+    }
+
+    fn open_port(&mut self, new: &Settings, name: &str) -> Result<Option<Opened>, Failure> {
+        let Some((_, settings)) = new.port(name) else { return Ok(None) };
+        // Which ports have which interface was looked at before.
+        let mut link = inspect(settings, std::iter::empty())?;
+        if let Some(link) = &mut link {
+            self.interfaces.claim(settings, link)?;
+        }
+        match self.devices.bring(settings, link.as_ref()) {
+            Ok(started) => Ok(Some(Opened { settings: settings.clone(), link, started })),
+            Err(failure) => {
+                self.give_back(link.as_ref());
+                Err(failure)
+            }
+        }
+    }
+
+    /// Gives an interface back that no port has.
+    fn give_back(&mut self, link: Option<&LinkInfo>) {
+        if let Some(link) = link
+            && self.inventory.on_interface(link.index).is_none()
+        {
+            self.interfaces.give_back(link.index);
+        }
+    }
+
+    /// As before: nothing in force was changed but that some ports were closed for a moment.
+    fn undo(&mut self, opened: impl Iterator<Item = Opened>, plan: &Plan) {
+        for Opened { settings, link, started } in opened {
+            started.discard(&settings);
+            self.give_back(link.as_ref());
+        }
+        for index in &plan.released {
+            let Some(served) = self.inventory.get(*index) else { continue };
+            let up = match &served.link {
+                Some(link) => self.links.is_up(link.index).unwrap_or(false),
+                None => !served.is_kernel(),
+            };
+            if up {
+                self.set_carrier(*index, true);
+            }
+        }
+    }
+
+    /// Puts everything into force.
+    ///
+    /// # Errors
+    /// A thread has ended, or the control thread is held up.
+    fn commit(&mut self, new: Settings, plan: &Plan, opened: Vec<Opened>) -> Result<Committed, Failure> {
+        let left: Vec<LinkInfo> = plan
+            .released
+            .iter()
+            .chain(&plan.removed)
+            .filter_map(|at| self.inventory.get(*at)?.link.clone())
+            .collect();
+        let names: Vec<_> = opened.iter().map(|port| port.settings.name.clone()).collect();
+        let queues: Vec<_> = opened.into_iter().filter_map(|port| self.adopt(port)).collect();
+        self.settle(&new);
+        self.settings = new;
+        self.inform_worker()?;
+        for (index, queues) in queues {
+            self.desk.put_in(index, queues);
+        }
+
+        let began = Instant::now();
+        let configured = self.configure();
+        let committed = Committed { configured: began.elapsed(), cycles: self.drop_ports(&plan.removed) };
+        left.iter().for_each(|link| self.give_back(Some(link)));
+        self.loops.follow(self.inventory.names());
+        for name in names {
+            self.follow_carrier(&name);
+        }
+        configured.map(|()| committed)
+    }
+
+    /// Has the control thread put things into force as they are.
+    ///
+    /// # Errors
+    /// It has ended, or is held up.
+    pub(super) fn configure(&self) -> Result<(), Failure> {
+        let ports = self.inventory.placed(&self.settings);
+        let mut configuration =
+            configuration(&self.settings, &ports, self.devices.router_mac).map_err(Failure::settings)?;
+        configuration.warnings.extend(self.memory.warning.clone());
+        self.control.configure(configuration, CONTROL_PATIENCE).map_err(|error| match error {
+            ControlError::Late => Failure::machine(format!("{error}; it still will")),
+            ControlError::Ended => Failure::machine(error),
+        })
+    }
+
+    /// Puts an opened device into the inventory: as a new port, or in place of a port's old one.
+    fn adopt(&mut self, opened: Opened) -> Option<(PortIndex, Queues)> {
+        let Opened { settings, link, started: Started { port, queues, facts } } = opened;
+        let there = self.inventory.named(&settings.name).map(|served| served.index);
+        let index = match there {
+            Some(index) => {
+                let served = self.inventory.get_mut(index)?;
+                (served.settings, served.link, served.facts) = (settings, link, facts);
+                (served.port, served.refusal) = (Some(port), None);
+                index
+            }
+            None => {
+                let index = self.inventory.free_place()?;
+                let mut served = ServedPort::new(index, settings, link, facts);
+                served.port = Some(port);
+                self.inventory.insert(served);
+                index
+            }
+        };
+        Some((index, queues))
+    }
+
+    /// Gives the ports that stay their new settings.
+    fn settle(&mut self, new: &Settings) {
+        for port in &new.ports {
+            let Some(index) = self.inventory.named(&port.name).map(|served| served.index) else { continue };
+            let Some(served) = self.inventory.get_mut(index) else { continue };
+            let other_mtu = served.settings.mtu != port.mtu;
+            served.settings = port.clone();
+            if let Some(link) = served.link.as_ref().filter(|_| other_mtu) {
+                served.facts.mtu = kernel_mtu(port, link.mtu);
+            }
+        }
+    }
+
+    /// Ends ports for good: their places are free. How long workers stood still for it, in cycles.
+    fn drop_ports(&mut self, removed: &[PortIndex]) -> u64 {
+        let mut longest = 0;
+        for index in removed {
+            let handed = self.desk.dismiss(*index);
+            let Some(mut served) = self.inventory.remove(*index) else { continue };
+            let Some(HandedBack { queues, cycles }) = handed else { continue };
+            served.close(queues);
+            longest = longest.max(cycles);
+        }
+        longest
+    }
+
+    /// A kernel interface that was just opened may have no carrier.
+    fn follow_carrier(&mut self, name: &str) {
+        let Some(served) = self.inventory.named(name) else { return };
+        if let Some(link) = &served.link {
+            self.set_carrier(served.index, link.up);
+        }
+    }
+}
+
+/// What it took to put a change into force.
+struct Committed {
+    /// From the first to the last step of the control thread.
+    configured: Duration,
+    /// How long workers stood still for ports that went, in cycles.
+    cycles: u64,
+}
+
+fn one(failure: Failure) -> Refused {
+    vec![failure.to_string()]
+}
+
+fn problems(error: SettingsError) -> Refused {
+    error.problems().iter().map(ToString::to_string).collect()
+}
+
+/// Writes the live layer.
+fn store(live: &mut LiveLayer) -> Result<(), Failure> {
+    let path = live.path().map(|path| path.display().to_string()).unwrap_or_default();
+    match live.store() {
+        Ok(None) => Ok(()),
+        Ok(Some(kept)) => {
+            tracing::warn!("{path} was not as it was written here; it is kept as {}", kept.display());
+            Ok(())
+        }
+        Err(error) => {
+            let cure = "check `live` in [paths], its folder's owner and its disk";
+            Err(Failure::machine(format!("{path} cannot be written: {error}; {cure}")))
+        }
+    }
+}
+
+/// The reply, and the log of a change that was refused.
+fn tell(done: Result<ChangedReply, Refused>) -> Reply {
+    match done {
+        Ok(changed) => Reply::Changed(changed),
+        Err(problems) => {
+            for problem in &problems {
+                tracing::warn!("nothing was changed: {problem}");
+            }
+            Reply::Error(ErrorReply {
+                message: "nothing was changed".to_owned(),
+                cure: "correct what is named below, and try again".to_owned(),
+                details: problems,
+            })
+        }
+    }
+}
+
+/// A line for each key that only a restart can apply.
+fn waits_for_a_restart(difference: &Difference) -> Vec<String> {
+    let waiting =
+        difference.keys.iter().map(|(table, change)| (format!("[{table}] {}", change.key), table, change));
+    let waiting = waiting.filter(|(key, ..)| difference.restart.contains(key));
+    waiting.map(|(_, table, change)| format!("[{table}] {change}: waits for a restart")).collect()
+}
+
+fn log(changed: &ChangedReply) {
+    let ChangedReply { applied, restart, switch_ms, removal_us } = changed;
+    if applied.is_empty() && restart.is_empty() {
+        tracing::info!("the settings are the same; nothing was changed");
+    }
+    for line in applied {
+        tracing::info!("changed: {line}");
+    }
+    for line in restart {
+        tracing::warn!("{line}");
+    }
+    if let Some(milliseconds) = switch_ms {
+        tracing::info!(milliseconds, "the provider's port was switched");
+    }
+    if let Some(microseconds) = removal_us {
+        tracing::info!(microseconds, "the worker stood still to let go of a port");
+    }
+}
