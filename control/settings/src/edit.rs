@@ -124,7 +124,9 @@ pub fn check_edits(edits: &[Edit]) -> Result<(), EditError> {
 /// The first change that is refused; `live` is no TOML.
 pub fn apply_edits(live: Option<&str>, edits: &[Edit]) -> Result<String, EditError> {
     let text = live.filter(|text| !text.trim().is_empty()).unwrap_or(HEADER);
-    let mut document = parse(text)?;
+    // As a comment of the first table it would go with that table.
+    let (header, body) = text.strip_prefix(HEADER).map_or(("", text), |body| (HEADER, body));
+    let mut document = parse(text, body)?;
     for edit in edits {
         let value = edit.check()?;
         match &edit.port {
@@ -132,14 +134,16 @@ pub fn apply_edits(live: Option<&str>, edits: &[Edit]) -> Result<String, EditErr
             Some(name) => edit_port(&mut document, name, edit, value)?,
         }
     }
-    Ok(document.to_string())
+    let body = document.to_string();
+    Ok(header.to_owned() + body.trim_start_matches('\n'))
 }
 
-fn parse(text: &str) -> Result<DocumentMut, EditError> {
+/// `body` of the layer's whole `text`.
+fn parse(text: &str, body: &str) -> Result<DocumentMut, EditError> {
     let mut problems = Problems::default();
     // The reader names line and column as it does everywhere.
     let file = Document::new("the live layer", text);
-    match (file.parse(&mut problems), text.parse()) {
+    match (file.parse(&mut problems), body.parse()) {
         (Some(_), Ok(document)) => Ok(document),
         (_, Err(_)) | (None, Ok(_)) => Err(SettingsError::new(problems.errors).into()),
     }
@@ -156,6 +160,11 @@ fn edit_proxy(document: &mut DocumentMut, edit: &Edit, value: Option<Value>) -> 
         .map_err(|_| edit.refuse("the live layer's `proxy` is no table", "mend the file and reload"))?;
     if let Some(table) = item.as_table_mut() {
         set(table, &edit.key, value);
+        let comment =
+            table.decor().prefix().and_then(|prefix| prefix.as_str()).is_some_and(|text| text.contains('#'));
+        if table.is_empty() && !comment {
+            document.remove("proxy");
+        }
     }
     Ok(())
 }
