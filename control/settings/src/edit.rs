@@ -109,16 +109,8 @@ impl Edit {
     }
 }
 
-/// Whether page and socket may make these changes, as far as can be told without the settings that they are for.
-///
-/// # Errors
-/// The first that they may not make.
-pub fn check_edits(edits: &[Edit]) -> Result<(), EditError> {
-    edits.iter().try_for_each(|edit| edit.check().map(|_| ()))
-}
-
 /// The text of the live layer after these changes, in order. Comments stay, but for those of a key that goes. Whether
-/// the settings then pass is [`load_with_live`](crate::load_with_live())'s to say.
+/// the settings then pass is [`LiveLayer::edit`](crate::LiveLayer::edit)'s to say.
 ///
 /// # Errors
 /// The first change that is refused; `live` is no TOML.

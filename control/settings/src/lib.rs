@@ -1,13 +1,16 @@
 //! Settings: files to values that have passed every check, and the difference of two of them.
 //!
 //! Two layers. `manifold.toml` is the administrator's: devices, memory, cores, paths, and the start value of
-//! everything else. `live.toml` is what the page and the socket changed: the switch, the provider's port, ports'
-//! addresses, timers and policies, and new ports on PCI devices and kernel interfaces. The proxy alone writes the
-//! second, after [`parse_layers`] has passed it.
+//! everything else. `live.toml` is what the page and the socket changed: the switch, the provider's port, the ranges
+//! of local and source-specific groups, ports' addresses, timers and policies, and new ports on PCI devices and kernel
+//! interfaces. The proxy alone writes the second: [`LiveLayer::edit`] makes a change and checks the whole,
+//! [`LiveLayer::store`] writes it so that no crash leaves half of it. [`load_layers`] is for a start, which a broken live
+//! layer does not stop; [`reload`] is for what runs already. [`difference`] is what a reload must do, [`explain`] where
+//! each value comes from.
 //!
 //! Every problem is one line, `file:line:column: what is wrong; what would cure it`, and one look finds them all.
 //!
-//! Pure but for [`load()`], which reads the two files: whether a device, a core or memory exists is the machine's to
+//! Pure but for reading and writing the two files: whether a device, a core or memory exists is the machine's to
 //! say, and comes in as an argument ([`plan_memory`], [`place_threads`]). Runs on the control thread and in
 //! `manifold check`; needs no DPDK.
 
@@ -35,10 +38,10 @@ mod sections;
 pub use device::{Device, DeviceError, InterfaceName, PciAddress, Vdev};
 pub use difference::{Difference, KeyChange, PortChange, difference};
 pub use eal::{Placement, eal_args, place_threads};
-pub use edit::{Edit, EditError, apply_edits, check_edits};
+pub use edit::{Edit, EditError, apply_edits};
 pub use explain::{Effective, explain};
 pub use live::{LiveLayer, write_live};
-pub use load::{load, load_layers, load_with_live, parse, parse_layers, reload};
+pub use load::{load, load_layers, parse, parse_layers, reload};
 pub use memory::{MachineError, MemoryMode, MemoryPlan, mbuf_data_room, memory_mb, plan_memory, pool_size};
 pub use model::{
     Cores, EalSettings, FastLeave, Hugepages, IgmpVersion, LeavePolicy, LogLevel, LogSettings, PathSettings,

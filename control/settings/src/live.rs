@@ -6,14 +6,17 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::edit::{Edit, EditError, apply_edits};
-use crate::load::load_with_live;
+use crate::load::{MAX_FILE_BYTES, parse_layers, too_large};
 use crate::model::Settings;
+use crate::problem::{Place, Problem, SettingsError};
 
-/// The live layer that is in force. Changes begin from it, whatever the file holds by now: one that was broken by hand
-/// while Manifold runs must not cost what was set before.
+/// The live layer that is in force, over the administrator's settings that are. Changes begin from both, whatever the
+/// files hold by now: one that is broken, or half edited, while Manifold runs must neither cost what was set before nor
+/// come into force by the way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveLayer {
-    admin: PathBuf,
+    /// Name and text of the administrator's file.
+    main: (String, String),
     path: Option<PathBuf>,
     /// What is in force.
     text: Option<String>,
@@ -22,8 +25,8 @@ pub struct LiveLayer {
 }
 
 impl LiveLayer {
-    pub(crate) fn new(admin: &Path, path: Option<&Path>, text: Option<String>) -> Self {
-        Self { admin: admin.to_owned(), path: path.map(Path::to_owned), stored: text.clone(), text }
+    pub(crate) fn new(main: (String, String), path: Option<PathBuf>, text: Option<String>) -> Self {
+        Self { main, path, stored: text.clone(), text }
     }
 
     /// The file; `None` when there is to be none.
@@ -36,14 +39,14 @@ impl LiveLayer {
         self.text.as_deref()
     }
 
-    /// The settings and the live layer after these changes, all of them or none. Reads the administrator's file again,
-    /// and writes nothing: [`store`](Self::store) the layer, then apply the settings.
+    /// The settings and the live layer after these changes, all of them or none. Reads and writes no file:
+    /// [`store`](Self::store) the layer, then apply the settings.
     ///
     /// # Errors
     /// A change that is refused, or settings that do not pass with it.
     pub fn edit(&self, edits: &[Edit]) -> Result<(Settings, Self), EditError> {
         let text = apply_edits(self.text(), edits)?;
-        let settings = load_with_live(&self.admin, &text)?;
+        let settings = self.check(&text)?;
         for edit in edits {
             // Loading passes over a port that the administrator took away; to change one is a mistake.
             if let (Some(name), Some(_)) = (&edit.port, &edit.value)
@@ -55,6 +58,24 @@ impl LiveLayer {
             }
         }
         Ok((settings, Self { text: Some(text), ..self.clone() }))
+    }
+
+    /// The settings with `text` as live layer.
+    fn check(&self, text: &str) -> Result<Settings, SettingsError> {
+        let (name, main) = &self.main;
+        let Some(path) = &self.path else {
+            let problem = Problem {
+                place: Place::file(name),
+                what: "there is no live layer, as `live` in [paths] is false".to_owned(),
+                cure: "change this file and reload, or set `live` to a file that Manifold may write"
+                    .to_owned(),
+            };
+            return Err(problem.into());
+        };
+        if text.len() as u64 > MAX_FILE_BYTES {
+            return Err(too_large(path).into());
+        }
+        parse_layers(main, name, text, &path.display().to_string())
     }
 
     /// Writes what is in force to the file, by [`write_live`]. A file that somebody else wrote since, or that did not

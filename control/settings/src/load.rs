@@ -48,26 +48,6 @@ pub fn reload(path: &Path) -> Result<(Settings, LiveLayer), SettingsError> {
     Files::read(path)?.layers()
 }
 
-/// The settings there would be with `live_text` as live layer; nothing is written.
-///
-/// # Errors
-/// Every problem of either layer with its line, column and cure; there is no place for a live layer.
-pub fn load_with_live(admin: &Path, live_text: &str) -> Result<Settings, SettingsError> {
-    let files = Files::read(admin)?;
-    let Some(live_path) = &files.live else {
-        let problem = Problem {
-            place: Place::file(&files.name),
-            what: "there is no live layer, as `live` in [paths] is false".to_owned(),
-            cure: "change this file and reload, or set `live` to a file that Manifold may write".to_owned(),
-        };
-        return Err(problem.into());
-    };
-    if live_text.len() as u64 > MAX_FILE_BYTES {
-        return Err(too_large(live_path).into());
-    }
-    parse_layers(&files.text, &files.name, live_text, &live_path.display().to_string())
-}
-
 /// Settings from the administrator's layer alone; `file_name` is for messages.
 ///
 /// # Errors
@@ -86,7 +66,6 @@ pub fn parse_layers(text: &str, file: &str, live: &str, live_file: &str) -> Resu
 
 /// The administrator's file, whose settings pass by themselves, and where the live layer is.
 pub(crate) struct Files {
-    path: PathBuf,
     pub(crate) name: String,
     pub(crate) text: String,
     pub(crate) live: Option<PathBuf>,
@@ -102,22 +81,22 @@ impl Files {
                 .to_owned(),
         })?;
         let live = parse(&text, &name)?.paths.live;
-        Ok(Self { path: path.to_owned(), name, text, live })
+        Ok(Self { name, text, live })
     }
 
+    /// Both layers.
     fn layers(&self) -> Result<(Settings, LiveLayer), SettingsError> {
-        let live = self.read_live()?;
-        let settings = match &live {
-            Some((name, text)) => parse_layers(&self.text, &self.name, text, name)?,
-            None => parse(&self.text, &self.name)?,
-        };
-        let text = live.map(|(_, text)| text);
-        Ok((settings, LiveLayer::new(&self.path, self.live.as_deref(), text)))
+        let Some((name, live)) = self.read_live()? else { return self.main_alone() };
+        let settings = parse_layers(&self.text, &self.name, &live, &name)?;
+        Ok((settings, self.live_layer(Some(live))))
     }
 
     fn main_alone(&self) -> Result<(Settings, LiveLayer), SettingsError> {
-        let settings = parse(&self.text, &self.name)?;
-        Ok((settings, LiveLayer::new(&self.path, self.live.as_deref(), None)))
+        Ok((parse(&self.text, &self.name)?, self.live_layer(None)))
+    }
+
+    fn live_layer(&self, text: Option<String>) -> LiveLayer {
+        LiveLayer::new((self.name.clone(), self.text.clone()), self.live.clone(), text)
     }
 
     /// Name and text of the live layer, if there is one.
@@ -147,7 +126,7 @@ fn doubt(settings: Settings, live: Option<&Path>, error: SettingsError) -> Setti
     Settings { warnings, ..settings }
 }
 
-fn too_large(path: &Path) -> Problem {
+pub(crate) fn too_large(path: &Path) -> Problem {
     Problem {
         place: Place::file(&path.display().to_string()),
         what: "is larger than 1 MiB".to_owned(),

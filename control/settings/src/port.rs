@@ -68,7 +68,9 @@ impl RawPort {
 
     /// What `live` says about this port goes before what this says.
     pub(crate) fn overlay(&mut self, live: Self, problems: &mut Problems) {
-        if let Some(device) = &live.device {
+        // One that was added while Manifold ran, and then by the administrator, is the same port.
+        let own = self.device.as_ref().map(|at| &at.value);
+        if let Some(device) = live.device.as_ref().filter(|at| own != Some(&at.value)) {
             let what = format!("port \"{}\" has its device in {}", self.name.value, self.place.file);
             problems.error(&device.place, what, "leave `device` out here, or give the new port another name");
         }

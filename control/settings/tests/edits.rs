@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use settings::{Edit, EditError, LiveLayer, Settings, apply_edits, check_edits, load_layers, parse_layers};
+use settings::{Edit, EditError, LiveLayer, Settings, apply_edits, load_layers, parse_layers};
 
 const MAIN: &str = "[proxy]\nupstream = \"wan\"\n\
     [[port]]\nname = \"wan\"\ndevice = \"3b:00.0\"\naddress = \"10.0.0.2/24\"\n\
@@ -125,7 +125,7 @@ fn layer(live: Option<&str>) -> (tempfile::TempDir, PathBuf, Settings, LiveLayer
 fn no_change_reaches_vdevs_eal_paths_the_record_descriptors_or_mtu() {
     let (_dir, _, before, layer) = layer(None);
     let refused = |edit: Edit| {
-        let early = check_edits(std::slice::from_ref(&edit));
+        let early = apply_edits(None, std::slice::from_ref(&edit));
         let error = layer.edit(std::slice::from_ref(&edit)).expect_err(&format!("{edit:?}"));
         assert!(
             apply_edits(None, std::slice::from_ref(&edit)).is_err()
@@ -276,6 +276,17 @@ fn changes_build_on_each_other_and_a_reload_finds_them() {
     // The provider's port cannot be removed from under it.
     let error = layer.edit(&[unset("new", "device")]).unwrap_err().to_string();
     assert!(error.contains("`upstream` is \"new\", which is no port"), "{error}");
+}
+
+#[test]
+fn a_change_brings_nothing_into_force_but_itself() {
+    let (_dir, path, _, layer) = layer(None);
+    let text = fs::read_to_string(&path).unwrap();
+    for half_edited in [format!("{text}[log]\nlevel = \"debug\"\n"), format!("{text}[log\n")] {
+        fs::write(&path, half_edited).unwrap();
+        let (settings, _) = layer.edit(&[set("hall", "any-ttl", "true")]).unwrap();
+        assert_eq!(settings.log.level, settings::LogLevel::Info);
+    }
 }
 
 #[test]

@@ -90,6 +90,13 @@ fn a_device_of_the_administrators_stays() {
 }
 
 #[test]
+fn a_port_of_the_live_layer_that_the_administrator_took_over_is_one_port() {
+    let settings = both("[[port]]\nname = \"hall\"\ndevice = \"e1\"\nany-ttl = true\n").unwrap();
+    assert_eq!(settings.ports.len(), 2);
+    assert!(settings.port("hall").unwrap().1.any_ttl);
+}
+
+#[test]
 fn the_whole_is_checked_with_places_in_both_files() {
     refused(
         "[proxy]\nupstream = \"gone\"\n[[port]]\nname = \"new\"\ndevice = \"e1\"\n[[port]]\nname = \"new\"\n\
@@ -173,16 +180,18 @@ fn files_are_read_and_their_faults_named() {
 /// Lines that are settings, or nearly.
 fn line() -> impl Strategy<Value = String> {
     let key = prop_oneof![
-        "name|device|address|upstream|enabled|query-interval|sources|args|cores|live|mtu|local-groups",
+        "name|device|address|upstream|enabled|query-interval|sources|args|cores|live|mtu|local-groups|path",
+        "access|static-groups|sources-allowed|ssm-range|fast-leave|igmp-version|re-report-interval|max-groups|leave",
         "[a-z-]{0,8}",
     ];
     let value = prop_oneof![
         "\"(wan|eth0|10.0.0.1/24|10s|99999h|net_null0|[0-9./:]{0,20})\"",
+        "\\[\"(deny )?(239.1.1.1|239.0.0.0/8|10.0.0.0/8)\"\\]|\"(tracked|single|always)\"",
         "[0-9]{1,22}|true|false|\\[\\]|\\[1, \"a\"\\]|1979-05-27|0x7f|1e9|nan",
         "\"\\PC{0,12}\"",
     ];
     prop_oneof![
-        "\\[(proxy|defaults|eal|worker|table|socket|paths|log)\\]",
+        "\\[(proxy|defaults|eal|worker|table|socket|paths|log|record)\\]",
         Just("[[port]]".to_owned()),
         (key, value).prop_map(|(key, value)| format!("{key} = {value}")),
     ]
