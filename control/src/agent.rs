@@ -162,6 +162,11 @@ impl Agent {
         self.waiting.is_some()
     }
 
+    /// Whether nothing is left to be sent: after [`shutdown`](Self::shutdown), whether every Leave is out.
+    pub fn is_quiet(&self) -> bool {
+        !self.has_output() && self.proxy.is_quiet()
+    }
+
     /// Leaves every group upstream and forwards nothing more (r96).
     pub fn shutdown(&mut self, now: Time) {
         self.stopped = true;

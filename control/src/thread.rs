@@ -303,7 +303,8 @@ impl Control {
         self.agent.shutdown(self.clock.now());
         loop {
             self.agent.poll(self.clock.now(), &mut self.outlet);
-            if !self.agent.has_output() {
+            // The Leaves of many groups take turns.
+            if self.agent.is_quiet() {
                 return;
             }
             if self.clock.now() >= give_up {

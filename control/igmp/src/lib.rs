@@ -10,7 +10,8 @@
 //! | `proxy` | puts the machines together; `admission` refuses what the port's settings refuse |
 //! | `querier` | a client port's General Queries |
 //! | `member` | one group on one client port |
-//! | `upstream` | one group on the provider's port |
+//! | `upstream` | one group on the provider's port; the proxy's `sweep` steps all of them, its `leaving` paces Leaves |
+//! | `pace` | reports a second, and settings that make them too many |
 //! | `timers` | all deadlines, earliest first |
 //! | `table`, `slab` | a million entries by key, at a few bytes more than their own |
 //! | `intervals` | the RFC's intervals and counts, checked |
@@ -57,6 +58,7 @@ mod discovery;
 mod hosts;
 mod intervals;
 mod member;
+mod pace;
 mod proxy;
 mod querier;
 mod rng;
@@ -71,6 +73,7 @@ pub mod wire;
 pub use action::{Action, Event, Left};
 pub use counters::{IgmpCounters, ReceivedType, SentType};
 pub use intervals::{HostTimers, IntervalError, RouterTimers};
+pub use pace::PaceDoubt;
 pub use proxy::{GroupView, MemberState, PortRole, PortView, Proxy, QuerySeen, UpstreamGroupView};
 pub use settings::{
     ClientPortSettings, FastLeave, LeavePolicy, ProxySettings, QuerierVersion, UpstreamPortSettings,

@@ -30,9 +30,12 @@ pub(crate) enum HostEvent {
     Leave,
     /// A query asks for the group; answer within this time.
     Query(Duration),
-    /// Another host reported the group.
-    ForeignReport,
-    /// Report the group anew at this time: the link is back, or is another.
+    /// Another host reported the group; with `suppress` ours is held back (RFC 2236, section 6).
+    ForeignReport {
+        /// Whether the settings want that.
+        suppress: bool,
+    },
+    /// Report the group anew, at this time at the latest: the link is back, or is another.
     Announce(Time),
     /// The provider's link is gone.
     Offline,
@@ -84,7 +87,7 @@ impl Host {
                 Self::NonMember,
                 Event::Leave
                 | Event::Query(_)
-                | Event::ForeignReport
+                | Event::ForeignReport { .. }
                 | Event::Announce(_)
                 | Event::Offline
                 | Event::Timer,
@@ -96,14 +99,19 @@ impl Host {
             (Self::Idle { last_reporter } | Self::Delaying { last_reporter, .. }, Event::Leave) => {
                 to(Self::NonMember, Effect::Leave { last_reporter })
             }
-            (Self::Idle { .. } | Self::Delaying { .. }, Event::ForeignReport | Event::Offline) => {
-                to(offline, Effect::None)
+            (
+                Self::Idle { .. } | Self::Delaying { .. },
+                Event::ForeignReport { suppress: true } | Event::Offline,
+            )
+            | (Self::Idle { .. }, Event::ForeignReport { suppress: false }) => to(offline, Effect::None),
+            (Self::Delaying { due, repeats, .. }, Event::ForeignReport { suppress: false }) => {
+                to(Self::Delaying { due, repeats, last_reporter: false }, Effect::None)
             }
-            (Self::Idle { last_reporter } | Self::Delaying { last_reporter, .. }, Event::Announce(due)) => {
-                to(
-                    Self::Delaying { due, repeats: timers.unsolicited_report_repeats(), last_reporter },
-                    Effect::None,
-                )
+            (Self::Idle { last_reporter }, Event::Announce(due)) => {
+                to(announced(due, last_reporter, timers), Effect::None)
+            }
+            (Self::Delaying { due: pending, last_reporter, .. }, Event::Announce(due)) => {
+                to(announced(due.min(pending), last_reporter, timers), Effect::None)
             }
 
             (Self::Idle { last_reporter }, Event::Query(within)) => {
@@ -121,6 +129,11 @@ impl Host {
             }
         }
     }
+}
+
+/// Before the first of the reports that make a group known anew.
+fn announced(due: Time, last_reporter: bool, timers: &HostTimers) -> Host {
+    Host::Delaying { due, repeats: timers.unsolicited_report_repeats(), last_reporter }
 }
 
 /// After a report of ours, with `repeats` more to come.

@@ -5,9 +5,11 @@ mod admission;
 mod client;
 mod discovery;
 mod election;
+mod leaving;
 mod members;
 mod ports;
 mod provider;
+mod sweep;
 mod views;
 
 pub use views::{GroupView, MemberState, PortRole, PortView, QuerySeen, UpstreamGroupView};
@@ -23,13 +25,15 @@ use crate::hosts::HostTracker;
 use crate::member::Member;
 use crate::querier::Querier;
 use crate::rng::Rng;
-use crate::settings::{ClientPortSettings, ProxySettings, UpstreamPortSettings};
+use crate::settings::{ClientPortSettings, ProxySettings};
 use crate::table::Table;
 use crate::timers::{TimerId, TimerQueue};
-use crate::upstream::Host;
 use crate::wire::{self, Outgoing, Packet, Version};
 use crate::{Action, Event, IgmpCounters, Verdict};
 use admission::{Admission, Forbidden};
+use leaving::Leaving;
+use provider::{GroupEntry, Upstream};
+use sweep::Sweeps;
 
 /// An event that anybody on the link can cause is told at most once in this time, per port.
 const EVENT_PAUSE: Duration = Duration::from_secs(60);
@@ -42,6 +46,9 @@ enum TimerKey {
     Host(GroupAddr),
     Discovery(PortIndex),
     LinkHold(PortIndex),
+    Sweep,
+    Leaving(PortIndex),
+    Silence,
 }
 
 #[derive(Debug)]
@@ -68,17 +75,6 @@ struct ClientPort {
     not_querier_told: Pause,
 }
 
-#[derive(Debug)]
-struct Upstream {
-    port: PortIndex,
-    settings: UpstreamPortSettings,
-    link_up: bool,
-    /// Until when a version 1 router counts as present.
-    v1_until: Time,
-    /// The last query heard.
-    query: Option<QuerySeen>,
-}
-
 /// A group's member on one port.
 #[derive(Debug)]
 struct MemberEntry {
@@ -88,16 +84,6 @@ struct MemberEntry {
     since: Time,
     reported: Time,
     timer: Option<TimerId>,
-}
-
-/// A group with a member on some port.
-#[derive(Debug)]
-struct GroupEntry {
-    ports: PortSet,
-    host: Host,
-    timer: Option<TimerId>,
-    /// When we last reported it.
-    reported: Option<Time>,
 }
 
 /// Lets one through, then none for a while.
@@ -136,6 +122,10 @@ pub struct Proxy {
     /// Members as they were when the proxy was switched off, without timers.
     asleep: Vec<((GroupAddr, PortIndex), MemberEntry)>,
     groups: Table<GroupAddr, GroupEntry>,
+    sweeps: Sweeps,
+    /// Leaves that wait for their turn, by the port that they go out of.
+    leaving: BTreeMap<PortIndex, Leaving>,
+    silence_timer: Option<TimerId>,
     counters: Vec<IgmpCounters>,
     actions: VecDeque<Action>,
 }
@@ -154,6 +144,9 @@ impl Proxy {
             members: Table::new(),
             asleep: Vec::new(),
             groups: Table::new(),
+            sweeps: Sweeps::default(),
+            leaving: BTreeMap::new(),
+            silence_timer: None,
             counters: vec![IgmpCounters::ZERO; MAX_PORTS],
             actions: VecDeque::new(),
         }
@@ -203,6 +196,9 @@ impl Proxy {
                 TimerKey::Host(group) => self.handle_host_timer(now, group),
                 TimerKey::Discovery(port) => self.handle_discovery_timer(now, port),
                 TimerKey::LinkHold(port) => self.handle_hold_timer(now, port),
+                TimerKey::Sweep => self.handle_sweep_timer(now),
+                TimerKey::Leaving(port) => self.handle_leaving_timer(now, port),
+                TimerKey::Silence => self.handle_silence_timer(now),
             }
             fired += 1;
         }
@@ -221,11 +217,15 @@ impl Proxy {
         if self.settings.enabled == enabled || self.stopped {
             return;
         }
-        self.settings.enabled = enabled;
         if enabled {
+            // Still off meanwhile, so that the provider is told of all of them at a measured pace.
             self.wake_members(now);
+            self.settings.enabled = true;
+            self.announce_groups(now);
         } else {
+            self.settings.enabled = false;
             self.sleep_members(now);
+            self.set_silence_timer();
         }
         self.restart_clients(now);
     }

@@ -2,7 +2,8 @@
 
 use types::{PortIndex, PortSet, Time};
 
-use super::{ClientPort, Pause, Proxy, TimerKey, Upstream};
+use super::provider::Upstream;
+use super::{ClientPort, Pause, Proxy, TimerKey};
 use crate::Left;
 use crate::discovery::{Discovery, DiscoveryEvent};
 use crate::hosts::HostTracker;
@@ -25,6 +26,9 @@ impl Proxy {
         }
         if self.upstream_port() == Some(port) {
             self.set_upstream(now, None, false);
+        }
+        if !link_up {
+            self.forget_leaves(port);
         }
         let Some(client) = self.clients.get_mut(&port) else {
             self.clients.insert(port, ClientPort::new(now, settings, link_up));
@@ -89,16 +93,11 @@ impl Proxy {
             return self.change_upstream(now, upstream.map(|(_, settings)| settings), link_up);
         }
         self.retire_groups(now);
-        self.upstream = upstream.map(|(port, settings)| Upstream {
-            port,
-            settings,
-            link_up,
-            v1_until: Time::ZERO,
-            query: None,
-        });
-        if link_up {
-            self.announce_groups(now);
+        self.upstream = upstream.map(|(port, settings)| Upstream::new(now, port, settings, link_up));
+        if let Some(port) = port.filter(|_| !link_up) {
+            self.forget_leaves(port);
         }
+        self.announce_groups(now);
     }
 
     /// New settings for the port that is the provider's already.
@@ -109,9 +108,10 @@ impl Proxy {
         let port = upstream.port;
         if upstream.link_up != link_up {
             self.handle_link(now, port, link_up);
-        } else if moved && link_up {
+        } else if moved {
             self.announce_groups(now);
         }
+        self.set_silence_timer();
     }
 
     /// Takes the port's role away: a client port's members go, the provider's port gets the Leaves.
@@ -126,9 +126,12 @@ impl Proxy {
     }
 
     /// The port's link came up or went down. On a client port up means: querier, startup queries (r34); its
-    /// members age all the while, and go when it is down for too long (r93). On the provider's port up means: all groups are reported anew, and what
-    /// was known of the provider's routers is forgotten (r70).
+    /// members age all the while, and go when it is down for too long (r93). On the provider's port up means:
+    /// all groups are reported anew, and what was known of the provider's routers is forgotten (r70).
     pub fn handle_link(&mut self, now: Time, port: PortIndex, up: bool) {
+        if !up {
+            self.forget_leaves(port);
+        }
         if self.stopped {
             return;
         }
@@ -146,13 +149,11 @@ impl Proxy {
             return;
         };
         upstream.link_up = up;
-        upstream.v1_until = Time::ZERO;
-        upstream.query = None;
-        if up {
-            self.announce_groups(now);
-        } else {
+        upstream.forget_routers();
+        if !up {
             self.silence_groups(now);
         }
+        self.announce_groups(now);
     }
 
     pub(super) fn restart_clients(&mut self, now: Time) {

@@ -1,18 +1,111 @@
 //! The host side: one membership per group on the provider's port, merged from the client ports
 //! (RFC 4605, section 4.1).
 
-use core::time::Duration;
+use std::collections::BTreeMap;
 
 use types::{GroupAddr, PortIndex, PortSet, Time};
 
-use super::{GroupEntry, Proxy, QuerySeen, TimerKey};
-use crate::settings::LeavePolicy;
+use super::sweep::Sweep;
+use super::{Proxy, QuerySeen, TimerKey};
+use crate::settings::{LeavePolicy, UpstreamPortSettings};
+use crate::timers::TimerId;
 use crate::upstream::{Host, HostEffect, HostEvent};
 use crate::wire::{Message, Outgoing, Packet, Query, Version};
 use crate::{Event, HostTimers, Verdict};
 
-/// Between the first reports of two groups when all are reported anew.
-const ANNOUNCE_GAP: Duration = Duration::from_millis(2);
+/// The provider's port.
+#[derive(Debug)]
+pub(super) struct Upstream {
+    pub(super) port: PortIndex,
+    pub(super) settings: UpstreamPortSettings,
+    pub(super) link_up: bool,
+    /// Until when a version 1 router counts as present.
+    pub(super) v1_until: Time,
+    /// The last query heard, general or specific.
+    pub(super) query: Option<QuerySeen>,
+    /// The last one for all groups.
+    general: Option<QuerySeen>,
+    /// The last group-specific one of each joined group that was asked for.
+    asked: BTreeMap<GroupAddr, QuerySeen>,
+    /// Since when no General Query was heard and the groups were not reported anew (r73).
+    silent_since: Time,
+}
+
+impl Upstream {
+    pub(super) fn new(now: Time, port: PortIndex, settings: UpstreamPortSettings, link_up: bool) -> Self {
+        Self {
+            port,
+            settings,
+            link_up,
+            v1_until: Time::ZERO,
+            query: None,
+            general: None,
+            asked: BTreeMap::new(),
+            silent_since: now,
+        }
+    }
+
+    /// What was known of the provider's routers is of another link now, or may be (r70).
+    pub(super) fn forget_routers(&mut self) {
+        self.v1_until = Time::ZERO;
+        self.query = None;
+        self.general = None;
+        self.asked.clear();
+    }
+
+    /// The last query that asked for `group`.
+    pub(super) fn query_for(&self, group: GroupAddr) -> Option<QuerySeen> {
+        let specific = self.asked.get(&group).copied();
+        [self.general, specific].into_iter().flatten().max_by_key(|query| query.at)
+    }
+
+    fn note_query(&mut self, now: Time, packet: &Packet<'_>, query: Query, joined: bool) {
+        let seen = QuerySeen { source: packet.source, version: query.version, at: now };
+        self.query = Some(seen);
+        if query.version == Version::V1 {
+            self.v1_until = now + HostTimers::VERSION_1_ROUTER_PRESENT;
+        }
+        match query.group {
+            None => {
+                self.general = Some(seen);
+                self.silent_since = now;
+            }
+            Some(group) if joined => {
+                self.asked.insert(group, seen);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// A group with a member on some port.
+#[derive(Debug)]
+pub(super) struct GroupEntry {
+    pub(super) ports: PortSet,
+    pub(super) host: Host,
+    timer: Option<TimerId>,
+    /// When we last reported it; [`NEVER`](Self::NEVER) before. An `Option` would take eight bytes more.
+    reported: Time,
+    /// The sweeps that it has been through; see [`Sweeps`](super::sweep::Sweeps).
+    pub(super) swept: u32,
+}
+
+impl GroupEntry {
+    const NEVER: Time = Time::from_nanos(u64::MAX);
+
+    /// When we last reported it.
+    pub(super) fn reported(&self) -> Option<Time> {
+        Some(self.reported).filter(|at| *at != Self::NEVER)
+    }
+
+    /// Whether the last report heard on the provider's link was ours.
+    pub(super) fn is_last_reporter(&self) -> bool {
+        match self.host {
+            Host::NonMember => false,
+            Host::Idle { last_reporter } | Host::Delaying { last_reporter, .. } => last_reporter,
+        }
+    }
+}
 
 impl Proxy {
     pub(super) fn handle_provider_packet(&mut self, now: Time, packet: &Packet<'_>) -> Verdict {
@@ -27,34 +120,25 @@ impl Proxy {
     }
 
     fn handle_provider_query(&mut self, now: Time, packet: &Packet<'_>, query: Query) -> Verdict {
+        let joined = query.group.map_or(!self.groups.is_empty(), |group| self.groups.contains_key(&group));
         let Some(upstream) = &mut self.upstream else { return Verdict::NoRole };
-        upstream.query = Some(QuerySeen { source: packet.source, version: query.version, at: now });
-        if query.version == Version::V1 {
-            upstream.v1_until = now + HostTimers::VERSION_1_ROUTER_PRESENT;
+        upstream.note_query(now, packet, query, joined);
+        if !joined {
+            return Verdict::QueryNotJoined;
         }
-        let event = HostEvent::Query(query.response_time());
         match query.group {
-            Some(group) if !self.groups.contains_key(&group) => return Verdict::QueryNotJoined,
-            Some(group) => self.step_host(now, group, event),
-            None if self.groups.is_empty() => return Verdict::QueryNotJoined,
-            None => self.step_hosts(now, |_| event),
+            Some(group) => self.step_host(now, group, HostEvent::Query(query.response_time())),
+            None => self.sweep(now, Sweep::query(now, query.response_time())),
         }
         Verdict::QueryAnswered
     }
 
     fn handle_foreign_report(&mut self, now: Time, group: GroupAddr) -> Verdict {
         let suppress = self.upstream.as_ref().is_some_and(|upstream| upstream.settings.suppress);
-        let pending = self.groups.get(&group).is_some_and(|entry| entry.host.deadline().is_some());
-        if suppress {
-            self.step_host(now, group, HostEvent::ForeignReport);
-        }
+        let Some(place) = self.settle(group) else { return Verdict::ForeignReport };
+        let pending = self.groups.at_mut(place).is_some_and(|(_, entry)| entry.host.deadline().is_some());
+        self.step_host(now, group, HostEvent::ForeignReport { suppress });
         if suppress && pending { Verdict::ReportSuppressed } else { Verdict::ForeignReport }
-    }
-
-    /// Whether nothing is left to be sent or carried out at once: after [`Proxy::shutdown`], that every Leave
-    /// has been handed out.
-    pub fn is_quiet(&self) -> bool {
-        self.actions.is_empty()
     }
 
     pub(super) fn handle_host_timer(&mut self, now: Time, group: GroupAddr) {
@@ -67,11 +151,15 @@ impl Proxy {
             entry.ports = entry.ports.with(port);
             return;
         }
-        let entry =
-            GroupEntry { ports: PortSet::only(port), host: Host::NonMember, timer: None, reported: None };
+        let entry = GroupEntry {
+            ports: PortSet::only(port),
+            host: Host::NonMember,
+            timer: None,
+            reported: GroupEntry::NEVER,
+            swept: self.sweeps.latest(),
+        };
         self.groups.insert(group, entry);
-        let online = self.upstream.as_ref().is_some_and(|upstream| upstream.link_up);
-        self.step_host(now, group, if online { HostEvent::Join } else { HostEvent::JoinOffline });
+        self.step_host(now, group, if self.is_online() { HostEvent::Join } else { HostEvent::JoinOffline });
         self.tell(Event::UpstreamJoined { group });
     }
 
@@ -79,59 +167,123 @@ impl Proxy {
     pub(super) fn remove_port_of(&mut self, now: Time, group: GroupAddr, port: PortIndex) {
         let Some(entry) = self.groups.get_mut(&group) else { return };
         entry.ports = entry.ports.without(port);
-        if entry.ports.is_empty() {
-            self.step_host(now, group, HostEvent::Leave);
-            self.groups.remove(&group);
-            self.tell(Event::UpstreamLeft { group });
+        if !entry.ports.is_empty() {
+            return;
         }
+        self.step_host(now, group, HostEvent::Leave);
+        self.groups.remove(&group);
+        if let Some(upstream) = &mut self.upstream {
+            upstream.asked.remove(&group);
+        }
+        if self.groups.is_empty() {
+            self.end_sweeps();
+        }
+        self.tell(Event::UpstreamLeft { group });
     }
 
     /// All joined groups are reported anew, a little apart, all within the Unsolicited Report Interval
     /// (r70).
     pub(super) fn announce_groups(&mut self, now: Time) {
-        let Some(upstream) = &self.upstream else { return };
-        let within = upstream.settings.timers.unsolicited_report_interval();
-        let groups = u32::try_from(self.groups.len()).unwrap_or(u32::MAX).max(1);
-        let gap = ANNOUNCE_GAP.min(within / groups);
-        let mut due = now;
-        self.step_hosts(now, |_| {
-            let event = HostEvent::Announce(due);
-            due = due + gap;
-            event
-        });
+        self.watch_silence(now);
+        if self.is_online() {
+            let within = self.host_timers().unsolicited_report_interval();
+            self.sweep(now, Sweep::announcement(now, within, self.groups.len()));
+        }
     }
 
-    /// Every joined group is left at the provider, or forgotten when there is no link to say so on.
+    /// Every joined group is left at the provider, paced, and its host side is as if there was no link.
     pub(super) fn retire_groups(&mut self, now: Time) {
-        for group in self.groups.keys().copied().collect::<Vec<_>>() {
-            self.step_host(now, group, HostEvent::Leave);
-            self.step_host(now, group, HostEvent::JoinOffline);
+        for place in 0..self.groups.places() {
+            self.settle_place(place);
+            if let Some((group, entry)) = self.groups.at_mut(place) {
+                let last_reporter = entry.is_last_reporter();
+                self.leave_upstream(now, group, last_reporter);
+            }
         }
+        self.silence_groups(now);
     }
 
     /// No report goes out of a port without link.
     pub(super) fn silence_groups(&mut self, now: Time) {
-        self.step_hosts(now, |_| HostEvent::Offline);
+        self.sweep(now, Sweep::offline(now));
     }
 
-    /// Steps every group, in the order of their addresses.
-    fn step_hosts(&mut self, now: Time, mut event: impl FnMut(GroupAddr) -> HostEvent) {
-        for group in self.groups.keys().copied().collect::<Vec<_>>() {
-            let event = event(group);
-            self.step_host(now, group, event);
+    /// Counts the time without a General Query from now on, if the settings want it counted (r73).
+    pub(super) fn watch_silence(&mut self, now: Time) {
+        if let Some(upstream) = &mut self.upstream {
+            upstream.silent_since = now;
         }
+        self.set_silence_timer();
+    }
+
+    /// Sets the timer by what is known now. A query does not move it: it comes too early then.
+    pub(super) fn set_silence_timer(&mut self) {
+        let due = self.silence_ends();
+        self.timers.set(&mut self.silence_timer, TimerKey::Silence, due);
+    }
+
+    /// Nobody asked for a whole re-report interval: the groups are reported as if somebody had (r73).
+    pub(super) fn handle_silence_timer(&mut self, now: Time) {
+        if self.silence_ends().is_none_or(|due| now < due) {
+            return self.set_silence_timer();
+        }
+        self.watch_silence(now);
+        let within = self.host_timers().unsolicited_report_interval();
+        self.sweep(now, Sweep::query(now, within));
+    }
+
+    /// When the groups are reported unasked. Not before the reports of the last time are all out.
+    fn silence_ends(&self) -> Option<Time> {
+        let upstream = self.upstream.as_ref().filter(|_| self.is_online())?;
+        let interval = upstream.settings.re_report_interval?;
+        Some(upstream.silent_since + interval.max(upstream.settings.timers.unsolicited_report_interval()))
+    }
+
+    /// Whether reports can go to the provider.
+    fn is_online(&self) -> bool {
+        self.is_running() && self.upstream.as_ref().is_some_and(|upstream| upstream.link_up)
+    }
+
+    pub(super) fn host_timers(&self) -> HostTimers {
+        self.upstream.as_ref().map_or_else(HostTimers::default, |upstream| upstream.settings.timers)
+    }
+
+    /// The group's place, with what sweeps still have to do to it done.
+    fn settle(&mut self, group: GroupAddr) -> Option<u32> {
+        let place = self.groups.place(&group)?;
+        self.settle_place(place);
+        Some(place)
+    }
+
+    /// Does what sweeps still have to do to the group at `place`. Whether there is one.
+    pub(super) fn settle_place(&mut self, place: u32) -> bool {
+        let timers = self.host_timers();
+        let Some((group, entry)) = self.groups.at_mut(place) else { return false };
+        let latest = self.sweeps.latest();
+        for sweep in self.sweeps.owed(entry.swept) {
+            entry.host = sweep.step(entry.host, &timers, &mut self.rng);
+        }
+        if entry.swept != latest {
+            entry.swept = latest;
+            self.timers.set(&mut entry.timer, TimerKey::Host(group), entry.host.deadline());
+        }
+        true
     }
 
     fn step_host(&mut self, now: Time, group: GroupAddr, event: HostEvent) {
-        let timers = self.upstream.as_ref().map_or_else(HostTimers::default, |u| u.settings.timers);
-        let Some(entry) = self.groups.get_mut(&group) else { return };
+        let timers = self.host_timers();
+        let Some(place) = self.settle(group) else { return };
+        let Some((_, entry)) = self.groups.at_mut(place) else { return };
         let step = entry.host.handle(event, now, &timers, &mut self.rng);
         entry.host = step.next;
         self.timers.set(&mut entry.timer, TimerKey::Host(group), step.next.deadline());
         match step.effect {
             HostEffect::None => {}
-            HostEffect::Report => self.send_report(now, group),
-            HostEffect::Leave { last_reporter } => self.send_leave(now, group, last_reporter),
+            HostEffect::Report => {
+                entry.reported = now;
+                self.send_report(now, group);
+            }
+            HostEffect::Leave { last_reporter } => self.leave_upstream(now, group, last_reporter),
         }
     }
 
@@ -139,20 +291,18 @@ impl Proxy {
     fn send_report(&mut self, now: Time, group: GroupAddr) {
         let Some(upstream) = self.upstream.as_ref().filter(|upstream| upstream.link_up) else { return };
         let report = if now < upstream.v1_until { Outgoing::ReportV1 } else { Outgoing::ReportV2 };
-        if let Some(entry) = self.groups.get_mut(&group) {
-            entry.reported = Some(now);
-        }
         self.send(upstream.port, upstream.settings.report_source(), report(group));
     }
 
-    fn send_leave(&mut self, now: Time, group: GroupAddr, last_reporter: bool) {
+    /// A Leave, now or as soon as its turn comes, if there is a link and the policy wants one.
+    fn leave_upstream(&mut self, now: Time, group: GroupAddr, last_reporter: bool) {
         let Some(upstream) = self.upstream.as_ref().filter(|upstream| upstream.link_up) else { return };
         let wanted = match upstream.settings.leave {
             LeavePolicy::Always => true,
             LeavePolicy::LastReporter => last_reporter,
         };
-        if wanted && upstream.v1_until <= now {
-            self.send(upstream.port, upstream.settings.report_source(), Outgoing::Leave(group));
+        if wanted {
+            self.leave_in_turn(now, group);
         }
     }
 }

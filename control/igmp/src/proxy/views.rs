@@ -4,11 +4,11 @@ use core::net::Ipv4Addr;
 use types::{GroupAddr, PortIndex, PortSet, Time};
 
 use super::admission::Forbidden;
-use super::{GroupEntry, MemberEntry, Proxy};
+use super::provider::GroupEntry;
+use super::{MemberEntry, Proxy};
 use crate::Verdict;
 use crate::member::Member;
 use crate::querier::Querier;
-use crate::upstream::Host;
 use crate::wire::Version;
 
 /// State of a group on a client port (RFC 2236, section 7).
@@ -176,12 +176,9 @@ impl Proxy {
             group,
             ports: entry.ports,
             next_report: entry.host.deadline(),
-            last_report: entry.reported,
-            last_reporter: match entry.host {
-                Host::NonMember => false,
-                Host::Idle { last_reporter } | Host::Delaying { last_reporter, .. } => last_reporter,
-            },
-            last_query: self.upstream.as_ref().and_then(|upstream| upstream.query),
+            last_report: entry.reported(),
+            last_reporter: entry.is_last_reporter(),
+            last_query: self.upstream.as_ref().and_then(|upstream| upstream.query_for(group)),
         }
     }
 

@@ -10,9 +10,11 @@ mod joins;
 mod leaves;
 mod lifecycle;
 
+mod pace;
 mod properties;
 mod queries;
 mod raw;
+mod scale;
 mod statics;
 mod v3;
 mod validity;
