@@ -10,8 +10,7 @@ use crate::model::Settings;
 use crate::problem::SettingsError;
 use crate::reader::Document;
 
-/// One setting that is in force. Prints as a line of TOML, `key = value  # from`; under a line with each new `table`
-/// all of them make a settings file.
+/// One setting that is in force. Prints as a line of TOML, `key = value  # from`; [`effective_file`] puts them together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effective {
     /// The table's head as in a file: `[proxy]`, or `[[port]] # hall-a`.
@@ -51,6 +50,19 @@ pub fn explain(path: &Path) -> Result<Vec<Effective>, SettingsError> {
     let main = Document::new(&files.name, &files.text);
     let settings = assemble(&main, None)?;
     Ok(rows(&settings, &main, None))
+}
+
+/// The settings in force as one file, each table's head before its keys: for `manifold check --explain`.
+pub fn effective_file(settings: &[Effective]) -> String {
+    let mut text = String::new();
+    for (i, row) in settings.iter().enumerate() {
+        if i == 0 || settings[i - 1].table != row.table {
+            let blank = if i == 0 { "" } else { "\n" };
+            text += &format!("{blank}{}\n", row.table);
+        }
+        text += &format!("{row}\n");
+    }
+    text
 }
 
 fn rows(settings: &Settings, main: &Document<'_>, live: Option<&Document<'_>>) -> Vec<Effective> {

@@ -39,7 +39,7 @@ pub use device::{Device, DeviceError, InterfaceName, PciAddress, Vdev};
 pub use difference::{Difference, KeyChange, PortChange, difference};
 pub use eal::{Placement, eal_args, place_threads};
 pub use edit::{Edit, EditError, apply_edits};
-pub use explain::{Effective, explain};
+pub use explain::{Effective, effective_file, explain};
 pub use live::{LiveLayer, write_live};
 pub use load::{load, load_layers, parse, parse_layers, reload};
 pub use memory::{MachineError, MemoryMode, MemoryPlan, mbuf_data_room, memory_mb, plan_memory, pool_size};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use settings::{Effective, explain, parse};
+use settings::{Effective, effective_file, explain, parse};
 
 /// Rows by table and key.
 fn rows(path: &Path) -> BTreeMap<(String, &'static str), Effective> {
@@ -73,20 +73,6 @@ fn each_value_comes_with_its_file_and_line() {
     assert_eq!(line, "#mtu  # default: the device's own");
 }
 
-/// What is printed of `path`'s settings, as a file.
-fn printed(path: &Path) -> String {
-    let mut text = String::new();
-    let mut last = String::new();
-    for row in explain(path).unwrap() {
-        if row.table != last {
-            text += &format!("{}\n", row.table);
-            last.clone_from(&row.table);
-        }
-        text += &format!("{row}\n");
-    }
-    text
-}
-
 #[test]
 fn what_is_printed_is_a_file_of_the_same_settings() {
     let odd = "[proxy]\nupstream = \"wan\"\nlocal-groups = []\nssm-range = [\"232.0.0.0/8\"]\n\
@@ -98,7 +84,7 @@ fn what_is_printed_is_a_file_of_the_same_settings() {
         [worker]\ncores = [2]\ncontrol-core = 0\n[socket]\ngroup = \"tv\"\n[record]\npath = \"/var/a b\"\n";
     for main in [MAIN, odd] {
         let (dir, path) = files(main, None);
-        let text = printed(&path);
+        let text = effective_file(&explain(&path).unwrap());
         let again = dir.path().join("again.toml");
         fs::write(&again, &text).unwrap();
         let mut settings = parse(&text, "again").unwrap_or_else(|error| panic!("{error}\n{text}"));
