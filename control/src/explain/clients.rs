@@ -77,34 +77,34 @@ pub(super) fn asked(look: &Look<'_>, port: &PortInfo) -> Check {
          between, for the switch's port to us, too",
         port.name
     );
-    bad(topic, Some(port), format!("no host did{}", refused_reports(look, port)), cure)
+    let refused = refused(look, port).map(|refused| format!("; {REFUSED}: {refused}")).unwrap_or_default();
+    bad(topic, Some(port), format!("no host did{refused}"), cure)
 }
 
 /// Nobody asked for the group on any port.
 pub(super) fn asked_nowhere(look: &Look<'_>) -> Check {
     let clients = look.agent.ports().iter().filter(|port| !port.is_upstream());
-    let refused: Vec<_> = clients
-        .map(|port| (port, refused_reports(look, port)))
-        .filter(|(_, refused)| !refused.is_empty())
-        .map(|(port, refused)| format!("; on {}{refused}", port.name))
-        .collect();
+    let refused: Vec<_> =
+        clients.filter_map(|port| Some(format!("{} on {}", refused(look, port)?, port.name))).collect();
+    let refused =
+        if refused.is_empty() { String::new() } else { format!("; {REFUSED}: {}", refused.join(", ")) };
     bad(
         Topic::Asked,
         None,
-        format!("no host asked for it on any client port{}", refused.concat()),
+        format!("no host on any client port did{refused}"),
         "have a host ask for it; if one does, look for its report on the port's link",
     )
 }
 
-/// Reports that did not count on the port, of whatever group: `; refused since the start, of all groups: 3 ttl`.
-fn refused_reports(look: &Look<'_>, port: &PortInfo) -> String {
+const REFUSED: &str = "IGMP refused since the start, of all groups";
+
+/// Reports and queries that did not count on the port, of whatever group: "3 ttl, 1 off-link".
+fn refused(look: &Look<'_>, port: &PortInfo) -> Option<String> {
     let counters = look.agent.proxy.counters(port.index);
     let by_settings = [Verdict::V1Ignored, Verdict::AccessDenied, Verdict::GroupLimit, Verdict::SsmRange];
     let refusals =
         Verdict::ALL.iter().filter(|v| v.class() == VerdictClass::Dropped || by_settings.contains(v));
     counted(refusals.map(|verdict| (verdict.name(), counters.verdict(*verdict))))
-        .map(|refused| format!("; IGMP refused there since the start, of all groups: {refused}"))
-        .unwrap_or_default()
 }
 
 fn member_words(look: &Look<'_>, member: &GroupView) -> String {

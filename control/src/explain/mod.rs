@@ -63,9 +63,9 @@ pub(crate) fn answer(agent: &mut Agent, now: Time, group: GroupAddr, port: Optio
     agent.samples.watch(now, group, counted, &agent.policy);
     let look = Look { agent, now, group, watched: agent.samples.of(group) };
     let findings = find(&look, asked);
-    let verdict = verdict::verdict(&findings, look.watched.is_some_and(|watched| watched.is_settled(now)));
-    let watching =
-        look.watched.is_some_and(|watched| !watched.is_settled(now) && watched.ports().next().is_none());
+    let is_new = |watched: &Watched| !watched.is_settled(now) && watched.ports().next().is_none();
+    let watching = look.watched.is_some_and(is_new);
+    let verdict = verdict::verdict(&findings, watching);
     Reply::Explain(ExplainReply {
         group,
         port: port.map(str::to_owned),

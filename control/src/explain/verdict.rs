@@ -30,8 +30,8 @@ pub(super) struct Verdict {
     pub(super) cure: Option<String>,
 }
 
-/// `settled`: whether frames have been looked at for long enough.
-pub(super) fn verdict(findings: &Findings<'_>, settled: bool) -> Verdict {
+/// `watching`: frames are being looked at, and nothing is known of them yet.
+pub(super) fn verdict(findings: &Findings<'_>, watching: bool) -> Verdict {
     let chains: Vec<_> =
         findings.ports.iter().map(|(port, own)| (*port, fault(&findings.general, own))).collect();
     let lit: Vec<_> =
@@ -58,7 +58,7 @@ pub(super) fn verdict(findings: &Findings<'_>, settled: bool) -> Verdict {
     if arrives {
         return Verdict { dark: Some(false), text: format!("forwarded to {}{but}", lit.join(", ")), cure };
     }
-    let frames = if settled { "no frame of it was looked at" } else { "its frames are being looked at" };
+    let frames = if watching { "its frames are being looked at" } else { "its frames were not looked at" };
     let text = format!("nothing keeps it from {}, as far as is known: {frames}{but}", lit.join(", "));
     Verdict { dark: None, text, cure }
 }

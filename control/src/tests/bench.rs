@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use api::{MbufView, Reply, Request};
 use forwarding::{
-    Egress, Forwarder, ForwarderParts, ForwardingPolicy, Ingress, IngressSettings, OwnedBurst, OwnedFrame,
-    Policer, WorkerCounters, frame_ring, worker_counters,
+    Egress, Forwarder, ForwarderParts, ForwardingPolicy, FrameReceiver, Ingress, IngressSettings, OwnedBurst,
+    OwnedFrame, Policer, WorkerCounters, frame_ring, worker_counters,
 };
 use group_table::{PortMasks, TableSettings, group_table};
 use igmp::wire::{Message, Outgoing, emit, parse};
@@ -216,6 +216,8 @@ pub(super) struct Bench {
     pub(super) outlet: Sent,
     pub(super) counters: WorkerCounters,
     forwarder: Forwarder,
+    /// What the worker hands to the control thread, a ring for each port.
+    punted: Vec<FrameReceiver>,
 }
 
 impl Bench {
@@ -232,14 +234,16 @@ impl Bench {
             counters: counters.clone(),
             router_mac: ROUTER,
         });
+        let mut punted = Vec::new();
         for port in &parts.configuration.ports {
-            let (punt, _) = frame_ring(1);
+            let (punt, ring) = frame_ring(64);
+            punted.push(ring);
             let ingress = Ingress::new(&port.ingress);
             forwarder.add_port(port.index, ingress, punt, Policer::new(1, 1), port.mtu);
         }
         let outlet = Sent { room: usize::MAX, frames: Vec::new() };
         let agent = Agent::new(START, parts);
-        let mut bench = Self { agent, masks, now: START, outlet, counters, forwarder };
+        let mut bench = Self { agent, masks, now: START, outlet, counters, forwarder, punted };
         bench.poll();
         bench
     }
@@ -286,11 +290,19 @@ impl Bench {
 
     /// The ports that a frame of data gets to.
     pub(super) fn data(&mut self, ingress: usize, to: GroupAddr) -> PortSet {
+        self.worker(ingress, data(ingress, to))
+    }
+
+    /// The ports that the worker sends a frame to; what it punts reaches the agent.
+    pub(super) fn worker(&mut self, ingress: usize, frame: Vec<u8>) -> PortSet {
         let mut copies = Copies::default();
         let mut burst = OwnedBurst::default();
-        burst.0.push(OwnedFrame(data(ingress, to)));
-        self.forwarder.forward(|| START, port(ingress), &mut burst, &mut copies);
+        burst.0.push(OwnedFrame(frame));
+        self.forwarder.forward(|| self.now, port(ingress), &mut burst, &mut copies);
         self.forwarder.table().quiesce();
+        for ring in &mut self.punted {
+            while ring.recv(|port, frame| self.agent.handle_frame(self.now, port, frame)).is_some() {}
+        }
         copies.0
     }
 

@@ -2,6 +2,7 @@
 //! masks, the control thread on real rings, the socket with clients of every sort.
 
 mod bench;
+mod explain;
 mod masks;
 mod members;
 mod outlet;

@@ -1,0 +1,168 @@
+//! Why a channel is dark: made-up faults, each from the first question to the verdict.
+
+mod frames;
+mod state;
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use api::{Check, ExplainReply, Reply, Request, Topic};
+use forwarding::MAX_WATCHED;
+use igmp::wire::{Outgoing, emit};
+use settings::Sources;
+use types::{DropReason, GroupAddr, MacAddr};
+
+use super::bench::{A, B, Bench, Plan, WAN, group, nth_group, port};
+use crate::PortRole;
+
+const CHANNEL: &str = "239.2.2.2";
+const SENDER: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x77]);
+
+/// A datagram of the channel, as its sender sends it.
+#[derive(Clone, Copy)]
+struct Datagram {
+    source: [u8; 4],
+    ttl: u8,
+    payload: usize,
+    /// What is added to the right UDP checksum, or the pseudo-header's sum in its place.
+    checksum: Checksum,
+    /// The IPv4 flags and offset.
+    fragment: u16,
+    tagged: bool,
+}
+
+#[derive(Clone, Copy)]
+enum Checksum {
+    Right,
+    Wrong,
+    Unfinished,
+}
+
+const PLAIN: Datagram = Datagram {
+    source: [10, 0, 0, 77],
+    ttl: 9,
+    payload: 1316,
+    checksum: Checksum::Right,
+    fragment: 0,
+    tagged: false,
+};
+
+impl Datagram {
+    fn frame(self) -> Vec<u8> {
+        let to = group(CHANNEL);
+        let udp_len = 8 + self.payload as u16;
+        let mut udp = [&[0x30, 0, 0x30, 0][..], &udp_len.to_be_bytes(), &[0, 0]].concat();
+        udp.extend((0..self.payload).map(|i| i as u8));
+        let pseudo = [&self.source[..], &to.addr().octets(), &[0, 17], &udp_len.to_be_bytes()].concat();
+        let checksum = match self.checksum {
+            Checksum::Right => !sum(&[&pseudo[..], &udp].concat()),
+            Checksum::Wrong => !sum(&[&pseudo[..], &udp].concat()) ^ 0x0101,
+            Checksum::Unfinished => sum(&pseudo),
+        };
+        udp[6..8].copy_from_slice(&checksum.to_be_bytes());
+        let mut ip = [&[0x45, 0][..], &(20 + udp_len).to_be_bytes(), &[0, 1]].concat();
+        ip.extend(self.fragment.to_be_bytes());
+        ip.extend([self.ttl, 17, 0, 0]);
+        ip.extend(self.source);
+        ip.extend(to.addr().octets());
+        let checksum = !sum(&ip);
+        ip[10..12].copy_from_slice(&checksum.to_be_bytes());
+        let tag: &[u8] = if self.tagged { &[0x81, 0, 0, 7] } else { &[] };
+        [&to.mac().octets()[..], &SENDER.octets(), tag, &[8, 0], &ip, &udp].concat()
+    }
+}
+
+fn sum(bytes: &[u8]) -> u16 {
+    let pairs =
+        bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | pair.get(1).copied().map_or(0, u32::from));
+    let sum: u32 = pairs.sum();
+    let sum = (sum >> 16) + (sum & 0xffff);
+    ((sum >> 16) + sum) as u16
+}
+
+fn ask(bench: &mut Bench, port: Option<&str>) -> ExplainReply {
+    ask_about(bench, group(CHANNEL), port)
+}
+
+fn ask_about(bench: &mut Bench, group: GroupAddr, port: Option<&str>) -> ExplainReply {
+    match bench.ask(Request::Explain { group, port: port.map(str::to_owned) }) {
+        Reply::Explain(reply) => reply,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Asks, lets `frames` come in over a second and a half, and asks again, as `manifoldctl` does.
+fn explained(bench: &mut Bench, port: Option<&str>, frames: &[(usize, Datagram)]) -> ExplainReply {
+    assert!(ask(bench, port).watching, "nothing is known of frames yet");
+    for (ingress, datagram) in frames {
+        bench.worker(*ingress, datagram.frame());
+        bench.run(Duration::from_millis(1));
+    }
+    bench.run(Duration::from_millis(1500));
+    let reply = ask(bench, port);
+    assert!(!reply.watching);
+    assert!(reply.checks.is_sorted_by_key(|check| check.topic), "{reply:#?}");
+    reply
+}
+
+/// The verdict and its cure.
+#[track_caller]
+fn dark(reply: &ExplainReply, verdict: &str, cure: &str) {
+    assert_eq!((reply.verdict.as_str(), reply.cure.as_deref()), (verdict, Some(cure)), "{reply:#?}");
+    assert_eq!(reply.dark, Some(true));
+}
+
+#[track_caller]
+fn lit(reply: &ExplainReply, verdict: &str) {
+    assert_eq!((reply.verdict.as_str(), reply.dark), (verdict, Some(false)), "{reply:#?}");
+}
+
+/// What the topic's checks found, one line each: `ok hall-a: ...`.
+fn found(reply: &ExplainReply, topic: Topic) -> Vec<String> {
+    let line = |check: &Check| {
+        let sign = check.ok.map_or("-", |ok| if ok { "ok" } else { "no" });
+        format!("{sign} {}: {}", check.port.as_deref().unwrap_or("*"), check.text)
+    };
+    reply.checks.iter().filter(|check| check.topic == topic).map(line).collect()
+}
+
+/// A bench on which hall-a has asked for the channel.
+fn joined(plan: Plan) -> Bench {
+    let mut bench = Bench::new(plan);
+    bench.join(A, group(CHANNEL));
+    bench.run(Duration::from_secs(60));
+    bench
+}
+
+/// The provider's router asks everybody; version 3 when `v3`.
+fn provider_asks(bench: &mut Bench, v3: bool) {
+    let source = Ipv4Addr::new(10, 0, 0, 254);
+    let frame = emit(Outgoing::GeneralQuery { max_resp_ds: 100 }, SENDER, source, 0).as_slice().to_vec();
+    let frame = if v3 { as_version_3(frame) } else { frame };
+    bench.receive(WAN, &frame);
+    bench.run(Duration::from_secs(11));
+}
+
+/// The same query with the four bytes more that a version 3 one has (RFC 9776, section 4.1).
+fn as_version_3(mut frame: Vec<u8>) -> Vec<u8> {
+    let igmp = frame.len() - 8;
+    frame.extend([2, 125, 0, 0]);
+    let checksum = {
+        frame[igmp + 2..igmp + 4].fill(0);
+        !sum(&frame[igmp..])
+    };
+    frame[igmp + 2..igmp + 4].copy_from_slice(&checksum.to_be_bytes());
+    let total = (frame.len() - 14) as u16;
+    frame[16..18].copy_from_slice(&total.to_be_bytes());
+    frame[24..26].fill(0);
+    let checksum = !sum(&frame[14..igmp]);
+    frame[24..26].copy_from_slice(&checksum.to_be_bytes());
+    frame
+}
+
+fn client_settings(plan: &mut Plan, index: usize) -> &mut igmp::ClientPortSettings {
+    match &mut plan.ports[index].role {
+        PortRole::Client(settings) => settings,
+        PortRole::Upstream(_) => panic!("no client port"),
+    }
+}
