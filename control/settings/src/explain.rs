@@ -1,6 +1,5 @@
 //! Where each setting that is in force comes from.
 
-use std::fmt;
 use std::path::Path;
 
 use crate::assemble::assemble;
@@ -10,7 +9,7 @@ use crate::model::Settings;
 use crate::problem::SettingsError;
 use crate::reader::Document;
 
-/// One setting that is in force. Prints as a line of TOML, `key = value  # from`; [`effective_file`] puts them together.
+/// One setting that is in force.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effective {
     /// The table's head as in a file: `[proxy]`, or `[[port]] # hall-a`.
@@ -24,12 +23,14 @@ pub struct Effective {
     pub from: String,
 }
 
-impl fmt::Display for Effective {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Effective {
+    /// As in a file; a key without a value as a comment.
+    fn line(&self) -> String {
         if self.value.is_empty() {
-            return write!(f, "#{}  # {}", self.key, self.from);
+            format!("#{}", self.key)
+        } else {
+            format!("{} = {}", self.key, self.value)
         }
-        write!(f, "{} = {}  # {}", self.key, self.value, self.from)
     }
 }
 
@@ -52,15 +53,18 @@ pub fn explain(path: &Path) -> Result<Vec<Effective>, SettingsError> {
     Ok(rows(&settings, &main, None))
 }
 
-/// The settings in force as one file, each table's head before its keys: for `manifold check --explain`.
+/// The settings in force as one file, each table's head before its keys, and each value's source behind it: for
+/// `manifold check --explain`.
 pub fn effective_file(settings: &[Effective]) -> String {
     let mut text = String::new();
-    for (i, row) in settings.iter().enumerate() {
-        if i == 0 || settings[i - 1].table != row.table {
-            let blank = if i == 0 { "" } else { "\n" };
-            text += &format!("{blank}{}\n", row.table);
+    for table in settings.chunk_by(|a, b| a.table == b.table) {
+        let blank = if text.is_empty() { "" } else { "\n" };
+        text += &format!("{blank}{}\n", table[0].table);
+        // A long list does not push every other source out of sight.
+        let width = table.iter().map(|row| row.line().len()).filter(|len| *len <= 40).max().unwrap_or(0);
+        for row in table {
+            text += &format!("{:width$}  # {}\n", row.line(), row.from);
         }
-        text += &format!("{row}\n");
     }
     text
 }

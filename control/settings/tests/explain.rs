@@ -67,10 +67,11 @@ fn each_value_comes_with_its_file_and_line() {
         let row = &rows[&(table.to_owned(), key)];
         assert_eq!((row.value.as_str(), &row.from), (value, &from), "{table} {key}");
     }
-    let line = rows[&("[[port]] # hall".to_owned(), "fast-leave")].to_string();
-    assert_eq!(line, format!("fast-leave = \"tracked\"  # {}", live(5)));
-    let line = rows[&("[[port]] # hall".to_owned(), "mtu")].to_string();
-    assert_eq!(line, "#mtu  # default: the device's own");
+    let text = effective_file(&explain(&path).unwrap());
+    let head = format!("[proxy]\nenabled = false    # {}\nupstream = \"wan\"   # {}\n", live(2), main(2));
+    assert!(text.starts_with(&head), "{text}");
+    assert!(text.contains("\n\n[[port]] # hall\nname = \"hall\" "), "{text}");
+    assert!(text.contains("\n#mtu                                 # default: the device's own\n"), "{text}");
 }
 
 #[test]
