@@ -1,4 +1,4 @@
-//! Carrier that goes and comes back, and an interface that disappears: from rtnetlink, for the driver says nothing.
+//! Carrier that goes and comes back: from rtnetlink, for the driver says nothing.
 
 use crate::stage::{Cabling, GROUP, SECOND_GROUP, SOON, STOP_LIMIT, Side, Stage, THIRD_GROUP, number};
 use lab::Frame;
@@ -112,39 +112,6 @@ fn r70_when_the_providers_link_returns_every_group_is_reported_anew() {
     let sender = stage.start_source(RATE);
     stage.halls[0].wait_for_stream(up);
     sender.stop().unwrap();
-    running.finish(&stage);
-    stage.close();
-}
-
-#[test]
-fn a_port_whose_interface_disappears_leaves_the_others_at_work() {
-    let stage = Stage::new(&["hall-a", "hall-b"], Cabling::Bridged);
-    let [hall_a, hall_b] = &stage.halls[..] else { panic!() };
-    let mut running = stage.start(&stage.recipe());
-    let _viewers = [hall_a, hall_b].map(|hall| hall.join(&stage.lab, GROUP));
-    let member = || Ok((running.members(GROUP).len() == 2).then_some(()));
-    lab::stop::poll(SOON, member).unwrap().expect("two members");
-    let sender = stage.start_source(RATE);
-    hall_b.wait_for_stream(stage.provider.wait_for_stream(Time::ZERO).at);
-
-    let gone = lab::now();
-    stage.middle.ip("link del hall-b").unwrap();
-    running.wait_for_log(&["WARN", "hall-b", "vanished"]);
-    let_pass(&stage, gone, PASSED_BY);
-    running.expect_running();
-    assert_eq!(running.members(GROUP).len(), 2, "r93: members age, they do not go with the link");
-
-    // One of the same name comes: it is another interface, and nobody guards it.
-    stage.middle.ip("link add hall-b type veth peer name elsewhere").unwrap();
-    stage.middle.ip("link set hall-b up").unwrap();
-    stage.middle.ip("link set elsewhere up").unwrap();
-    running.wait_for_log(&["WARN", "hall-b", "restart"]);
-    let_pass(&stage, lab::now(), 500);
-    let (_, end) = stage.end_source(sender, &[hall_a]);
-    let whole = stage.delivered(hall_a, Time::ZERO, end).unwrap();
-    assert_eq!((whole.held_until, whole.ended_by), (None, None), "hall-a got all that the source sent");
-    let received = stage.middle.run("cat", &["/sys/class/net/elsewhere/statistics/rx_packets"]).unwrap();
-    assert_eq!(received.trim(), "0", "frames on an interface that is no port");
     running.finish(&stage);
     stage.close();
 }

@@ -6,10 +6,13 @@ mod stage;
 
 mod capabilities;
 mod carrier;
+mod comeback;
 mod guard;
 mod hosts;
 mod instances;
 mod outgoing;
 mod refused;
+mod reload;
 mod slow;
 mod tagged;
+mod upstream;

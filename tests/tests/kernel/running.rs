@@ -1,7 +1,7 @@
 //! Manifold while it runs, what it counts and says, and how it must end.
 
 use crate::stage::{SETTLED, SOON, STOP_LIMIT, Stage};
-use api::{Client, PortCounters};
+use api::{ChangedReply, Client, ClientError, PortCounters, Reply, Request};
 use lab::Manifold;
 use rustix::process::Signal;
 use std::fs;
@@ -50,6 +50,29 @@ impl Running {
         let groups = Client::connect(&self.socket).unwrap().groups().unwrap().groups;
         let members = groups.into_iter().filter(|view| view.group == group).flat_map(|view| view.members);
         members.map(|member| member.port).collect()
+    }
+
+    /// Has it change something; what it did.
+    pub(crate) fn change(&self, request: &Request) -> ChangedReply {
+        match Client::connect(&self.socket).unwrap().call(request) {
+            Ok(Reply::Changed(changed)) => changed,
+            other => panic!("{request:?}: {other:?}\n{}", self.log()),
+        }
+    }
+
+    /// Has it change something that it must refuse; all that it says.
+    pub(crate) fn refuses(&self, request: &Request) -> String {
+        match Client::connect(&self.socket).unwrap().call(request) {
+            Err(ClientError::Refused(error)) => {
+                [vec![error.message, error.cure], error.details].concat().join("\n")
+            }
+            other => panic!("{request:?} was not refused: {other:?}"),
+        }
+    }
+
+    /// SIGHUP.
+    pub(crate) fn hang_up(&mut self) {
+        self.manifold.signal(Signal::HUP).unwrap();
     }
 
     /// All that it wrote so far.

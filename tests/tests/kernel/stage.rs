@@ -98,6 +98,20 @@ impl Side {
         bridge.netns().ip(&format!("link set {} {state}", bridge.uplink())).unwrap();
     }
 
+    /// Lays a new cable after the port's interface went, and the old cable with it: the interface has the old one's
+    /// name, and another index and MAC.
+    pub(crate) fn lay_cable(&self, stage: &Stage) {
+        self.lay_cable_as(stage, self.name);
+    }
+
+    /// As [`lay_cable`](Self::lay_cable), to an interface of another name.
+    pub(crate) fn lay_cable_as(&self, stage: &Stage, name: &str) {
+        let bridge = self.bridge.as_ref().expect("a bridge at the end of the cable");
+        let end = bridge.uplink();
+        stage.lab.veth((bridge.netns(), end), (&stage.middle, name)).unwrap();
+        bridge.netns().ip(&format!("link set {end} master access")).unwrap();
+    }
+
     /// Joins `group` there.
     pub(crate) fn join(&self, lab: &Lab, group: GroupAddr) -> Receiver {
         Receiver::join(lab, &self.host, (group, PORT)).unwrap()
@@ -134,6 +148,10 @@ pub(crate) struct Recipe {
     pub(crate) query_interval: u32,
     /// The first is the provider's.
     pub(crate) ports: Vec<PortRecipe>,
+    /// What the socket changes is kept there.
+    pub(crate) live: Option<PathBuf>,
+    /// Memory is set aside for so many ports; for those that there are where `None`.
+    pub(crate) max_ports: Option<usize>,
 }
 
 impl Recipe {
@@ -141,14 +159,16 @@ impl Recipe {
         self.ports.iter_mut().find(|port| port.name == name).unwrap()
     }
 
-    fn text(&self, socket: &std::path::Path) -> String {
+    pub(crate) fn text(&self, socket: &std::path::Path) -> String {
         let ports: Vec<_> = self.ports.iter().map(PortRecipe::text).collect();
+        let live = self.live.as_ref().map_or("false".to_owned(), |path| format!("{:?}", path.display()));
+        let max_ports = self.max_ports.map_or_else(String::new, |most| format!("max-ports = {most}\n"));
         format!(
             "[proxy]\ninstance = \"{}\"\nupstream = \"{}\"\n\n\
              [defaults]\nquery-interval = \"{}s\"\nquery-response-interval = \"1s\"\n\
              last-member-query-interval = \"500ms\"\nunsolicited-report-interval = \"1s\"\n\n\
-             [eal]\nhugepages = \"no\"\n\n[worker]\npoll = \"adaptive\"\n\n\
-             [paths]\nrun-dir = \"{}\"\nlive = false\n\n[socket]\npath = \"{}\"\n\n{}",
+             [eal]\nhugepages = \"no\"\n{max_ports}\n[worker]\npoll = \"adaptive\"\n\n\
+             [paths]\nrun-dir = \"{}\"\nlive = {live}\n\n[socket]\npath = \"{}\"\n\n{}",
             self.instance,
             self.ports[0].name,
             self.query_interval,
@@ -219,6 +239,8 @@ impl Stage {
             run_dir: self.lab.scratch().join("run"),
             query_interval: 120,
             ports: std::iter::once(&self.provider).chain(&self.halls).map(port).collect(),
+            live: None,
+            max_ports: None,
         }
     }
 
@@ -232,6 +254,12 @@ impl Stage {
         let socket = file.with_extension("sock");
         fs::write(&file, recipe.text(&socket)).unwrap();
         (file, socket)
+    }
+
+    /// Replaces the settings of a running Manifold by other text; it does not know yet.
+    pub(crate) fn rewrite(&self, recipe: &Recipe, change: impl FnOnce(String) -> String) {
+        let socket = self.lab.scratch().join(&recipe.instance).with_extension("sock");
+        fs::write(socket.with_extension("toml"), change(recipe.text(&socket))).unwrap();
     }
 
     /// Starts Manifold, and returns when it answers.
