@@ -6,8 +6,8 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use igmp::{
-    Action, ClientPortSettings, Event, Frame, Proxy, ProxySettings, RouterTimers, UpstreamPortSettings,
-    Verdict,
+    Action, ClientPortSettings, Event, Frame, PortRole, Proxy, ProxySettings, RouterTimers,
+    UpstreamPortSettings, Verdict,
 };
 use types::{GroupAddr, PortIndex, PortSet, Time};
 
@@ -162,6 +162,30 @@ impl Bench {
         self.drain();
     }
 
+    /// Gives a client port new settings.
+    pub(crate) fn configure(&mut self, port_index: usize, settings: &ClientPortSettings) {
+        let up = !self.down.contains(port(port_index));
+        self.proxy.add_client_port(self.now, port(port_index), settings.clone(), up);
+        self.drain();
+    }
+
+    /// What the port is.
+    pub(crate) fn role(&self, port_index: usize) -> PortRole {
+        self.proxy.port_view(self.now, port(port_index)).unwrap().role
+    }
+
+    /// The times of the General Queries sent out of a port.
+    pub(crate) fn general_queries(&self, port_index: usize) -> Vec<u64> {
+        let general =
+            |sent: &&Sent| sent.port == port_index && sent.kind == 0x11 && sent.group.is_unspecified();
+        self.sent.iter().filter(general).map(|sent| sent.at_ms).collect()
+    }
+
+    /// The events that are told of, with their times.
+    pub(crate) fn told(&self, wanted: impl Fn(&Event) -> bool) -> Vec<u64> {
+        self.events.iter().filter(|(_, event)| wanted(event)).map(|(at, _)| *at).collect()
+    }
+
     /// The messages sent out of a port since the message number `since` of all, as (ms, type, group).
     pub(crate) fn sent_since(&self, since: usize, port_index: usize) -> Vec<(u64, u8, String)> {
         self.sent[since..]
@@ -231,36 +255,50 @@ impl Bench {
         let wanted: BTreeSet<_> = self.forwarded.iter().map(|(_, group)| *group).collect();
         let joined: BTreeSet<_> = self.proxy.upstream_groups().map(|view| view.group).collect();
         assert_eq!(joined, wanted, "joined at the provider is what some port wants");
+        for view in self.proxy.groups() {
+            assert_eq!(self.proxy.member(view.group, view.port), Some(view));
+            assert!(self.proxy.members_of(view.group).any(|other| other == view));
+        }
+        for index in [A, B] {
+            let told = self.roles.get(&index).copied().unwrap_or(true);
+            match self.proxy.port_view(self.now, port(index)).map(|view| view.role) {
+                Some(PortRole::Querier { .. }) => assert!(told, "querier on port {index}, and not told"),
+                Some(PortRole::NonQuerier { .. }) => assert!(!told, "non-querier on port {index}, not told"),
+                Some(PortRole::Silent | PortRole::Upstream { .. }) | None => {}
+            }
+        }
     }
 }
 
-/// Decodes and checks what holds for every message of ours: r1, r2, r3, r8, r101.
+/// Decodes and checks what holds for every message of ours: r1, r2, r3, r8, r101; those of RFC 4286 have
+/// other bodies, and a termination is of 4 bytes.
 fn decode(at_ms: u64, port: PortIndex, frame: &Frame) -> Sent {
     let bytes = frame.as_slice();
     let (ethernet, rest) = bytes.split_at(14);
     let (header, igmp) = rest.split_at(24);
     let destination = Ipv4Addr::from(<[u8; 4]>::try_from(&header[16..20]).unwrap());
-    assert_eq!(bytes.len(), 46, "unpadded");
+    let igmp_len = if igmp[0] == 0x32 { 4 } else { 8 };
+    assert_eq!(bytes.len(), 38 + igmp_len, "unpadded");
     assert_eq!(ethernet[..6], GroupAddr::new(destination).unwrap().mac().octets(), "the group's MAC");
     assert_eq!(ethernet[6..12], ROUTER_MAC.octets(), "from the router's MAC");
     assert_eq!(ethernet[12..], [8, 0]);
     assert_eq!(header[0], 0x46, "r101: IHL 6");
     assert_eq!(header[1], 0xc0, "r3: TOS");
-    assert_eq!(header[2..4], [0, 32], "r101: total length 32");
+    assert_eq!(header[2..4], [0, 24 + igmp_len as u8], "r101: total length 32");
     assert_eq!(header[6..8], [0, 0], "no fragment");
     assert_eq!(header[8..10], [1, 2], "r1: TTL 1, protocol 2");
     assert_eq!(header[20..24], ROUTER_ALERT, "r2");
     assert_eq!(checksum(header), 0);
-    assert_eq!(igmp.len(), 8, "r101: 8 bytes of IGMP");
     assert_eq!(checksum(igmp), 0);
     let (kind, code) = (igmp[0], igmp[1]);
-    assert!(kind == 0x11 || code == 0, "r8: Max Resp Time 0 in what is no query");
+    assert!(matches!(kind, 0x11 | 0x30) || code == 0, "r8: Max Resp Time 0 in what is no query");
+    let body = <[u8; 4]>::try_from(igmp.get(4..8).unwrap_or(&[0; 4])).unwrap();
     Sent {
         at_ms,
         port: port.get(),
         kind,
         code,
-        group: Ipv4Addr::from(<[u8; 4]>::try_from(&igmp[4..8]).unwrap()),
+        group: Ipv4Addr::from(body),
         source: Ipv4Addr::from(<[u8; 4]>::try_from(&header[12..16]).unwrap()),
         destination,
     }

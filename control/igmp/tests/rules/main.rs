@@ -3,14 +3,17 @@
 //! Frames are written and read here byte by byte, so that the crate's own wire code has a second opinion.
 
 mod bench;
+mod discovery;
+mod election;
+mod fast_leave;
 mod faults;
-
 mod host;
 mod joins;
 mod leaves;
 mod lifecycle;
-
+mod links;
 mod pace;
+mod policies;
 mod properties;
 mod queries;
 mod raw;
@@ -18,3 +21,4 @@ mod scale;
 mod statics;
 mod v3;
 mod validity;
+mod version1;

@@ -151,3 +151,23 @@ fn f23_a_report_of_9_kib() {
     assert_eq!(bench.forwarded.len(), 1100);
     assert_eq!(bench.proxy.port_view(bench.now, port(A)).unwrap().groups, 1100);
 }
+
+/// Linux hosts speak version 3 for good 260 s after the last query of an older router that they heard, so
+/// any link with a late or lost query has such hosts beside version 2 ones.
+#[test]
+fn r103_a_host_that_went_back_to_version_3_is_served_for_good() {
+    let mut bench = Bench::new();
+    assert_eq!(bench.receive(A, &join(G)), Verdict::Joined);
+    bench.run_to(200_000);
+    // Its answers to our version 2 queries from now on.
+    for answer in 0..20 {
+        assert_eq!(bench.receive(A, &report_v3(&[(IS_EX, G, 0)])), Verdict::Refreshed, "answer {answer}");
+        bench.run(125_000);
+    }
+    assert_eq!(bench.changes.len(), 1, "no gap");
+    let since = bench.sent.len();
+    assert_eq!(bench.receive(A, &report_v3(&[(TO_IN, G, 0)])), Verdict::LeaveTaken);
+    bench.run(2000);
+    assert!(!bench.forwards(A, G));
+    assert_eq!(bench.group_queries_since(since, A).len(), 2);
+}
