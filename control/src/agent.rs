@@ -11,6 +11,7 @@ use types::{GroupAddr, MacAddr, PortIndex, PortSet, Time};
 
 use crate::configuration::{Configuration, PortInfo};
 use crate::explain::Samples;
+use crate::neighbours::Neighbours;
 use crate::show;
 
 /// Timers fired in one turn, so that frames and requests get theirs.
@@ -68,6 +69,8 @@ pub struct Agent {
     pub(crate) table_refused: u64,
     /// Those of them that still wait for some.
     pub(crate) unplaced: BTreeSet<(GroupAddr, PortIndex)>,
+    /// What goes out for the ports' own sake.
+    pub(crate) neighbours: Neighbours,
     /// Frames of the groups that somebody asked about.
     pub(crate) samples: Samples,
     /// Masks that wait for the end of the next poll.
@@ -101,6 +104,7 @@ impl Agent {
             started: now,
             table_refused: 0,
             unplaced: BTreeSet::new(),
+            neighbours: Neighbours::default(),
             samples: Samples::default(),
             masks_due: false,
             stopped: false,
@@ -112,11 +116,14 @@ impl Agent {
 
     /// A frame that a worker handed over, from the destination MAC on, came in by `port`.
     pub fn handle_frame(&mut self, now: Time, port: PortIndex, frame: &[u8]) {
-        if punt_kind(frame) == PuntKind::Sample {
-            return self.take_sample(now, port, frame);
+        match punt_kind(frame) {
+            PuntKind::Igmp => {
+                let verdict = self.proxy.handle_frame(now, port, frame);
+                tracing::trace!(port = self.name(port), ?verdict, "igmp");
+            }
+            PuntKind::Neighbour => self.take_neighbour_request(port, frame),
+            PuntKind::Sample => self.take_sample(now, port, frame),
         }
-        let verdict = self.proxy.handle_frame(now, port, frame);
-        tracing::trace!(port = self.name(port), ?verdict, "igmp");
     }
 
     /// The carrier of `port` came or went.
@@ -130,6 +137,7 @@ impl Agent {
         // First the masks: nothing is sent to a port whose carrier is gone.
         self.change_masks(PortSet::EMPTY);
         self.proxy.handle_link(now, port, up);
+        self.announce_link(now, port);
     }
 
     /// Answers a request of the socket.
@@ -148,12 +156,14 @@ impl Agent {
         if !self.has_output() {
             self.complete_masks();
         }
+        self.send_to_neighbours(now, outlet);
         self.next_deadline()
     }
 
     /// When [`poll`](Self::poll) must be called again at the latest.
     pub fn next_deadline(&self) -> Option<Time> {
-        [self.proxy.next_deadline(), self.samples.next_deadline()].into_iter().flatten().min()
+        let of_others = [self.neighbours.next_deadline(), self.samples.next_deadline()];
+        of_others.into_iter().chain([self.proxy.next_deadline()]).flatten().min()
     }
 
     /// Whether something waits for room in the outlet. Meanwhile frames are best left where they are

@@ -52,7 +52,7 @@ impl PortInfo {
     }
 
     /// Whether `other` is the same port, perhaps with other settings: an index is given again.
-    fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.index == other.index && self.name == other.name
     }
 }
@@ -112,6 +112,7 @@ impl Agent {
             tracing::info!("switched on");
             self.proxy.set_enabled(now, true);
         }
+        self.announce_changes(now, &before);
     }
 
     /// The ports that are another than before, or that have another role.

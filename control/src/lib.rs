@@ -11,6 +11,7 @@ mod configuration;
 mod explain;
 mod log;
 mod masks;
+mod neighbours;
 mod server;
 mod show;
 mod socket_file;

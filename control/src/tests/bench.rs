@@ -7,7 +7,7 @@ use std::time::Duration;
 use api::{MbufView, Reply, Request};
 use forwarding::{
     Egress, Forwarder, ForwarderParts, ForwardingPolicy, FrameReceiver, Ingress, IngressSettings, OwnedBurst,
-    OwnedFrame, Policer, WorkerCounters, frame_ring, worker_counters,
+    OwnedFrame, Policer, PuntKind, WorkerCounters, frame_ring, punt_kind, worker_counters,
 };
 use group_table::{PortMasks, TableSettings, group_table};
 use igmp::wire::{Message, Outgoing, emit, parse};
@@ -24,8 +24,11 @@ pub(super) const A: usize = 1;
 /// Another, 10.2.0.1/24.
 pub(super) const B: usize = 2;
 
+/// A port that the worker knows and the plan has not.
+pub(super) const C: usize = 3;
+
 pub(super) const ROUTER: MacAddr = MacAddr([2, 0, 0, 0, 0, 0xaa]);
-const HOST: MacAddr = MacAddr([2, 0, 0, 0, 0, 9]);
+pub(super) const HOST: MacAddr = MacAddr([2, 0, 0, 0, 0, 9]);
 const START: Time = Time::from_nanos(5_000_000_000);
 
 pub(super) fn port(index: usize) -> PortIndex {
@@ -46,7 +49,7 @@ pub(super) fn nth_group(n: u16) -> GroupAddr {
 }
 
 /// What the host 10.`port`.0.9 sends.
-fn from_host(port_index: usize, message: Outgoing) -> Vec<u8> {
+pub(super) fn from_host(port_index: usize, message: Outgoing) -> Vec<u8> {
     emit(message, HOST, Ipv4Addr::new(10, port_index as u8, 0, 9), 0).as_slice().to_vec()
 }
 
@@ -89,7 +92,10 @@ pub(super) fn words(frame: &[u8]) -> String {
 /// Takes frames as long as it has room.
 pub(super) struct Sent {
     pub(super) room: usize,
+    /// IGMP in words.
     pub(super) frames: Vec<(Time, usize, String)>,
+    /// What is for the ports' neighbours.
+    pub(super) others: Vec<(Time, usize, Vec<u8>)>,
 }
 
 impl Outlet for Sent {
@@ -99,7 +105,11 @@ impl Outlet for Sent {
 
     fn send(&mut self, now: Time, port: PortIndex, frame: &[u8]) {
         self.room = self.room.checked_sub(1).expect("asked for room before");
-        self.frames.push((now, port.get(), words(frame)));
+        match punt_kind(frame) {
+            PuntKind::Igmp => self.frames.push((now, port.get(), words(frame))),
+            PuntKind::Neighbour => self.others.push((now, port.get(), frame.to_vec())),
+            PuntKind::Sample => panic!("the control thread sends no data"),
+        }
     }
 }
 
@@ -135,6 +145,12 @@ impl Plan {
 
     pub(super) fn sources(mut self, port_index: usize, sources: Sources) -> Self {
         self.ports[port_index].sources = sources;
+        self
+    }
+
+    /// The ports have no addresses to announce.
+    pub(super) fn without_neighbours(mut self) -> Self {
+        self.ports.iter_mut().for_each(|port| port.address = None);
         self
     }
 
@@ -182,7 +198,7 @@ impl Plan {
     }
 }
 
-fn info(index: usize, name: &str, role: PortRole) -> PortInfo {
+pub(super) fn info(index: usize, name: &str, role: PortRole) -> PortInfo {
     let address = match &role {
         PortRole::Upstream(settings) => settings.address,
         PortRole::Client(settings) => settings.address,
@@ -234,14 +250,15 @@ impl Bench {
             counters: counters.clone(),
             router_mac: ROUTER,
         });
+        let spare = info(C, "spare", PortRole::Client(ClientPortSettings::default()));
         let mut punted = Vec::new();
-        for port in &parts.configuration.ports {
+        for port in parts.configuration.ports.iter().chain([&spare]) {
             let (punt, ring) = frame_ring(64);
             punted.push(ring);
             let ingress = Ingress::new(&port.ingress);
             forwarder.add_port(port.index, ingress, punt, Policer::new(1, 1), port.mtu);
         }
-        let outlet = Sent { room: usize::MAX, frames: Vec::new() };
+        let outlet = Sent { room: usize::MAX, frames: Vec::new(), others: Vec::new() };
         let agent = Agent::new(START, parts);
         let mut bench = Self { agent, masks, now: START, outlet, counters, forwarder, punted };
         bench.poll();
@@ -309,6 +326,14 @@ impl Bench {
     /// Frames that came in by the port and were dropped for this reason.
     pub(super) fn dropped(&self, ingress: usize, reason: DropReason) -> u64 {
         self.counters.port(port(ingress)).dropped(reason).get()
+    }
+
+    /// What is configured, changed by `change`, is configured, and the agent does what follows.
+    pub(super) fn configure(&mut self, change: impl FnOnce(&mut Configuration)) {
+        let mut next = self.agent.configuration.clone();
+        change(&mut next);
+        self.agent.configure(self.now, next);
+        self.poll();
     }
 
     pub(super) fn ask(&mut self, request: Request) -> Reply {

@@ -2,9 +2,11 @@
 //! masks, the control thread on real rings, the socket with clients of every sort.
 
 mod bench;
+mod configuration;
 mod explain;
 mod masks;
 mod members;
+mod neighbours;
 mod outlet;
 mod server;
 mod show;

@@ -68,7 +68,7 @@ fn parts(agent: impl FnOnce(Time) -> Agent, inject: usize) -> (ControlParts, End
 }
 
 fn started(inject: usize) -> (ControlHandle, JoinHandle<Agent>, Ends) {
-    let (parts, ends) = parts(|now| Plan::new().agent(now), inject);
+    let (parts, ends) = parts(|now| Plan::new().without_neighbours().agent(now), inject);
     let (handle, thread) = spawn(parts).unwrap();
     (handle, thread, ends)
 }
@@ -123,7 +123,7 @@ impl HeldUp {
             let _ = released.recv();
             MbufView::default()
         };
-        let (parts, _ends) = parts(|now| Plan::new().agent_with(now, look), 64);
+        let (parts, _ends) = parts(|now| Plan::new().without_neighbours().agent_with(now, look), 64);
         let (handle, thread) = spawn(parts).unwrap();
         let asker = handle.clone();
         let asked = std::thread::spawn(move || asker.request(Request::ShowStatus, LONG));
@@ -221,7 +221,7 @@ fn requests_behind_a_shutdown_fail_at_once() {
 
 #[test]
 fn a_request_that_waits_when_the_thread_ends_is_told_so() {
-    let (parts, _ends) = parts(|now| Plan::new().agent(now), 64);
+    let (parts, _ends) = parts(|now| Plan::new().without_neighbours().agent(now), 64);
     let (handle, control) = Control::new(parts);
     let asked = std::thread::spawn(move || handle.request(Request::ShowStatus, LONG));
     while control.inputs.is_empty() {
@@ -233,7 +233,7 @@ fn a_request_that_waits_when_the_thread_ends_is_told_so() {
 
 #[test]
 fn without_a_handle_left_the_thread_ends_by_itself() {
-    let (parts, ends) = parts(|now| Plan::new().agent(now), 64);
+    let (parts, ends) = parts(|now| Plan::new().without_neighbours().agent(now), 64);
     let (handle, mut control) = Control::new(parts);
     assert!(control.turn().is_continue());
     drop(handle);
@@ -243,7 +243,7 @@ fn without_a_handle_left_the_thread_ends_by_itself() {
 
 #[test]
 fn while_the_worker_is_behind_frames_stay_in_their_bounded_rings() {
-    let (parts, mut ends) = parts(|now| Plan::new().agent(now), 2);
+    let (parts, mut ends) = parts(|now| Plan::new().without_neighbours().agent(now), 2);
     let (_handle, mut control) = Control::new(parts);
     // The first report and the first query fill the ring; the second query waits.
     ends.punt(A, &join(A, nth_group(0))).unwrap();
@@ -272,7 +272,8 @@ fn while_the_worker_is_behind_frames_stay_in_their_bounded_rings() {
 
 #[test]
 fn one_ports_flood_leaves_the_others_their_turn() {
-    let (mut parts, mut ends) = parts(|now| Plan { max_groups: 4096, ..Plan::new() }.agent(now), 4096);
+    let (mut parts, mut ends) =
+        parts(|now| Plan { max_groups: 4096, ..Plan::new().without_neighbours() }.agent(now), 4096);
     let (flood, punted) = frame_ring(1024);
     (ends.punt[A], parts.punted[A]) = (flood, punted);
     let (_handle, mut control) = Control::new(parts);
