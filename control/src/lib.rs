@@ -12,6 +12,7 @@ mod explain;
 mod log;
 mod masks;
 mod neighbours;
+mod policies;
 mod server;
 mod show;
 mod socket_file;

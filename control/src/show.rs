@@ -3,16 +3,18 @@
 use std::collections::BTreeMap;
 
 use api::{
-    CountersReply, ErrorReply, GroupView, GroupsReply, LinkState, MemberState, MemberView, PortCounters,
-    PortView, PortsReply, QuerierRole, QuerierView, Reply, Request, StatusReply, UpstreamView, seconds,
+    CountersReply, ErrorReply, GroupView, GroupsReply, HeldBack, LinkState, MemberState, MemberView,
+    PortCounters, PortView, PortsReply, QuerierRole, QuerierView, QueryView, Reply, Request, StatusReply,
+    UpstreamView, seconds,
 };
 use forwarding::PortCountersSnapshot;
 use igmp::{PortRole, ReceivedType, SentType, Verdict, Version};
 use types::{GroupAddr, PortIndex, Time};
 
 use crate::agent::Agent;
-use crate::configuration::PortInfo;
+use crate::configuration::{self, PortInfo};
 use crate::explain;
+use crate::policies::policies;
 
 /// Answers `request` from the agent's state and the workers' counters.
 pub(crate) fn answer(agent: &mut Agent, now: Time, request: &Request) -> Reply {
@@ -49,6 +51,7 @@ fn groups(agent: &Agent, now: Time) -> GroupsReply {
                 upstream: UpstreamView::default(),
                 frames: counters.frames,
                 bytes: counters.bytes,
+                filtered: counters.filtered,
             }
         }));
     };
@@ -66,6 +69,7 @@ fn groups(agent: &Agent, now: Time) -> GroupsReply {
                     igmp::MemberState::Checking => MemberState::CheckingMembership,
                     igmp::MemberState::Static => MemberState::Static,
                 },
+                held_back: held_back(agent, member.group, member.port),
             });
         });
     }
@@ -78,6 +82,20 @@ fn groups(agent: &Agent, now: Time) -> GroupsReply {
         });
     }
     GroupsReply { groups: groups.into_values().collect() }
+}
+
+/// Why the group is not forwarded to a port that has a member.
+fn held_back(agent: &Agent, group: GroupAddr, port: PortIndex) -> Option<HeldBack> {
+    let info = agent.port(port)?;
+    if agent.unplaced.contains(&(group, port)) {
+        Some(HeldBack::NoRoom)
+    } else if !info.link_up {
+        Some(HeldBack::NoCarrier)
+    } else if !info.forward_when_not_querier && !agent.is_querier(port) {
+        Some(HeldBack::NotQuerier)
+    } else {
+        None
+    }
 }
 
 fn version(version: Version) -> u8 {
@@ -95,19 +113,31 @@ fn ports(agent: &Agent, now: Time) -> PortsReply {
 fn port_view(agent: &Agent, now: Time, port: &PortInfo) -> PortView {
     let counters = total(agent, port.index);
     let igmp = agent.proxy.port_view(now, port.index);
+    let until = |at: Time| Some(seconds(at.saturating_since(now)));
     let querier = igmp.and_then(|view| match view.role {
         PortRole::Querier { next_query } => Some(QuerierView {
             role: QuerierRole::Querier,
             address: view.querier.filter(|a| !a.is_unspecified()),
-            next_query_s: Some(seconds(next_query.saturating_since(now))),
+            next_query_s: until(next_query),
+            takeover_s: None,
         }),
-        PortRole::NonQuerier { querier, .. } => {
-            Some(QuerierView { role: QuerierRole::NonQuerier, address: Some(querier), next_query_s: None })
-        }
-        PortRole::Silent => {
-            Some(QuerierView { role: QuerierRole::Querier, address: None, next_query_s: None })
-        }
+        PortRole::NonQuerier { querier, until: takeover, .. } => Some(QuerierView {
+            role: QuerierRole::NonQuerier,
+            address: Some(querier),
+            next_query_s: None,
+            takeover_s: until(takeover),
+        }),
+        PortRole::Silent => Some(QuerierView {
+            role: QuerierRole::Querier,
+            address: None,
+            next_query_s: None,
+            takeover_s: None,
+        }),
         PortRole::Upstream { .. } => None,
+    });
+    let last_query = igmp.and_then(|view| match view.role {
+        PortRole::Upstream { query, .. } => query,
+        PortRole::Querier { .. } | PortRole::NonQuerier { .. } | PortRole::Silent => None,
     });
     PortView {
         name: port.name.clone(),
@@ -118,6 +148,16 @@ fn port_view(agent: &Agent, now: Time, port: &PortInfo) -> PortView {
         mac: port.mac,
         address: port.address,
         querier,
+        last_query: last_query.map(|query| QueryView {
+            source: query.source,
+            version: version(query.version),
+            age_s: seconds(now.saturating_since(query.at)),
+        }),
+        policies: policies(port),
+        max_groups: match &port.role {
+            configuration::PortRole::Client(settings) => Some(settings.max_groups.into()),
+            configuration::PortRole::Upstream(_) => None,
+        },
         groups: igmp.map_or(0, |view| view.groups as u64),
         rx_frames: counters.rx_frames,
         rx_bytes: counters.rx_bytes,

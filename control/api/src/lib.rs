@@ -31,8 +31,8 @@ pub use client::{CHANGE_TIMEOUT, Client, ClientError, DEFAULT_SOCKET, DEFAULT_TI
 pub use explain::{Check, ExplainReply, Topic};
 pub use line::{LineBuffer, LineTooLong, MAX_REPLY_LINE, MAX_REQUEST_LINE};
 pub use reply::{
-    CountersReply, ErrorReply, GroupView, GroupsReply, LinkState, MbufView, MemberState, MemberView,
-    PortCounters, PortRole, PortView, PortsReply, QuerierRole, QuerierView, Reply, StatusReply, UpstreamView,
-    seconds,
+    CountersReply, ErrorReply, GroupView, GroupsReply, HeldBack, LinkState, MbufView, MemberState,
+    MemberView, PortCounters, PortRole, PortView, PortsReply, QuerierRole, QuerierView, QueryView, Reply,
+    StatusReply, UpstreamView, seconds,
 };
 pub use request::{Edit, MAX_EDITS, Request};

@@ -96,6 +96,9 @@ pub struct GroupView {
     pub frames: u64,
     /// Their bytes, Ethernet headers included.
     pub bytes: u64,
+    /// Frames of it that were dropped because `sources-allowed` does not name their source; not among `frames`.
+    #[serde(default)]
+    pub filtered: u64,
 }
 
 /// One port's membership of a group.
@@ -113,6 +116,32 @@ pub struct MemberView {
     pub expires_s: Option<f64>,
     /// The state.
     pub state: MemberState,
+    /// Why the group is not forwarded to the port at present; `null` when it is.
+    #[serde(default)]
+    pub held_back: Option<HeldBack>,
+}
+
+/// Why a group is not forwarded to a port that has a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeldBack {
+    /// The group table has no room for the group.
+    NoRoom,
+    /// The port has no carrier.
+    NoCarrier,
+    /// Another router is querier there, and forwards.
+    NotQuerier,
+}
+
+impl HeldBack {
+    /// The word in the `held_back` field.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NoRoom => "no-room",
+            Self::NoCarrier => "no-carrier",
+            Self::NotQuerier => "not-querier",
+        }
+    }
 }
 
 /// State of a group on a port, in the words of RFC 2236, section 7.
@@ -178,8 +207,17 @@ pub struct PortView {
     pub address: Option<Ipv4Net>,
     /// Who asks there; `null` on the provider port, where we never do.
     pub querier: Option<QuerierView>,
+    /// The last query heard on the provider port; `null` on client ports, and where none was heard.
+    #[serde(default)]
+    pub last_query: Option<QueryView>,
+    /// The settings of the port that are not at their default, but for the timers: keys, and values as TOML.
+    #[serde(default)]
+    pub policies: BTreeMap<String, String>,
     /// Groups with a member there; on the provider port, groups asked for.
     pub groups: u64,
+    /// The most groups that may have a member there; `null` on the provider port.
+    #[serde(default)]
+    pub max_groups: Option<u64>,
     /// Frames received.
     pub rx_frames: u64,
     /// Bytes received.
@@ -241,6 +279,20 @@ pub struct QuerierView {
     pub address: Option<Ipv4Addr>,
     /// Seconds until our next general query; `null` while we send none.
     pub next_query_s: Option<f64>,
+    /// Seconds until we are querier again if the other router falls silent; `null` while we are.
+    #[serde(default)]
+    pub takeover_s: Option<f64>,
+}
+
+/// A query heard.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct QueryView {
+    /// Who asked.
+    pub source: Ipv4Addr,
+    /// By which version of IGMP: 1, 2 or 3.
+    pub version: u8,
+    /// Seconds since.
+    pub age_s: f64,
 }
 
 /// Our part in the querier election (RFC 2236, section 7).

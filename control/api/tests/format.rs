@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use api::{
-    CountersReply, ErrorReply, GroupView, GroupsReply, LinkState, MbufView, MemberState, MemberView,
-    PortCounters, PortRole, PortView, PortsReply, QuerierRole, QuerierView, Reply, StatusReply, UpstreamView,
-    seconds,
+    ChangedReply, Check, CountersReply, ErrorReply, ExplainReply, GroupView, GroupsReply, HeldBack,
+    LinkState, MbufView, MemberState, MemberView, PortCounters, PortRole, PortView, PortsReply, QuerierRole,
+    QuerierView, QueryView, Reply, StatusReply, Topic, UpstreamView, seconds,
 };
 
 /// Asserts the line, and that it reads back.
@@ -29,17 +29,20 @@ fn groups() {
             age_s: seconds(Duration::from_millis(65_250)),
             expires_s: Some(260.0),
             state: MemberState::CheckingMembership,
+            held_back: Some(HeldBack::NoRoom),
         }],
         upstream: UpstreamView { joined: true, last_report_s: None },
         frames: 12,
         bytes: u64::MAX,
+        filtered: 3,
     };
     written(
         Reply::Groups(GroupsReply { groups: vec![group] }),
         &[
             "{\"groups\":{\"groups\":[{\"group\":\"239.2.2.2\",\"members\":[{\"port\":\"hall-a\",\"version\":2,",
-            "\"last_reporter\":\"10.1.0.4\",\"age_s\":65.25,\"expires_s\":260.0,\"state\":\"checking-membership\"}],",
-            "\"upstream\":{\"joined\":true,\"last_report_s\":null},\"frames\":12,\"bytes\":18446744073709551615}]}}",
+            "\"last_reporter\":\"10.1.0.4\",\"age_s\":65.25,\"expires_s\":260.0,\"state\":\"checking-membership\",",
+            "\"held_back\":\"no-room\"}],",
+            "\"upstream\":{\"joined\":true,\"last_report_s\":null},\"frames\":12,\"bytes\":18446744073709551615,\"filtered\":3}]}}",
         ],
     );
 }
@@ -58,8 +61,12 @@ fn ports() {
             role: QuerierRole::NonQuerier,
             address: Some(Ipv4Addr::new(10, 1, 0, 9)),
             next_query_s: None,
+            takeover_s: Some(200.0),
         }),
+        last_query: None,
+        policies: BTreeMap::from([("ignore-v1".to_owned(), "true".to_owned())]),
         groups: 1,
+        max_groups: Some(9),
         rx_frames: 2,
         rx_bytes: 3,
         tx_frames: 4,
@@ -71,21 +78,26 @@ fn ports() {
         link: LinkState::Down,
         address: None,
         querier: None,
+        last_query: Some(QueryView { source: Ipv4Addr::new(10, 0, 0, 254), version: 3, age_s: 1.5 }),
+        policies: BTreeMap::new(),
+        max_groups: None,
         ..port.clone()
     };
     let head = "{\"name\":\"hall-a\",\"device\":\"eth1\",\"driver\":\"net_af_packet\",";
-    let tail = "\"groups\":1,\"rx_frames\":2,\"rx_bytes\":3,\"tx_frames\":4,\"tx_bytes\":5,\"drops\":6}";
+    let tail = "\"rx_frames\":2,\"rx_bytes\":3,\"tx_frames\":4,\"tx_bytes\":5,\"drops\":6}";
     written(
         Reply::Ports(PortsReply { ports: vec![port, upstream] }),
         &[
             "{\"ports\":{\"ports\":[",
             head,
             "\"role\":\"client\",\"link\":\"up\",\"mac\":\"02:00:00:00:00:01\",\"address\":\"10.1.0.1/24\",",
-            "\"querier\":{\"role\":\"non-querier\",\"address\":\"10.1.0.9\",\"next_query_s\":null},",
+            "\"querier\":{\"role\":\"non-querier\",\"address\":\"10.1.0.9\",\"next_query_s\":null,",
+            "\"takeover_s\":200.0},\"last_query\":null,\"policies\":{\"ignore-v1\":\"true\"},\"groups\":1,\"max_groups\":9,",
             tail,
             ",",
             head,
             "\"role\":\"upstream\",\"link\":\"down\",\"mac\":\"02:00:00:00:00:01\",\"address\":null,\"querier\":null,",
+            "\"last_query\":{\"source\":\"10.0.0.254\",\"version\":3,\"age_s\":1.5},\"policies\":{},\"groups\":1,\"max_groups\":null,",
             tail,
             "]}}",
         ],
@@ -140,9 +152,51 @@ fn status() {
 }
 
 #[test]
+fn explanations() {
+    let reply = ExplainReply {
+        group: "239.2.2.2".parse().unwrap(),
+        port: Some("hall-a".to_owned()),
+        dark: None,
+        verdict: "v".to_owned(),
+        cure: None,
+        checks: vec![Check {
+            topic: Topic::Upstream,
+            port: None,
+            ok: Some(false),
+            text: "t".to_owned(),
+            cure: Some("c".to_owned()),
+        }],
+        watching: true,
+    };
+    written(
+        Reply::Explain(reply),
+        &[
+            "{\"explain\":{\"group\":\"239.2.2.2\",\"port\":\"hall-a\",\"dark\":null,\"verdict\":\"v\",\"cure\":null,",
+            "\"checks\":[{\"topic\":\"upstream\",\"port\":null,\"ok\":false,\"text\":\"t\",\"cure\":\"c\"}],\"watching\":true}}",
+        ],
+    );
+}
+
+#[test]
+fn changes() {
+    let reply = ChangedReply {
+        applied: vec!["a".to_owned()],
+        restart: vec![],
+        switch_ms: Some(1.5),
+        removal_us: None,
+    };
+    written(
+        Reply::Changed(reply),
+        &["{\"changed\":{\"applied\":[\"a\"],\"restart\":[],\"switch_ms\":1.5,\"removal_us\":null}}"],
+    );
+}
+
+#[test]
 fn errors() {
     let error = ErrorReply::new("a \"b\"\n", "c");
     written(Reply::Error(error), &["{\"error\":{\"message\":\"a \\\"b\\\"\\n\",\"cure\":\"c\"}}"]);
+    let error = ErrorReply { details: vec!["d".to_owned()], ..ErrorReply::new("m", "c") };
+    written(Reply::Error(error), &["{\"error\":{\"message\":\"m\",\"cure\":\"c\",\"details\":[\"d\"]}}"]);
 }
 
 #[test]
@@ -177,11 +231,18 @@ fn words_are_what_the_fields_have() {
     for state in [MembersPresent, V1MembersPresent, CheckingMembership, Static] {
         assert_eq!(word(state), state.name());
     }
+    use Topic::{Allowed, Arriving, Asked, Dropped, Leaving, Proxy, Querier, Upstream};
+    for topic in [Proxy, Allowed, Asked, Querier, Upstream, Arriving, Dropped, Leaving] {
+        assert_eq!(word(topic), topic.name());
+    }
     for role in [PortRole::Upstream, PortRole::Client] {
         assert_eq!(word(role), role.name());
     }
     for link in [LinkState::Up, LinkState::Down] {
         assert_eq!(word(link), link.name());
+    }
+    for held_back in [HeldBack::NoRoom, HeldBack::NoCarrier, HeldBack::NotQuerier] {
+        assert_eq!(word(held_back), held_back.name());
     }
     for role in [QuerierRole::Querier, QuerierRole::NonQuerier] {
         assert_eq!(word(role), role.name());

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use api::{
-    CountersReply, GroupView, GroupsReply, LinkState, MemberState, MemberView, PortView, PortsReply,
-    QuerierRole, QuerierView, StatusReply,
+    CountersReply, GroupView, GroupsReply, HeldBack, LinkState, MemberState, MemberView, PortView,
+    PortsReply, QuerierRole, StatusReply,
 };
 
 use crate::table::Align::{Left, Right};
@@ -23,6 +23,7 @@ pub(crate) fn groups(reply: &GroupsReply, color: bool) -> String {
         ("GROUP", Left),
         ("FRAMES", Right),
         ("BYTES", Right),
+        ("FILTERED", Right),
         ("UPSTREAM", Left),
         ("PORT", Left),
         ("STATE", Left),
@@ -37,7 +38,15 @@ pub(crate) fn groups(reply: &GroupsReply, color: bool) -> String {
             true => Cell::toned("joined", Tone::Good),
             false => "-".into(),
         };
-        let mut heads = Some([count(group.frames).into(), bytes(group.bytes).into(), upstream]);
+        let mut heads = Some([
+            count(group.frames).into(),
+            bytes(group.bytes).into(),
+            Cell::toned(
+                count(group.filtered),
+                if group.filtered > 0 { Tone::Attention } else { Tone::Plain },
+            ),
+            upstream,
+        ]);
         let mut ports: Vec<&MemberView> = group.members.iter().collect();
         ports.sort_by(|a, b| a.port.cmp(&b.port));
         members += ports.len();
@@ -45,9 +54,11 @@ pub(crate) fn groups(reply: &GroupsReply, color: bool) -> String {
         let rows = ports.into_iter().map(member_cells).collect::<Vec<_>>();
         let rows = if rows.is_empty() { vec![std::array::from_fn(|_| "-".into())] } else { rows };
         for [port, state, version, reporter, age, expires] in rows {
-            let [frames, size, upstream] = heads.take().unwrap_or_else(|| std::array::from_fn(|_| "".into()));
+            let [frames, size, filtered, upstream] =
+                heads.take().unwrap_or_else(|| std::array::from_fn(|_| "".into()));
             let name = group.group.to_string().into();
-            table.push([name, frames, size, upstream, port, state, version, reporter, age, expires]);
+            table
+                .push([name, frames, size, filtered, upstream, port, state, version, reporter, age, expires]);
         }
     }
     let mut out = table.render(color);
@@ -57,11 +68,15 @@ pub(crate) fn groups(reply: &GroupsReply, color: bool) -> String {
 }
 
 fn member_cells(member: &MemberView) -> [Cell; 6] {
-    let state = match member.state {
-        MemberState::MembersPresent => Cell::toned("member", Tone::Good),
-        MemberState::V1MembersPresent => Cell::toned("v1 member", Tone::Good),
-        MemberState::Static => Cell::toned("static", Tone::Good),
-        MemberState::CheckingMembership => Cell::toned("checking", Tone::Attention),
+    let (state, tone) = match member.state {
+        MemberState::MembersPresent => ("member", Tone::Good),
+        MemberState::V1MembersPresent => ("v1 member", Tone::Good),
+        MemberState::Static => ("static", Tone::Good),
+        MemberState::CheckingMembership => ("checking", Tone::Attention),
+    };
+    let state = match member.held_back {
+        None => Cell::toned(state, tone),
+        Some(why) => Cell::toned(format!("{state}, {}", held_back(why)), Tone::Bad),
     };
     [
         member.port.as_str().into(),
@@ -73,7 +88,15 @@ fn member_cells(member: &MemberView) -> [Cell; 6] {
     ]
 }
 
-/// A line for each port, in the order of the settings.
+fn held_back(why: HeldBack) -> &'static str {
+    match why {
+        HeldBack::NoRoom => "no room",
+        HeldBack::NoCarrier => "no carrier",
+        HeldBack::NotQuerier => "not querier",
+    }
+}
+
+/// A line for each port, in the order of the settings; below, the policies that are not at their default.
 pub(crate) fn ports(reply: &PortsReply, color: bool) -> String {
     if reply.ports.is_empty() {
         return "there is no port\n".to_owned();
@@ -98,7 +121,19 @@ pub(crate) fn ports(reply: &PortsReply, color: bool) -> String {
     for port in &reply.ports {
         table.push(port_cells(port));
     }
-    table.render(color)
+    table.render(color) + &policies(reply, color)
+}
+
+fn policies(reply: &PortsReply, color: bool) -> String {
+    let mut table = Table::new([("PORT", Left), ("POLICY", Left), ("VALUE", Left)]);
+    let mut rows = 0;
+    for port in &reply.ports {
+        for (key, value) in &port.policies {
+            table.push([port.name.as_str().into(), key.as_str().into(), value.as_str().into()]);
+            rows += 1;
+        }
+    }
+    if rows == 0 { String::new() } else { "\n".to_owned() + &table.render(color) }
 }
 
 fn port_cells(port: &PortView) -> [Cell; 15] {
@@ -107,6 +142,10 @@ fn port_cells(port: &PortView) -> [Cell; 15] {
         LinkState::Down => Tone::Bad,
     };
     let next_query = port.querier.as_ref().and_then(|querier| querier.next_query_s).map(time);
+    let groups = match port.max_groups {
+        Some(most) => format!("{}/{}", count(port.groups), count(most)),
+        None => count(port.groups),
+    };
     let drops = if port.drops > 0 { Tone::Attention } else { Tone::Plain };
     [
         port.name.as_str().into(),
@@ -116,9 +155,9 @@ fn port_cells(port: &PortView) -> [Cell; 15] {
         port.driver.as_str().into(),
         port.mac.to_string().into(),
         Cell::optional(port.address.map(|address| address.to_string())),
-        port.querier.as_ref().map_or_else(|| "-".into(), querier_cell),
+        querier_cell(port),
         Cell::optional(next_query),
-        count(port.groups).into(),
+        groups.into(),
         count(port.rx_frames).into(),
         bytes(port.rx_bytes).into(),
         count(port.tx_frames).into(),
@@ -127,11 +166,23 @@ fn port_cells(port: &PortView) -> [Cell; 15] {
     ]
 }
 
-fn querier_cell(querier: &QuerierView) -> Cell {
-    let address = querier.address.map_or_else(|| "0.0.0.0".to_owned(), |address| address.to_string());
-    match querier.role {
-        QuerierRole::Querier => format!("self ({address})").into(),
-        QuerierRole::NonQuerier => Cell::toned(format!("other ({address})"), Tone::Attention),
+/// Who asks there: we, another router and when we take over from it, the provider's router and when it last did.
+fn querier_cell(port: &PortView) -> Cell {
+    match (&port.querier, &port.last_query) {
+        (Some(querier), _) => {
+            let address = querier.address.map_or_else(|| "0.0.0.0".to_owned(), |address| address.to_string());
+            match (querier.role, querier.takeover_s) {
+                (QuerierRole::Querier, _) => format!("self ({address})").into(),
+                (QuerierRole::NonQuerier, Some(s)) => {
+                    Cell::toned(format!("other ({address}, {} left)", time(s)), Tone::Attention)
+                }
+                (QuerierRole::NonQuerier, None) => Cell::toned(format!("other ({address})"), Tone::Attention),
+            }
+        }
+        (None, Some(query)) => {
+            format!("{} (v{}, {} ago)", query.source, query.version, time(query.age_s)).into()
+        }
+        (None, None) => "-".into(),
     }
 }
 

@@ -5,12 +5,16 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use api::{
-    CountersReply, GroupView, GroupsReply, LinkState, MemberState, PortView, PortsReply, QuerierRole, Reply,
-    Request, StatusReply,
+    CountersReply, GroupView, GroupsReply, HeldBack, LinkState, MemberState, PortView, PortsReply,
+    QuerierRole, Reply, Request, StatusReply,
 };
-use types::DropReason;
+use igmp::wire::{Outgoing, emit};
+use igmp::{FastLeave, LeavePolicy, QuerierVersion};
+use settings::Sources;
+use types::{AccessList, DropReason, MacAddr};
 
 use super::bench::{A, B, Bench, Plan, ROUTER, WAN, group, port};
+use crate::PortRole;
 
 fn groups(bench: &mut Bench) -> Vec<GroupView> {
     match bench.ask(Request::ShowGroups) {
@@ -169,4 +173,135 @@ fn status_shows_the_process() {
     bench.poll();
     let shown = status(&mut bench);
     assert_eq!((shown.enabled, shown.groups), (false, 0));
+}
+
+/// A query on the port, from 10.`port`.0.`host`.
+fn query(bench: &mut Bench, port_index: usize, host: u8) {
+    let source = Ipv4Addr::new(10, port_index as u8, 0, host);
+    let mac = MacAddr([2, 0, 0, 0, 0, host]);
+    let frame = emit(Outgoing::GeneralQuery { max_resp_ds: 100 }, mac, source, 0);
+    bench.receive(port_index, frame.as_slice());
+}
+
+#[test]
+fn members_that_get_nothing_are_marked_with_the_reason() {
+    let mut plan = Plan { max_groups: 1, ..Plan::new() };
+    match &mut plan.ports[A].role {
+        PortRole::Client(settings) => settings.address = "10.1.0.5/24".parse().ok(),
+        PortRole::Upstream(_) => unreachable!("a client port"),
+    }
+    let mut bench = Bench::new(plan);
+    bench.join(A, group("239.2.2.2"));
+    bench.join(A, group("239.2.2.3"));
+    let held = |bench: &mut Bench| -> Vec<_> {
+        groups(bench).iter().flat_map(|view| &view.members).map(|member| member.held_back).collect()
+    };
+    assert_eq!(held(&mut bench), [None, Some(HeldBack::NoRoom)]);
+
+    query(&mut bench, A, 2);
+    assert_eq!(held(&mut bench), [Some(HeldBack::NotQuerier), Some(HeldBack::NoRoom)]);
+    assert_eq!(bench.data(WAN, group("239.2.2.2")).to_bits(), 0, "as it says");
+    let querier = ports(&mut bench)[A].querier.clone().unwrap();
+    assert_eq!((querier.role, querier.address), (QuerierRole::NonQuerier, Some(Ipv4Addr::new(10, 1, 0, 2))));
+    assert_eq!((querier.next_query_s, querier.takeover_s), (None, Some(255.0)));
+
+    bench.link(A, false);
+    assert_eq!(held(&mut bench), [Some(HeldBack::NoCarrier), Some(HeldBack::NoRoom)]);
+}
+
+#[test]
+fn r85_frames_of_other_sources_are_shown_with_their_group() {
+    let mut plan = Plan::new();
+    plan.ports[WAN].ingress.sources_allowed = vec!["10.0.0.80/32".parse().unwrap()];
+    let mut bench = Bench::new(plan);
+    bench.join(A, group("239.2.2.2"));
+    (0..3).for_each(|_| _ = bench.data(WAN, group("239.2.2.2")));
+    let shown = &groups(&mut bench)[0];
+    assert_eq!((shown.frames, shown.filtered), (0, 3));
+}
+
+#[test]
+fn the_providers_last_query_is_shown() {
+    let mut bench = Bench::new(Plan::new());
+    assert_eq!(ports(&mut bench)[WAN].last_query, None);
+    query(&mut bench, WAN, 254);
+    bench.run(Duration::from_secs(3));
+    let shown = ports(&mut bench);
+    let query = shown[WAN].last_query.as_ref().unwrap();
+    assert_eq!((query.source, query.version, query.age_s), (Ipv4Addr::new(10, 0, 0, 254), 2, 3.0));
+    assert!(shown[A].last_query.is_none() && shown[WAN].querier.is_none());
+}
+
+#[test]
+fn policies_that_are_not_at_their_default_are_shown_as_the_settings_have_them() {
+    let mut plan = Plan::new().sources(B, Sources::WhileQuerier);
+    plan.ports[B].forward_when_not_querier = true;
+    plan.ports[WAN].ingress.sources_allowed = vec!["10.0.0.0/24".parse().unwrap()];
+    match &mut plan.ports[B].role {
+        PortRole::Client(settings) => {
+            settings.access = AccessList::new(vec!["deny 239.9.0.0/16".parse().unwrap()]);
+            settings.fast_leave = FastLeave::Tracked;
+            settings.version = QuerierVersion::V1;
+            settings.link_down_hold = Some(Duration::from_millis(2500));
+            settings.static_groups = vec![group("239.2.2.2"), group("239.2.2.3")];
+            settings.querier_address = Some(Ipv4Addr::new(10, 2, 0, 2));
+            settings.max_groups = 7;
+            settings.require_router_alert = true;
+            settings.any_ttl = true;
+            settings.require_on_link_source = true;
+            settings.ignore_v1 = true;
+            settings.report_isolated = true;
+            settings.router_discovery = true;
+        }
+        PortRole::Upstream(_) => unreachable!("a client port"),
+    }
+    match &mut plan.ports[WAN].role {
+        PortRole::Upstream(settings) => {
+            settings.suppress = false;
+            settings.leave = LeavePolicy::LastReporter;
+            settings.re_report_interval = Some(Duration::from_secs(60));
+            settings.require_router_alert = true;
+            settings.any_ttl = true;
+        }
+        PortRole::Client(_) => unreachable!("the provider's port"),
+    }
+    let shown = ports(&mut Bench::new(plan));
+    let lines = |index: usize| -> Vec<_> {
+        shown[index].policies.iter().map(|(key, value)| format!("{key} = {value}")).collect()
+    };
+    assert_eq!(
+        lines(WAN),
+        [
+            "any-ttl = true",
+            "leave = \"last-reporter\"",
+            "re-report-interval = \"60s\"",
+            "require-router-alert = true",
+            "sources-allowed = [\"10.0.0.0/24\"]",
+            "suppress = false",
+        ]
+    );
+    assert_eq!(lines(A), [""; 0]);
+    assert_eq!(
+        lines(B),
+        [
+            "access = [\"deny 239.9.0.0/16\"]",
+            "any-ttl = true",
+            "fast-leave = \"tracked\"",
+            "forward-when-not-querier = true",
+            "igmp-version = 1",
+            "ignore-v1 = true",
+            "link-down-hold = \"2.5s\"",
+            "querier-address = \"10.2.0.2\"",
+            "report-isolated = true",
+            "require-on-link-source = true",
+            "require-router-alert = true",
+            "router-discovery = true",
+            "sources = \"querier\"",
+            "static-groups = [\"239.2.2.2\", \"239.2.2.3\"]",
+        ]
+    );
+    assert_eq!(
+        (shown[WAN].max_groups, shown[A].max_groups, shown[B].max_groups),
+        (None, Some(16_384), Some(7))
+    );
 }

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use api::{
-    CountersReply, ErrorReply, GroupView, GroupsReply, LinkState, MbufView, MemberState, MemberView,
-    PortCounters, PortRole, PortView, PortsReply, QuerierRole, QuerierView, Reply, Request, StatusReply,
-    UpstreamView,
+    CountersReply, ErrorReply, GroupView, GroupsReply, HeldBack, LinkState, MbufView, MemberState,
+    MemberView, PortCounters, PortRole, PortView, PortsReply, QuerierRole, QuerierView, QueryView, Reply,
+    Request, StatusReply, UpstreamView,
 };
 use tempfile::TempDir;
 
@@ -18,7 +18,7 @@ use super::{ctl, golden, server, shown};
 fn member(port: &str, version: u8, host: u8, age_s: f64, state: MemberState) -> MemberView {
     let last_reporter = (host > 0).then(|| Ipv4Addr::new(10, 1, 0, host));
     let expires_s = (host > 0).then_some(252.0 - age_s / 1e3);
-    MemberView { port: port.to_owned(), version, last_reporter, age_s, expires_s, state }
+    MemberView { port: port.to_owned(), version, last_reporter, age_s, expires_s, state, held_back: None }
 }
 
 fn groups() -> GroupsReply {
@@ -28,6 +28,7 @@ fn groups() -> GroupsReply {
         upstream: UpstreamView { joined, last_report_s: joined.then_some(3.5) },
         frames,
         bytes: frames * 1358,
+        filtered: frames / 1_000_000,
     };
     GroupsReply {
         // Not in the order that is shown: 239.2.2.10 comes after 239.2.2.2.
@@ -42,7 +43,10 @@ fn groups() -> GroupsReply {
                 "239.2.2.2",
                 vec![
                     member("hall-b", 2, 4, 4.25, MemberState::CheckingMembership),
-                    member("hall-a", 3, 0, 65.0, MemberState::Static),
+                    MemberView {
+                        held_back: Some(HeldBack::NotQuerier),
+                        ..member("hall-a", 3, 0, 65.0, MemberState::Static)
+                    },
                 ],
                 true,
                 1_234_567,
@@ -62,20 +66,29 @@ fn ports() -> PortsReply {
         mac: "02:00:00:00:00:01".parse().unwrap(),
         address: Some("10.0.0.2/24".parse().unwrap()),
         querier: None,
+        last_query: Some(QueryView { source: Ipv4Addr::new(10, 0, 0, 254), version: 3, age_s: 12.5 }),
+        policies: BTreeMap::new(),
         groups: 2,
+        max_groups: None,
         rx_frames: 1_234_567,
         rx_bytes: 1_676_542_000,
         tx_frames: 12,
         tx_bytes: 720,
         drops: 0,
     };
-    let querier = |role, address, next_query_s| Some(QuerierView { role, address, next_query_s });
+    let querier = |role, address, next_query_s, takeover_s| {
+        Some(QuerierView { role, address: Some(address), next_query_s, takeover_s })
+    };
+    let policies = [("fast-leave", "\"tracked\""), ("access", "[\"deny 239.9.0.0/16\"]")];
     let hall_a = PortView {
         name: "hall-a".to_owned(),
         device: "eth1".to_owned(),
         driver: "net_af_packet".to_owned(),
         role: PortRole::Client,
-        querier: querier(QuerierRole::Querier, Some(Ipv4Addr::new(10, 1, 0, 1)), Some(31.25)),
+        querier: querier(QuerierRole::Querier, Ipv4Addr::new(10, 1, 0, 1), Some(31.25), None),
+        last_query: None,
+        policies: policies.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        max_groups: Some(5_461),
         address: Some("10.1.0.1/24".parse().unwrap()),
         drops: 1_003,
         ..wan.clone()
@@ -84,7 +97,8 @@ fn ports() -> PortsReply {
         name: "hall-b".to_owned(),
         device: "eth2".to_owned(),
         link: LinkState::Down,
-        querier: querier(QuerierRole::NonQuerier, Some(Ipv4Addr::new(10, 2, 0, 1)), None),
+        querier: querier(QuerierRole::NonQuerier, Ipv4Addr::new(10, 2, 0, 1), None, Some(251.0)),
+        policies: [("igmp-version".to_owned(), "1".to_owned())].into(),
         address: None,
         ..hall_a.clone()
     };
