@@ -70,7 +70,7 @@ impl fmt::Display for Left {
         f.write_str(match self {
             Self::Expired => "no report in time",
             Self::Leave => "leave, and nobody else answered",
-            Self::FastLeave => "leave",
+            Self::FastLeave => "leave, which is enough on this port",
             Self::AccessDenied => "the access list forbids it now",
             Self::LocalGroup => "a local group now",
             Self::SsmRange => "in the source-specific range now",

@@ -47,7 +47,7 @@ verdicts! {
     Ignored LeaveRepeated "leave-repeated" "leave while the last member queries run",
     Ignored LeaveStatic "leave-static" "leave for a static group",
     Ignored LeaveV1Host "leave-v1-host" "leave for a group with an IGMPv1 host on the port",
-    Ignored LeaveNotQuerier "leave-not-querier" "leave on a port where another router is querier",
+    Ignored LeaveNotQuerier "leave-not-querier" "leave on a port where we are not the querier",
     Ignored LeaveV1Port "leave-v1-port" "leave on a port set to IGMPv1",
     Ignored V1Ignored "v1-ignored" "IGMPv1 report on a port set to ignore them",
     Ignored LocalGroup "local-group" "for a group that the settings keep on its link",

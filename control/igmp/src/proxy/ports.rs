@@ -36,11 +36,14 @@ impl Proxy {
             self.update_client(now, port);
             return self.apply_static_groups(now, port);
         };
-        if client.settings == settings {
-            return self.handle_link(now, port, link_up);
+        if client.settings != settings {
+            let before = core::mem::replace(&mut client.settings, settings);
+            // Nothing more is sent on a link that is gone.
+            if !link_up {
+                self.handle_link(now, port, false);
+            }
+            self.apply_change(now, port, &before);
         }
-        let before = core::mem::replace(&mut client.settings, settings);
-        self.apply_change(now, port, &before);
         self.handle_link(now, port, link_up);
     }
 

@@ -19,6 +19,7 @@ mod queries;
 mod raw;
 mod scale;
 mod statics;
+mod table;
 mod v3;
 mod validity;
 mod version1;

@@ -1,6 +1,6 @@
 //! r16 to r19, r34, r94, r101: our queries on the client ports.
 
-use igmp::{PortRole, SentType};
+use igmp::{Action, PortRole, SentType};
 use types::{PortIndex, Time};
 
 use crate::bench::{A, B, Bench, Sent, WAN, client_settings, port};
@@ -46,6 +46,17 @@ fn r18_a_general_query_goes_to_all_systems_with_the_response_interval() {
     let Sent { kind, code, group, destination, .. } = bench.sent[0];
     assert_eq!((kind, code), (0x11, 100));
     assert_eq!((group, destination), (ip("0.0.0.0"), ip("224.0.0.1")));
+}
+
+/// The bench looks at the form of every frame sent; this is one seen whole.
+#[test]
+fn r101_a_query_is_eight_bytes_behind_a_header_of_24() {
+    let mut bench = Bench::bare(1);
+    bench.proxy.add_client_port(bench.now, port(A), client_settings("10.1.0.1/24"), true);
+    let Some(Action::Send { frame, .. }) = bench.proxy.poll_action() else { panic!("a query at once") };
+    let bytes = frame.as_slice();
+    assert_eq!((bytes.len(), bytes[14], &bytes[16..18]), (14 + 32, 0x46, &[0, 32][..]));
+    assert_eq!(bytes[38..], [0x11, 100, 0xee, 0x9b, 0, 0, 0, 0]);
 }
 
 #[test]
