@@ -48,6 +48,39 @@ pub struct PassReport {
     pub punted: u32,
 }
 
+/// What is known of a burst's frames before any is looked up. Frames in a row of one group are a run.
+#[derive(Default)]
+struct Sorted {
+    /// By run; 0 is what is no plain data.
+    groups: [u32; BURST],
+    runs: usize,
+    /// By frame.
+    run_of: [u8; BURST],
+    /// By frame, as in [`Verdict::Data`].
+    lens: [usize; BURST],
+    rx_bytes: u64,
+}
+
+impl Sorted {
+    /// Looks at each frame. What `is_refused` is no plain data: why it is dropped is found again.
+    #[inline(always)]
+    fn fill<F: Frame>(&mut self, frames: &[F], ingress: &Ingress, is_refused: impl Fn(&[u8]) -> bool) {
+        let (mut runs, mut rx_bytes) = (0, 0);
+        for ((frame, run), len) in frames.iter().zip(&mut self.run_of).zip(&mut self.lens) {
+            let bytes = frame.bytes();
+            rx_bytes += bytes.len() as u64;
+            let plain = !frame.is_chained() & frame.stripped_tag().is_none() & !is_refused(bytes);
+            let data = plain_data(bytes, frame.ip_checksum(), ingress).filter(|_| plain);
+            let (group, ip_end) = data.unwrap_or_default();
+            // The first frame begins a run; a remainder by BURST needs no bounds check.
+            runs += usize::from(runs == 0 || group != self.groups[(runs - 1) % BURST]);
+            self.groups[(runs - 1) % BURST] = group;
+            (*run, *len) = ((runs - 1) as u8, ip_end);
+        }
+        (self.runs, self.rx_bytes) = (runs, rx_bytes);
+    }
+}
+
 /// Frames in a row that one entry of the table counts.
 struct Run {
     slot: u32,
@@ -162,11 +195,7 @@ impl Forwarder {
         B: FrameBurst,
         E: Egress<B::Frame>,
     {
-        // Frames in a row of one group are a run, and looked up once. Group 0 is what is no plain data.
-        let mut groups = [0u32; BURST];
         let mut hits = [Hit::MISS; BURST];
-        let mut run_of = [0u8; BURST];
-        let mut lens = [0usize; BURST];
         let frames = burst.frames();
         let count = frames.len().min(BURST);
         let mut report = PassReport::default();
@@ -177,24 +206,14 @@ impl Forwarder {
             burst.drain().for_each(drop);
             return report;
         };
-        // Bit i for frame i: handled as odd, where the reason is found again.
-        let mut refused =
-            if entry.ingress.filters_sources() { refused_sources(frames, &entry.ingress) } else { 0 };
-
-        let mut rx_bytes = 0;
-        let mut runs = 0;
-        for ((frame, run), len) in frames.iter().zip(&mut run_of).zip(&mut lens) {
-            let bytes = frame.bytes();
-            rx_bytes += bytes.len() as u64;
-            let plain = !frame.is_chained() & frame.stripped_tag().is_none() & (refused & 1 == 0);
-            refused >>= 1;
-            let data = plain_data(bytes, frame.ip_checksum(), &entry.ingress).filter(|_| plain);
-            let (group, ip_end) = data.unwrap_or_default();
-            // The first frame begins a run; a remainder by BURST needs no bounds check.
-            runs += usize::from(runs == 0 || group != groups[(runs - 1) % BURST]);
-            groups[(runs - 1) % BURST] = group;
-            (*run, *len) = ((runs - 1) as u8, ip_end);
+        let mut sorted = Sorted::default();
+        if entry.ingress.filters_sources() {
+            sorted.fill(frames, &entry.ingress, |bytes| is_refused(bytes, &entry.ingress));
+        } else {
+            sorted.fill(frames, &entry.ingress, |_| false);
         }
+        let Sorted { groups, runs, run_of, lens, rx_bytes } = &sorted;
+        let runs = *runs;
         self.table.lookup_burst(&groups[..runs], &mut hits[..runs]);
 
         let (always, forward) = (self.masks.always(port), self.masks.forward(port));
@@ -238,7 +257,7 @@ impl Forwarder {
         self.table.count(run.slot, run.frames, run.bytes);
         let counters = self.counters.port(port);
         counters.rx_frames.add(count as u64);
-        counters.rx_bytes.add(rx_bytes);
+        counters.rx_bytes.add(*rx_bytes);
         counters.forwarded.add(forwarded);
         report
     }
@@ -366,12 +385,9 @@ impl Forwarder {
     }
 }
 
-/// The frames from sources that may not send data, one bit each. Of what is no data, the bit means nothing.
-#[inline(never)]
-fn refused_sources<F: Frame>(frames: &[F], ingress: &Ingress) -> u32 {
-    let is_refused = |frame: &F| {
-        let source = frame.bytes().get(SOURCE..).and_then(<[u8]>::first_chunk);
-        source.is_some_and(|octets| !ingress.allows_source(u32::from_be_bytes(*octets)))
-    };
-    frames.iter().take(BURST).enumerate().fold(0, |refused, (i, f)| refused | u32::from(is_refused(f)) << i)
+/// Whether a frame, if it is data, is from a source that may not send any (r85).
+#[inline]
+fn is_refused(frame: &[u8], ingress: &Ingress) -> bool {
+    let source = frame.get(SOURCE..).and_then(<[u8]>::first_chunk);
+    source.is_some_and(|octets| !ingress.allows_source(u32::from_be_bytes(*octets)))
 }
