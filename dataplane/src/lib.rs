@@ -1,6 +1,7 @@
 //! The proxy's process: workers on DPDK, the control thread beside them, and what starts and ends both.
 //!
-//! [`run()`] is `manifold run`, [`check()`] is `manifold check`, [`replay()`] is `manifold replay`. What a
+//! [`run()`] is `manifold run`, [`check()`] and [`explain()`] are `manifold check`, [`replay()`] is `manifold
+//! replay`. What a
 //! worker does with a frame is the `forwarding` crate's, what follows from IGMP is `control`'s.
 
 mod assembly;
@@ -21,7 +22,7 @@ use std::path::Path;
 
 pub use failure::Failure;
 pub use replay::ReplayRequest;
-pub use runtime::{check, run};
+pub use runtime::{check, explain, run};
 
 /// Runs captures through the proxy that the settings in `config` describe, and prints each port's
 /// counters.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use dataplane::{Failure, ReplayRequest, check, replay, run};
+use dataplane::{Failure, ReplayRequest, check, explain, replay, run};
 
 /// IGMP proxy at line rate: multicast from the provider's port to exactly the ports with members.
 #[derive(Parser)]
@@ -34,6 +34,10 @@ enum Command {
         /// Does not look whether the devices and the memory are there.
         #[arg(long)]
         settings_only: bool,
+        /// Prints every setting that is in force and where it comes from, as a settings file, and looks at
+        /// nothing else.
+        #[arg(long, conflicts_with = "settings_only")]
+        explain: bool,
     },
     /// Runs captures through the proxy on a virtual clock. Needs no privilege.
     Replay {
@@ -69,7 +73,8 @@ fn seconds(text: &str) -> Result<Duration, String> {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run { config, eal } => run(&config, &eal),
-        Command::Check { config, settings_only } => check(&config, !settings_only),
+        Command::Check { config, explain: true, .. } => explain(&config),
+        Command::Check { config, settings_only, .. } => check(&config, !settings_only),
         Command::Replay { config, inputs, out, until } => {
             replay(&config, &ReplayRequest { inputs, out, until })
         }

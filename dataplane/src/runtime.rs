@@ -96,6 +96,20 @@ pub fn check(config: &Path, look_at_machine: bool) -> Result<(), Failure> {
     report::print(&text)
 }
 
+/// Prints every setting that is in force, and where it comes from: itself a settings file. Doubts go to standard
+/// error.
+///
+/// # Errors
+/// The administrator's file does not pass.
+pub fn explain(config: &Path) -> Result<(), Failure> {
+    let settings = settings::load(config).map_err(Failure::settings)?;
+    let effective = settings::explain(config).map_err(Failure::settings)?;
+    for warning in &settings.warnings {
+        eprintln!("warning: {warning}");
+    }
+    report::print(&settings::effective_file(&effective))
+}
+
 /// DPDK names one core: workers are threads of our own beside it.
 fn main_core_only(placement: &Placement) -> Placement {
     Placement { control: placement.control, workers: Vec::new() }

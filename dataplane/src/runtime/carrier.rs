@@ -36,10 +36,7 @@ impl Running {
             LinkChange::Down => self.set_carrier(index, false),
             LinkChange::Vanished => self.lose_interface(index),
             LinkChange::MtuChanged(mtu) => self.follow_mtu(index, *mtu),
-            LinkChange::Renamed(before) => {
-                let name = &event.name;
-                tracing::warn!(before, name, "a port's interface was renamed; name it anew in the settings");
-            }
+            LinkChange::Renamed(_) => self.follow_name(index, event.index),
             LinkChange::Appeared => {}
         }
     }
@@ -92,8 +89,19 @@ impl Running {
         let (port, device) = (&served.settings.name, &served.settings.device);
         tracing::warn!(port, interface = %device, "the interface vanished; the port waits for it, the others go on");
         if let Some(link) = served.link.take() {
-            // There is nothing left to give back, but to forget.
+            // One that is gone is forgotten; one that was renamed is the kernel's again.
             self.interfaces.give_back(link.index);
+        }
+    }
+
+    /// The settings name an interface by its name: one that has another now is not the port's any more, and one
+    /// that has it now is.
+    fn follow_name(&mut self, index: PortIndex, interface: u32) {
+        let Some(served) = self.inventory.get(index) else { return };
+        let name = served.settings.device.kernel_interface().unwrap_or_default();
+        if !links::inspect(name).is_ok_and(|link| link.index == interface) {
+            self.lose_interface(index);
+            self.look_for_missing();
         }
     }
 

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use api::{Edit, ErrorReply, Reply, Request};
-use control::{Answer, ControlHandle};
+use control::Answer;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
 /// Changes that may wait.
@@ -32,16 +32,17 @@ struct Asked {
 pub(crate) struct Changes(Receiver<Asked>);
 
 /// The socket's end.
-pub(crate) struct Front {
-    control: ControlHandle,
+pub(crate) struct Front<A> {
+    /// Answers what changes nothing: the control thread.
+    looks: A,
     changes: Sender<Asked>,
     waker: UnixStream,
 }
 
 /// Both ends; `waker` wakes the main thread.
-pub(crate) fn requests(control: ControlHandle, waker: UnixStream) -> (Front, Changes) {
+pub(crate) fn requests<A: Answer>(looks: A, waker: UnixStream) -> (Front<A>, Changes) {
     let (changes, asked) = bounded(CHANGES_QUEUED);
-    (Front { control, changes, waker }, Changes(asked))
+    (Front { looks, changes, waker }, Changes(asked))
 }
 
 impl Changes {
@@ -56,14 +57,14 @@ impl Changes {
     }
 }
 
-impl Answer for Front {
+impl<A: Answer> Answer for Front<A> {
     fn answer(&self, request: Request, patience: Duration) -> Reply {
         match request {
             Request::ShowGroups
             | Request::ShowPorts
             | Request::ShowCounters
             | Request::ShowStatus
-            | Request::Explain { .. } => self.control.answer(request, patience),
+            | Request::Explain { .. } => self.looks.answer(request, patience),
             Request::Reload => self.ask(Change::Reload, patience),
             Request::Change { edits } => self.ask(Change::Edit(edits), patience),
             Request::Enable => self.set("enabled", "true".to_owned(), patience),
@@ -75,7 +76,7 @@ impl Answer for Front {
     }
 }
 
-impl Front {
+impl<A> Front<A> {
     /// Sets a key of `[proxy]`.
     fn set(&self, key: &str, value: String, patience: Duration) -> Reply {
         let edit = Edit { port: None, key: key.to_owned(), value: Some(value) };
@@ -112,4 +113,79 @@ pub(crate) fn error(message: impl Into<String>, cure: impl Into<String>) -> Repl
 
 fn ending() -> Reply {
     error("manifold is ending", "start it again")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read as _;
+
+    /// Long enough for any machine.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// Says what it was asked.
+    struct Echo;
+
+    impl Answer for Echo {
+        fn answer(&self, request: Request, _patience: Duration) -> Reply {
+            error(request.name(), "")
+        }
+    }
+
+    fn front() -> (Front<Echo>, Changes, UnixStream) {
+        let (wake, waker) = UnixStream::pair().unwrap();
+        let (front, changes) = requests(Echo, waker);
+        (front, changes, wake)
+    }
+
+    fn message(reply: Reply) -> String {
+        match reply {
+            Reply::Error(error) => error.message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What the main thread is told to do for `request`.
+    fn told(request: Request) -> String {
+        let (front, changes, mut wake) = front();
+        std::thread::scope(|scope| {
+            let asked = scope.spawn(|| message(front.answer(request, PATIENCE)));
+            // Woken: then the change is there.
+            wake.read_exact(&mut [0]).unwrap();
+            changes.serve(|change| error(format!("{change:?}"), ""));
+            asked.join().unwrap()
+        })
+    }
+
+    #[test]
+    fn what_looks_goes_to_control_and_what_changes_to_the_main_thread() {
+        let (front, ..) = front();
+        assert_eq!(message(front.answer(Request::ShowStatus, PATIENCE)), "show-status");
+        assert_eq!(told(Request::Reload), "Reload");
+        let edit = |key: &str, value: &str| {
+            let value = Some(value.to_owned());
+            format!("{:?}", Change::Edit(vec![Edit { port: None, key: key.to_owned(), value }]))
+        };
+        assert_eq!(told(Request::Enable), edit("enabled", "true"));
+        assert_eq!(told(Request::Disable), edit("enabled", "false"));
+        assert_eq!(told(Request::SetUpstream { port: "wan".to_owned() }), edit("upstream", "\"wan\""));
+    }
+
+    #[test]
+    fn a_change_whose_time_is_over_is_not_begun() {
+        let (front, changes, _wake) = front();
+        assert!(message(front.answer(Request::Reload, Duration::ZERO)).contains("not finished in time"));
+        changes.serve(|change| panic!("{change:?}"));
+    }
+
+    #[test]
+    fn changes_that_nobody_gets_to_are_bounded_and_told_of_the_end() {
+        let (front, changes, _wake) = front();
+        for _ in 0..CHANGES_QUEUED {
+            front.answer(Request::Reload, Duration::ZERO);
+        }
+        assert!(message(front.answer(Request::Reload, PATIENCE)).contains("too many changes"));
+        drop(changes);
+        assert!(message(front.answer(Request::Reload, PATIENCE)).contains("is ending"));
+    }
 }
