@@ -1,7 +1,7 @@
 //! A group on one client port: may it be had, who asked for it, who is querier.
 
 use api::{Check, Topic};
-use igmp::{ClientPortSettings, GroupView, MemberState, PortRole, Verdict, VerdictClass};
+use igmp::{ClientPortSettings, GroupView, MemberState, PortRole, Verdict, VerdictClass, Version};
 
 use super::Look;
 use super::words::{ago, ahead, bad, counted, good, note};
@@ -121,8 +121,16 @@ fn member_words(look: &Look<'_>, member: &GroupView) -> String {
         Some(_) => "; Leaves are ignored, as an IGMPv1 host is there",
         None => "",
     };
+    // A router without sources cannot tell who is left after a BLOCK: it asks, and a silent group ages out.
+    let blocks = look.agent.proxy.counters(member.port).verdict(Verdict::BlockQueried);
+    let block = match (member.version, blocks) {
+        (Version::V3, 1..) => {
+            format!("; hosts there leave by BLOCK ({blocks} so far, of all groups), after which it ages")
+        }
+        (Version::V3, 0) | (Version::V1 | Version::V2, _) => String::new(),
+    };
     format!(
-        "{} did by IGMP{} {}, the first report came {}; {state}{v1}",
+        "{} did by IGMP{} {}, the first report came {}; {state}{v1}{block}",
         member.last_reporter,
         member.version,
         ago(now, member.reported),

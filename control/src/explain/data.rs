@@ -1,5 +1,7 @@
 //! Frames of a group: which arrive, what of them is dropped, which ports they go out of.
 
+use std::collections::BTreeMap;
+
 use api::{Check, Topic};
 use settings::Sources;
 use types::{DropReason, GroupAddr, PortIndex};
@@ -104,6 +106,11 @@ fn arrival_words(look: &Look<'_>, frame: &Sample) -> String {
 }
 
 fn nothing_arrives(look: &Look<'_>, waited: &str) -> Check {
+    if let Some(rate) = look.rate() {
+        // On their way here, samples give way to IGMP.
+        let text = format!("about {rate} frames/s are counted, but none was among those looked at");
+        return note(Topic::Arriving, None, text + "; ask again");
+    }
     let text = format!("no frame of it came in by any port within {waited}");
     let (why, cure) = match look.agent.proxy.upstream_group(look.group) {
         Some(view) => silence(look, &view),
@@ -112,32 +119,19 @@ fn nothing_arrives(look: &Look<'_>, waited: &str) -> Check {
     bad(Topic::Arriving, look.upstream(), text + why, cure)
 }
 
-/// What of the frames is dropped wherever they would go, or by the hosts.
+/// What of the frames is dropped wherever they would go, or by the hosts. It makes the channel dark where nothing
+/// else of it comes.
 pub(super) fn dropped(look: &Look<'_>) -> Vec<Check> {
-    let topic = Topic::Dropped;
+    let arrivals = arrivals(look);
     let mut checks = Vec::new();
-    for arrival in arrivals(look).iter().filter(|arrival| arrival.may_send) {
-        let (port, all) = (arrival.port, arrival.frames.len());
-        let mut reasons: Vec<_> = arrival.frames.iter().filter_map(|frame| frame.dropped).collect();
-        reasons.sort_unstable();
-        reasons.dedup();
-        for reason in reasons {
-            let because = |frame: &&Sample| frame.dropped == Some(reason);
-            let (n, Some(one)) =
-                (arrival.frames.iter().filter(because).count(), arrival.frames.iter().find(because))
-            else {
-                continue;
-            };
-            let text = format!("{n} of {all} frames are dropped: {} ({})", reason.describe(), reason.name());
-            checks.push(if n == all {
-                bad(topic, Some(port), text, drop_cure(reason, port, look.group, one))
-            } else {
-                note(topic, Some(port), text)
-            });
-        }
-        checks.extend(checksum(arrival));
-        if !checks.iter().any(|check| check.port.as_ref() == Some(&port.name)) {
-            checks.push(good(topic, Some(port), format!("nothing of {all} frames looked at")));
+    for arrival in arrivals.iter().filter(|arrival| arrival.may_send) {
+        let before = checks.len();
+        checks.extend(refused(look, arrival, arrivals.iter().all(|other| other.usable().next().is_none())));
+        let is_good = |frame: &Sample| frame.udp == UdpChecksum::Fine;
+        checks.extend(checksums(arrival, !arrivals.iter().flat_map(Arrival::usable).any(is_good)));
+        if checks.len() == before {
+            let text = format!("nothing of {} frames looked at", arrival.frames.len());
+            checks.push(good(Topic::Dropped, Some(arrival.port), text));
         }
     }
     let filtered = look.agent.table.counters(look.group).filtered;
@@ -145,39 +139,51 @@ pub(super) fn dropped(look: &Look<'_>) -> Vec<Check> {
         let text = format!(
             "{filtered} frames of it since the start, from sources that `sources-allowed` does not name"
         );
-        checks.push(note(topic, look.upstream(), text));
+        checks.push(note(Topic::Dropped, look.upstream(), text));
     }
     checks
 }
 
-/// Frames that go out, and that hosts throw away.
-fn checksum(arrival: &Arrival<'_>) -> Option<Check> {
-    let topic = Topic::Dropped;
-    let usable = arrival.usable().count();
-    let with = |udp| arrival.usable().filter(|frame| frame.udp == udp).count();
-    let (unfinished, wrong) = (with(UdpChecksum::Unfinished), with(UdpChecksum::Bad));
-    if unfinished > 0 {
-        let text = format!(
-            "hosts drop {unfinished} of {usable} frames: the UDP checksum is unfinished, left by the sender to a NIC \
-             that is not there"
-        );
-        let source = arrival.usable().find(|frame| frame.udp == UdpChecksum::Unfinished)?.source;
-        let cure = format!("`ethtool -K X tx off` on the sender {source}, X being its interface");
-        return Some(bad(topic, Some(arrival.port), text, cure));
-    }
-    (wrong > 0).then(|| {
-        let text = format!("hosts drop {wrong} of {usable} frames: the UDP checksum is wrong");
-        if wrong == usable {
-            bad(
-                topic,
-                Some(arrival.port),
-                text,
-                "look at the sender, and at what changes frames on their way here",
-            )
-        } else {
-            note(topic, Some(arrival.port), text)
+/// Frames that the worker drops, by reason.
+fn refused(look: &Look<'_>, arrival: &Arrival<'_>, is_dark: bool) -> Vec<Check> {
+    let mut reasons: BTreeMap<DropReason, (usize, &Sample)> = BTreeMap::new();
+    for frame in &arrival.frames {
+        if let Some(reason) = frame.dropped {
+            reasons.entry(reason).or_insert((0, frame)).0 += 1;
         }
-    })
+    }
+    let check = |(reason, (n, one)): (DropReason, (usize, &Sample))| {
+        let (port, all) = (arrival.port, arrival.frames.len());
+        let text = format!("{n} of {all} frames are dropped: {} ({})", reason.describe(), reason.name());
+        if is_dark {
+            bad(Topic::Dropped, Some(port), text, drop_cure(reason, port, look.group, one))
+        } else {
+            note(Topic::Dropped, Some(port), text)
+        }
+    };
+    reasons.into_iter().map(check).collect()
+}
+
+/// Frames that go out, and that hosts throw away.
+fn checksums(arrival: &Arrival<'_>, is_dark: bool) -> Option<Check> {
+    let usable = arrival.usable().count();
+    let with = |udp| arrival.usable().filter(move |frame| frame.udp == udp);
+    let check = |n: usize, what: &str, cure: String| {
+        let text = format!("hosts drop {n} of {usable} frames: the UDP checksum is {what}");
+        if is_dark {
+            bad(Topic::Dropped, Some(arrival.port), text, cure)
+        } else {
+            note(Topic::Dropped, Some(arrival.port), text)
+        }
+    };
+    if let Some(frame) = with(UdpChecksum::Unfinished).next() {
+        let what = "unfinished, left by the sender to a NIC that is not there";
+        let cure = format!("`ethtool -K X tx off` on the sender {}, X being its interface", frame.source);
+        return Some(check(with(UdpChecksum::Unfinished).count(), what, cure));
+    }
+    with(UdpChecksum::Bad).next()?;
+    let cure = "look at the sender, and at what changes frames on their way here";
+    Some(check(with(UdpChecksum::Bad).count(), "wrong", cure.to_owned()))
 }
 
 fn drop_cure(reason: DropReason, port: &PortInfo, group: GroupAddr, frame: &Sample) -> String {

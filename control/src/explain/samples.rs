@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use forwarding::{ForwardingPolicy, Ingress};
 use group_table::GroupCounters;
-use types::{GroupAddr, PortIndex, Time};
+use types::{DropReason, GroupAddr, PortIndex, Time};
 
 use super::sample::Sample;
 
@@ -86,6 +86,10 @@ impl Samples {
     /// Keeps a frame that a worker handed over as a sample.
     pub(crate) fn take(&mut self, now: Time, port: PortIndex, frame: &[u8], ingress: &Ingress) {
         let Some((group, sample)) = Sample::read(now, frame, ingress) else { return };
+        if sample.dropped == Some(DropReason::Outgoing) {
+            // What goes out of the port did not come in.
+            return;
+        }
         // The last ones of a watch that has ended may still come.
         let Some(watched) = self.watched.get_mut(&group) else { return };
         let frames = watched.frames.entry(port).or_default();

@@ -312,14 +312,20 @@ impl Bench {
 
     /// The ports that the worker sends a frame to; what it punts reaches the agent.
     pub(super) fn worker(&mut self, ingress: usize, frame: Vec<u8>) -> PortSet {
+        let copies = self.deaf_worker(ingress, frame);
+        for ring in &mut self.punted {
+            while ring.recv(|port, frame| self.agent.handle_frame(self.now, port, frame)).is_some() {}
+        }
+        copies
+    }
+
+    /// The same, while what it punts waits in the rings.
+    pub(super) fn deaf_worker(&mut self, ingress: usize, frame: Vec<u8>) -> PortSet {
         let mut copies = Copies::default();
         let mut burst = OwnedBurst::default();
         burst.0.push(OwnedFrame(frame));
         self.forwarder.forward(|| self.now, port(ingress), &mut burst, &mut copies);
         self.forwarder.table().quiesce();
-        for ring in &mut self.punted {
-            while ring.recv(|port, frame| self.agent.handle_frame(self.now, port, frame)).is_some() {}
-        }
         copies.0
     }
 

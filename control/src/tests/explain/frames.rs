@@ -26,6 +26,46 @@ fn r85_a_source_that_the_filter_refuses() {
 }
 
 #[test]
+fn what_is_dropped_beside_what_comes_right_makes_nothing_dark() {
+    let mut bench = joined(Plan::new().sources(B, Sources::Yes));
+    let short = Datagram { source: [10, 2, 0, 77], ttl: 1, ..PLAIN };
+    let unfinished = Datagram { checksum: Checksum::Unfinished, ..PLAIN };
+    let reply = explained(&mut bench, None, &[(B, short), (WAN, unfinished), (WAN, PLAIN)]);
+    lit(&reply, "forwarded to hall-a");
+    assert_eq!(
+        found(&reply, Topic::Dropped),
+        [
+            "- wan: hosts drop 1 of 2 frames: the UDP checksum is unfinished, left by the sender to a NIC that is not \
+             there",
+            "- hall-b: 1 of 1 frames are dropped: TTL 0 or 1: expires here (ttl)",
+        ]
+    );
+}
+
+#[test]
+fn frames_that_are_counted_are_not_called_missing() {
+    let mut bench = joined(Plan::new());
+    ask(&mut bench, None);
+    bench.deaf_worker(WAN, PLAIN.frame());
+    bench.run(Duration::from_millis(1000));
+    let reply = ask(&mut bench, None);
+    assert_eq!(
+        found(&reply, Topic::Arriving),
+        ["- *: about 1 frames/s are counted, but none was among those looked at; ask again"]
+    );
+    assert_eq!(reply.dark, None);
+}
+
+#[test]
+fn what_a_tap_sees_go_out_did_not_come_in() {
+    let mut plan = Plan::new();
+    plan.ports[A].ingress.kernel_mac = Some(SENDER);
+    let mut bench = joined(plan);
+    let reply = explained(&mut bench, None, &[(A, PLAIN)]);
+    assert!(reply.verdict.contains("no frame of it came in by any port"), "{reply:#?}");
+}
+
+#[test]
 fn ttl_1_expires_here() {
     let mut bench = joined(Plan::new());
     let reply = explained(&mut bench, Some("hall-a"), &[(WAN, Datagram { ttl: 1, ..PLAIN })]);

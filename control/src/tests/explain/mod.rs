@@ -144,20 +144,37 @@ fn provider_asks(bench: &mut Bench, v3: bool) {
 }
 
 /// The same query with the four bytes more that a version 3 one has (RFC 9776, section 4.1).
-fn as_version_3(mut frame: Vec<u8>) -> Vec<u8> {
-    let igmp = frame.len() - 8;
-    frame.extend([2, 125, 0, 0]);
-    let checksum = {
-        frame[igmp + 2..igmp + 4].fill(0);
-        !sum(&frame[igmp..])
-    };
-    frame[igmp + 2..igmp + 4].copy_from_slice(&checksum.to_be_bytes());
-    let total = (frame.len() - 14) as u16;
+fn as_version_3(frame: Vec<u8>) -> Vec<u8> {
+    let igmp = [&frame[IGMP..], &[2, 125, 0, 0]].concat();
+    with_igmp(frame, igmp)
+}
+
+/// A version 3 report of one record for the channel (RFC 9776, section 4.2).
+fn v3_report(kind: u8, sources: &[[u8; 4]]) -> Vec<u8> {
+    let all_routers = GroupAddr::ALL_V3_ROUTERS;
+    let mut frame =
+        emit(Outgoing::ReportV2(all_routers), SENDER, Ipv4Addr::new(10, 1, 0, 9), 0).as_slice().to_vec();
+    frame[30..34].copy_from_slice(&all_routers.addr().octets());
+    let head =
+        [&[0x22, 0, 0, 0, 0, 0, 0, 1, kind, 0, 0, sources.len() as u8][..], &group(CHANNEL).addr().octets()];
+    with_igmp(frame, [head.concat(), sources.concat()].concat())
+}
+
+/// Where IGMP begins behind a header with Router Alert.
+const IGMP: usize = 14 + 24;
+
+/// The frame with another IGMP message in it, and with the lengths and checksums of that.
+fn with_igmp(mut frame: Vec<u8>, mut igmp: Vec<u8>) -> Vec<u8> {
+    igmp[2..4].fill(0);
+    let checksum = !sum(&igmp);
+    igmp[2..4].copy_from_slice(&checksum.to_be_bytes());
+    frame.truncate(IGMP);
+    let total = (IGMP - 14 + igmp.len()) as u16;
     frame[16..18].copy_from_slice(&total.to_be_bytes());
     frame[24..26].fill(0);
-    let checksum = !sum(&frame[14..igmp]);
+    let checksum = !sum(&frame[14..IGMP]);
     frame[24..26].copy_from_slice(&checksum.to_be_bytes());
-    frame
+    [frame, igmp].concat()
 }
 
 fn client_settings(plan: &mut Plan, index: usize) -> &mut igmp::ClientPortSettings {

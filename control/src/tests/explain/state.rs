@@ -213,6 +213,22 @@ fn members_of_every_kind_are_told() {
 }
 
 #[test]
+fn r50_a_client_that_leaves_by_block_is_told() {
+    let mut bench = Bench::new(Plan::new());
+    bench.receive(A, &v3_report(4, &[]));
+    bench.run(Duration::from_secs(5));
+    let asked = found(&ask(&mut bench, None), Topic::Asked);
+    assert!(asked[0].starts_with("ok hall-a: 10.1.0.9 did by IGMPv3 5.0 s ago"), "{asked:?}");
+    assert!(!asked[0].contains("BLOCK"), "{asked:?}");
+    bench.receive(A, &v3_report(6, &[[10, 0, 0, 77]]));
+    let asked = found(&ask(&mut bench, None), Topic::Asked);
+    assert!(
+        asked[0].ends_with("hosts there leave by BLOCK (1 so far, of all groups), after which it ages"),
+        "{asked:?}"
+    );
+}
+
+#[test]
 fn r95_another_router_is_querier() {
     let mut plan = Plan::new();
     client_settings(&mut plan, A).address = "10.1.0.5/24".parse().ok();
