@@ -3,7 +3,7 @@ CARGO ?= cargo
 LOOM_TARGET := target/loom
 
 .DEFAULT_GOAL := build
-.PHONY: setup build demo test test-unit test-loom test-system lint deny bench doc clean
+.PHONY: setup build demo test test-unit test-loom test-system fuzz lint deny bench doc clean
 
 setup:
 	@dpdk-build/setup.sh
@@ -27,11 +27,15 @@ test-loom:
 test-system: build
 	$(CARGO) test -p tests -- --test-threads=1
 
+# libFuzzer on each target for FUZZ_SECONDS (60); crashes in target/fuzz/crashes.
+fuzz:
+	.ci/fuzz
+
 lint: setup
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
-	shellcheck dpdk-build/setup.sh .ci/run .ci/deny
+	shellcheck dpdk-build/setup.sh .ci/run .ci/deny .ci/fuzz
 
 deny:
 	.ci/deny

@@ -22,6 +22,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         "dataplane",
         &["api", "control", "dpdk", "forwarding", "group-table", "igmp", "links", "settings", "types"],
     ),
+    ("fuzz-targets", &["forwarding", "group-table", "igmp", "types"]),
+    ("fuzz", &["fuzz-targets"]),
     ("lab", &["types"]),
     ("tests", &["api", "lab", "types"]),
     ("bench", &["api", "lab", "settings", "types"]),
