@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use api::{ErrorReply, LineBuffer, MAX_REQUEST_LINE, Reply, Request};
+use api::{CHANGE_TIMEOUT, ErrorReply, LineBuffer, MAX_REQUEST_LINE, Reply, Request};
 
 use crate::show;
 use crate::socket_file::{ServerError, SocketFile};
@@ -34,6 +34,8 @@ pub(crate) struct Limits {
     pub(crate) answer: Duration,
     /// For whoever answers to give one.
     pub(crate) control: Duration,
+    /// For a change to be made: less than clients wait, so that they hear how it went.
+    pub(crate) change: Duration,
 }
 
 impl Default for Limits {
@@ -43,6 +45,7 @@ impl Default for Limits {
             request: Duration::from_secs(60),
             answer: Duration::from_secs(5),
             control: Duration::from_secs(5),
+            change: CHANGE_TIMEOUT - Duration::from_secs(5),
         }
     }
 }
@@ -158,7 +161,10 @@ fn serve(stream: &UnixStream, answers: &dyn Answer, limits: Limits) -> io::Resul
     let mut lines = LineBuffer::new(MAX_REQUEST_LINE);
     loop {
         let reply = match read_next(stream, &mut lines, limits.request)? {
-            Next::Line(Ok(request)) => answers.answer(request, limits.control),
+            Next::Line(Ok(request)) => {
+                let patience = if request.is_change() { limits.change } else { limits.control };
+                answers.answer(request, patience)
+            }
             Next::Line(Err(error)) => Reply::Error(error),
             Next::Broken(reply) => return answer(stream, &reply, limits.answer),
             Next::End => return Ok(()),

@@ -9,13 +9,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use api::{Client, ClientError, MAX_REQUEST_LINE, Reply, Request};
+use api::{Client, ClientError, ErrorReply, MAX_REQUEST_LINE, Reply, Request};
 use forwarding::frame_ring;
 use tempfile::TempDir;
 
 use super::bench::{Plan, answers};
 use crate::server::Limits;
-use crate::{Agent, Clock, ControlHandle, ControlParts, Server, spawn, waker};
+use crate::{Agent, Answer, Clock, ControlHandle, ControlParts, Server, spawn, waker};
 
 /// Long enough for any machine to answer in.
 const LONG: Duration = Duration::from_secs(60);
@@ -194,6 +194,31 @@ fn a_dropped_server_leaves_its_successors_socket() {
     rig.server = None;
     assert!(UnixStream::connect(&rig.path).is_ok());
     drop(successor);
+}
+
+/// Answers with how long it may take to.
+struct Patience;
+
+impl Answer for Patience {
+    fn answer(&self, request: Request, patience: Duration) -> Reply {
+        Reply::Error(ErrorReply::new(request.name(), patience.as_secs().to_string()))
+    }
+}
+
+#[test]
+fn a_change_may_take_longer_than_a_look_and_less_than_clients_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let _server = Server::start(&path, None, Arc::new(Patience)).unwrap();
+    let mut client = Client::connect_within(&path, LONG).unwrap();
+    let mut told = |request: Request| match client.call(&request).unwrap_err() {
+        ClientError::Refused(error) => (error.message, error.cure.parse::<u64>().unwrap()),
+        other => panic!("{other}"),
+    };
+    assert_eq!(told(Request::ShowStatus), ("show-status".to_owned(), 5));
+    let (name, patience) = told(Request::SetUpstream { port: "wan2".to_owned() });
+    assert_eq!(name, "set-upstream");
+    assert!(patience > 5 && Duration::from_secs(patience) < api::CHANGE_TIMEOUT);
 }
 
 #[test]
