@@ -1,5 +1,6 @@
 //! All protocol state, and what follows from a change of it: the group table, the masks, frames to send.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use types::{GroupAddr, MacAddr, PortIndex, PortSet, Time};
 use crate::configuration::{Configuration, PortInfo};
 use crate::explain::Samples;
 use crate::neighbours::Neighbours;
+use crate::record::{Begin, Entry, Recorder, VERSION};
 use crate::show;
 
 /// Timers fired in one turn, so that frames and requests get theirs.
@@ -23,6 +25,33 @@ pub trait Outlet {
     fn has_room(&self) -> bool;
     /// Sends `frame`, complete from the destination MAC on, out of `port`.
     fn send(&mut self, now: Time, port: PortIndex, frame: &[u8]);
+    /// Hears of an action that has been carried out, other than [`Action::Send`].
+    fn done(&mut self, _now: Time, _action: &Action) {}
+}
+
+/// An outlet that has no room once it had none, until the end of the poll, and knows how much it had: when a
+/// record is replayed, there is the same room.
+struct Metered<'a, O> {
+    outlet: &'a mut O,
+    sent: u32,
+    full: Cell<bool>,
+}
+
+impl<O: Outlet> Outlet for Metered<'_, O> {
+    fn has_room(&self) -> bool {
+        let has_room = !self.full.get() && self.outlet.has_room();
+        self.full.set(!has_room);
+        has_room
+    }
+
+    fn send(&mut self, now: Time, port: PortIndex, frame: &[u8]) {
+        self.sent += 1;
+        self.outlet.send(now, port, frame);
+    }
+
+    fn done(&mut self, now: Time, action: &Action) {
+        self.outlet.done(now, action);
+    }
 }
 
 /// The process as the socket's `show-status` tells it.
@@ -75,6 +104,9 @@ pub struct Agent {
     pub(crate) samples: Samples,
     /// Masks that wait for the end of the next poll.
     pub(crate) masks_due: bool,
+    router_mac: MacAddr,
+    seed: u64,
+    recorder: Option<Recorder>,
     /// It has been told to end.
     stopped: bool,
     /// An action taken from the proxy that the outlet had no room for.
@@ -107,6 +139,9 @@ impl Agent {
             neighbours: Neighbours::default(),
             samples: Samples::default(),
             masks_due: false,
+            router_mac,
+            seed,
+            recorder: None,
             stopped: false,
             waiting: None,
         };
@@ -114,9 +149,39 @@ impl Agent {
         agent
     }
 
+    /// Has everything that the agent is told from now on recorded. Of an agent fresh from [`new`](Self::new): a
+    /// record has no other beginning.
+    #[must_use]
+    pub fn recorded(mut self, recorder: Recorder) -> Self {
+        self.recorder = Some(recorder);
+        self.record(|agent| {
+            Entry::Begin(Begin {
+                version: VERSION,
+                program: env!("CARGO_PKG_VERSION").to_owned(),
+                at: agent.started,
+                seed: agent.seed,
+                router_mac: agent.router_mac,
+                max_groups: agent.table.capacity(),
+                configuration: agent.configuration.clone(),
+            })
+        });
+        self
+    }
+
+    /// Puts an entry into the record, if there is one.
+    pub(crate) fn record(&mut self, entry: impl FnOnce(&Self) -> Entry) {
+        let Some(mut recorder) = self.recorder.take().filter(Recorder::is_open) else { return };
+        recorder.put(entry(self));
+        self.recorder = Some(recorder);
+    }
+
     /// A frame that a worker handed over, from the destination MAC on, came in by `port`.
     pub fn handle_frame(&mut self, now: Time, port: PortIndex, frame: &[u8]) {
-        match punt_kind(frame) {
+        let kind = punt_kind(frame);
+        if kind != PuntKind::Sample {
+            self.record(|_| Entry::Frame { at: now, port, bytes: frame.to_vec() });
+        }
+        match kind {
             PuntKind::Igmp => {
                 let verdict = self.proxy.handle_frame(now, port, frame);
                 tracing::trace!(port = self.name(port), ?verdict, "igmp");
@@ -133,7 +198,8 @@ impl Agent {
             return;
         }
         info.link_up = up;
-        tracing::info!(port = info.name, up, "carrier");
+        self.record(|_| Entry::Link { at: now, port, up });
+        tracing::info!(port = self.name(port), up, "carrier");
         // First the masks: nothing is sent to a port whose carrier is gone.
         self.change_masks(PortSet::EMPTY);
         self.proxy.handle_link(now, port, up);
@@ -148,15 +214,20 @@ impl Agent {
     /// Fires due timers and carries out what the proxy wants. Returns when to call again at the latest,
     /// which has passed already when more were due than one turn fires.
     pub fn poll(&mut self, now: Time, outlet: &mut impl Outlet) -> Option<Time> {
-        self.proxy.handle_timers(now, TIMERS_A_TURN);
-        self.apply_actions(now, outlet);
+        let mut outlet = Metered { outlet, sent: 0, full: Cell::new(false) };
+        let fired = self.proxy.handle_timers(now, TIMERS_A_TURN) > 0;
+        let acted = self.apply_actions(now, &mut outlet);
         self.samples.expire(now, &self.policy);
         self.table.maintain();
         self.place_refused();
         if !self.has_output() {
             self.complete_masks();
         }
-        self.send_to_neighbours(now, outlet);
+        let spoke = self.send_to_neighbours(now, &mut outlet);
+        if fired || acted || spoke {
+            let room = outlet.full.get().then_some(outlet.sent);
+            self.record(|_| Entry::Poll { at: now, room });
+        }
         self.next_deadline()
     }
 
@@ -179,6 +250,7 @@ impl Agent {
 
     /// Leaves every group upstream and forwards nothing more (r96).
     pub fn shutdown(&mut self, now: Time) {
+        self.record(|_| Entry::Shutdown { at: now });
         self.stopped = true;
         self.change_masks(PortSet::EMPTY);
         self.proxy.shutdown(now);
@@ -209,7 +281,9 @@ impl Agent {
         self.port(port).is_some_and(|p| p.link_up)
     }
 
-    fn apply_actions(&mut self, now: Time, outlet: &mut impl Outlet) {
+    /// Whether there was anything to do.
+    fn apply_actions(&mut self, now: Time, outlet: &mut impl Outlet) -> bool {
+        let mut acted = false;
         while let Some(action) = self.waiting.take().or_else(|| self.proxy.poll_action()) {
             match action {
                 Action::SetMember { port, group } => self.set_member(group, port),
@@ -220,13 +294,16 @@ impl Agent {
                 Action::Send { port, ref frame } => {
                     if !outlet.has_room() {
                         self.waiting = Some(action);
-                        return;
+                        return acted;
                     }
                     outlet.send(now, port, frame.as_slice());
                 }
                 Action::Event(event) => self.tell(&event),
             }
+            outlet.done(now, &action);
+            acted = true;
         }
+        acted
     }
 
     fn set_member(&mut self, group: GroupAddr, port: PortIndex) {

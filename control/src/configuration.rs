@@ -6,6 +6,7 @@ use settings::Sources;
 use types::{Ipv4Net, MacAddr, PortIndex, PortSet, Time};
 
 use crate::agent::Agent;
+use crate::record::Entry;
 
 /// What a port is to the protocol.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +88,7 @@ impl Agent {
         if next == self.configuration {
             return;
         }
+        self.record(|_| Entry::Configure { at: now, configuration: next.clone() });
         let before = std::mem::replace(&mut self.configuration, next);
         // First out of the masks with what must not get anything, then the members, then in with the rest.
         self.change_masks(self.not_as_in(&before));

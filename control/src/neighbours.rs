@@ -84,11 +84,14 @@ impl Agent {
     }
 
     /// Sends what there is room for. Answers without room go: a late one is of no use. Announcements come later.
-    pub(crate) fn send_to_neighbours(&mut self, now: Time, outlet: &mut impl Outlet) {
+    /// Whether there was anything to do.
+    pub(crate) fn send_to_neighbours(&mut self, now: Time, outlet: &mut impl Outlet) -> bool {
+        let mut spoke = !self.neighbours.answers.is_empty();
         let mut announcing = std::mem::take(&mut self.neighbours.announcing);
         announcing.retain_mut(|announcing| {
             let Some(us) = self.port(announcing.port).and_then(neighbour) else { return false };
             if announcing.next <= now {
+                spoke = true;
                 if outlet.has_room() {
                     outlet.send(now, announcing.port, &us.announcement());
                     announcing.left -= 1;
@@ -108,5 +111,6 @@ impl Agent {
                 self.neighbours.unsent += 1;
             }
         }
+        spoke
     }
 }

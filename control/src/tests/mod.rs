@@ -8,6 +8,7 @@ mod masks;
 mod members;
 mod neighbours;
 mod outlet;
+mod record;
 mod server;
 mod show;
 mod thread;
