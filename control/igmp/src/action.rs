@@ -186,7 +186,7 @@ impl fmt::Display for Event {
                 write!(f, "{querier} is querier on port {port}")
             }
             Self::NotQuerier { port, querier } => {
-                write!(f, "port {port} has members, but {querier} is querier there and has to serve them")
+                write!(f, "port {port} has members, and {querier} is querier there: it has to serve them")
             }
             Self::OtherVersion { port, querier, version, ours } => {
                 write!(f, "{querier} asks in IGMP{version} on port {port}, which is set to IGMP{ours}")

@@ -67,11 +67,10 @@ impl Proxy {
     /// Notes who asked, where Leaves depend on it (r49).
     fn track_report(&mut self, now: Time, port: PortIndex, group: GroupAddr, host: HostId, version: Version) {
         let Some(client) = self.clients.get_mut(&port) else { return };
+        let Some(tracker) = &mut client.tracker else { return };
         let for_itself = client.settings.report_isolated || version == Version::V3;
         let interval = client.settings.effective_timers().group_membership_interval();
-        if let Some(tracker) = &mut client.tracker {
-            tracker.handle_report(group, host, for_itself, now, interval);
-        }
+        tracker.handle_report(group, host, for_itself, now, interval);
     }
 
     /// Refuses what the settings want no member of, and tells of what an operator may wonder about.

@@ -51,7 +51,7 @@ impl Proxy {
     fn apply_change(&mut self, now: Time, port: PortIndex, before: &ClientPortSettings) {
         let Some(client) = self.clients.get_mut(&port) else { return };
         let after = &client.settings;
-        let moved = before.query_source() != after.query_source();
+        let moved = before.address != after.address || before.query_source() != after.query_source();
         let retimed = before.version != after.version || before.timers != after.timers;
         let other_groups = before.static_groups != after.static_groups || before.access != after.access;
         let other_access = before.access != after.access;
@@ -189,8 +189,10 @@ impl Proxy {
     /// The link was down for too long: whoever asked has to ask again. Static groups are members whatever
     /// the link does (r55, r93).
     pub(super) fn handle_hold_timer(&mut self, now: Time, port: PortIndex) {
-        if let Some(client) = self.clients.get_mut(&port) {
-            self.timers.cancel(&mut client.hold_timer);
+        let Some(client) = self.clients.get_mut(&port) else { return };
+        self.timers.cancel(&mut client.hold_timer);
+        if client.groups == 0 {
+            return;
         }
         self.drop_members(now, PortSet::only(port), |_, _, member| match member {
             Member::Static => None,

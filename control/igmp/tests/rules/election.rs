@@ -327,6 +327,20 @@ fn r34_r94_a_new_link_or_address_makes_us_querier_again() {
 }
 
 #[test]
+fn r94_another_network_under_the_same_querier_address_too() {
+    let mut bench = bench();
+    let mut settings = client_settings("10.1.0.90/24");
+    settings.querier_address = Some(ip("10.1.0.100"));
+    bench.configure(A, &settings);
+    bench.receive(A, &general(RIVAL));
+    assert_eq!(bench.roles.get(&A), Some(&false));
+    settings.address = "10.5.0.90/24".parse().ok();
+    bench.configure(A, &settings);
+    assert_eq!(bench.roles.get(&A), Some(&true));
+    assert_eq!(bench.receive(A, &general(RIVAL)), Verdict::QueryHeard, "off the link now");
+}
+
+#[test]
 fn other_timers_leave_the_winner_alone() {
     let mut bench = non_querier();
     let mut settings = client_settings("10.1.0.100/24");

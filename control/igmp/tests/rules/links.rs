@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
-use igmp::{ClientPortSettings, Event, Left};
+use igmp::{ClientPortSettings, Event, Left, PortRole};
 
 use crate::bench::{A, B, Bench, WAN, client_settings, port, short_timers};
-use crate::raw::{group, join};
+use crate::raw::{group, ip, join};
 
 const G: &str = "239.2.2.2";
 
@@ -112,4 +112,24 @@ fn r93_off_and_on_with_the_link_down_the_hold_is_not_forgotten() {
     bench.drain();
     bench.run(0);
     assert!(bench.forwarded.is_empty());
+}
+
+#[test]
+fn a_port_that_goes_down_with_its_new_settings_sends_nothing_more() {
+    let mut bench = bench(5);
+    bench.receive(A, &join(G));
+    let since = bench.sent.len();
+    let moved = ClientPortSettings { address: "10.1.0.7/24".parse().ok(), ..settings(5) };
+    bench.proxy.add_client_port(bench.now, port(A), moved.clone(), false);
+    bench.drain();
+    assert_eq!(bench.sent_since(since, A), []);
+    assert_eq!(bench.role(A), PortRole::Silent);
+    bench.run_to(1000);
+    // And comes back with others: one query, from the new address.
+    let moved = ClientPortSettings { address: "10.1.0.8/24".parse().ok(), ..moved };
+    bench.proxy.add_client_port(bench.now, port(A), moved, true);
+    bench.drain();
+    assert_eq!(bench.general_queries(A), [0, 1000]);
+    assert_eq!(bench.sent.last().unwrap().source, ip("10.1.0.8"));
+    assert!(bench.forwards(A, G));
 }
