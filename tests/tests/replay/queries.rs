@@ -56,7 +56,7 @@ fn r19_r101_the_query_is_these_46_bytes() {
 }
 
 #[test]
-fn a_switched_off_proxy_sends_nothing_at_all() {
+fn a_switched_off_proxy_sends_nothing_but_its_ports_addresses() {
     let replayed = clock()
         .proxy("enabled = false")
         .at(1.0, "hall-a", join(USER_4, GROUP))

@@ -12,6 +12,9 @@ use super::frames::{self, LEAVE, QUERY, REPORT_V1, REPORT_V2};
 /// When every replay begins, in seconds since 1970.
 pub(crate) const START: Duration = Duration::from_secs(1_700_000_000);
 
+/// The EtherType of ARP.
+const ARP: u16 = 0x0806;
+
 /// One frame.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SentFrame {
@@ -30,8 +33,10 @@ pub(crate) struct Sent {
     pub(crate) name: String,
     /// The file's bytes.
     pub(crate) file: Vec<u8>,
-    /// The frames in it.
+    /// The frames in it, but those that announce the port's address.
     pub(crate) frames: Vec<SentFrame>,
+    /// What announces it: ARP, of which Manifold sends no other where nobody asks.
+    pub(crate) announcements: Vec<SentFrame>,
 }
 
 impl Sent {
@@ -41,7 +46,7 @@ impl Sent {
     /// When it is none.
     pub(crate) fn read(name: &str, file: Vec<u8>) -> Self {
         let mut reader = PcapReader::new(&file[..]).expect("a capture");
-        let mut frames = Vec::new();
+        let mut frames: Vec<SentFrame> = Vec::new();
         while let Some(packet) = reader.next_packet() {
             let packet = packet.expect("a whole record");
             let at = packet.timestamp.saturating_sub(START);
@@ -50,7 +55,8 @@ impl Sent {
             let frame = Frame::parse(time, &bytes, bytes.len()).expect("an Ethernet header");
             frames.push(SentFrame { at, bytes, frame });
         }
-        Self { name: name.to_owned(), file, frames }
+        let (announcements, frames) = frames.into_iter().partition(|sent| sent.frame.ether_type == ARP);
+        Self { name: name.to_owned(), file, frames, announcements }
     }
 
     /// Every frame, a line each.

@@ -3,6 +3,7 @@
 
 use lab::{Frame, Igmp, Ip};
 use std::net::Ipv4Addr;
+use std::time::Duration;
 use types::MacAddr;
 
 use super::{PORTS, ROUTER_MAC, Replay, Replayed, Step};
@@ -10,6 +11,8 @@ use crate::support::frames::{LEAVE, QUERY, REPORT_V1, REPORT_V2, ROUTER_ALERT, c
 use crate::support::sent::{Sent, SentFrame};
 use crate::support::summary::PortSummary;
 
+/// An announcement is repeated once, after so long (RFC 5227, section 1.1).
+const ANNOUNCED_AGAIN: Duration = Duration::from_secs(2);
 /// Drops of copies, counted on the port that should have sent them.
 const EGRESS_DROPS: [&str; 4] = ["mtu", "tx-full", "no-buffer", "out-of-service"];
 
@@ -17,6 +20,7 @@ pub(super) fn check(replay: &Replay, replayed: &Replayed) {
     for ((name, address), sent) in PORTS.iter().zip(&replayed.sent) {
         let address = address.split_once('/').map(|(ip, _)| ip.parse().expect("an address"));
         let mut copies = copies_for(replay, name);
+        sent.announcements.iter().for_each(|frame| check_announcement(name, address, frame));
         for frame in &sent.frames {
             if frame.frame.ip.as_ref().is_some_and(|ip| ip.protocol == 2) {
                 check_igmp(name, address, frame);
@@ -27,6 +31,16 @@ pub(super) fn check(replay: &Replay, replayed: &Replayed) {
         let received = replay.steps.iter().filter(|step| step.port == *name).count() as u64;
         check_counters(replayed.count(name), received, sent, &replayed.told);
     }
+}
+
+/// The port's address is announced when its carrier comes, which is the replay's start (RFC 5227, section 3).
+fn check_announcement(port: &str, address: Option<Ipv4Addr>, frame: &SentFrame) {
+    let (mac, ip) = (router_mac().octets(), address.expect("an address").octets());
+    let ethernet = [&[0xff; 6][..], &mac, &[0x08, 0x06]].concat();
+    let request = [&[0, 1, 0x08, 0, 6, 4, 0, 1][..], &mac, &ip, &[0; 6], &ip].concat();
+    assert_eq!(frame.bytes[..42], [ethernet, request].concat(), "{port} sent {frame}");
+    assert!(frame.bytes[42..].iter().all(|byte| *byte == 0), "{port}: padding of {frame}");
+    assert!(frame.at.is_zero() || frame.at == ANNOUNCED_AGAIN, "{port} sent {frame}");
 }
 
 /// r1, r2, r3, r18, r56, r80, r101.
@@ -56,7 +70,7 @@ fn check_igmp(port: &str, address: Option<Ipv4Addr>, frame: &SentFrame) {
 }
 
 /// What a router makes of each frame that came in by another port, with the time it came (r78 to r80).
-fn copies_for(replay: &Replay, port: &str) -> Vec<(std::time::Duration, Vec<u8>)> {
+fn copies_for(replay: &Replay, port: &str) -> Vec<(Duration, Vec<u8>)> {
     let of = |step: &Step| {
         let mut copy = step.frame.clone();
         let total = usize::from(u16::from_be_bytes([*copy.get(16)?, *copy.get(17)?]));
@@ -73,7 +87,7 @@ fn copies_for(replay: &Replay, port: &str) -> Vec<(std::time::Duration, Vec<u8>)
 }
 
 /// Each frame that came in is sent at once, once, and nothing else is.
-fn check_copy(port: &str, copies: &mut Vec<(std::time::Duration, Vec<u8>)>, frame: &SentFrame) {
+fn check_copy(port: &str, copies: &mut Vec<(Duration, Vec<u8>)>, frame: &SentFrame) {
     let found = copies.iter().position(|(at, bytes)| *at == frame.at && *bytes == frame.bytes);
     let found = found.unwrap_or_else(|| panic!("{port} sent {frame}, which is the right copy of nothing"));
     copies.swap_remove(found);
@@ -94,7 +108,8 @@ fn check_counters(counted: &PortSummary, received: u64, sent: &Sent, told: &str)
         "{}: one verdict each:\n{told}",
         sent.name
     );
-    assert_eq!(counted.sent, sent.frames.len() as u64, "{}: all that went out:\n{told}", sent.name);
+    let frames = sent.frames.len() + sent.announcements.len();
+    assert_eq!(counted.sent, frames as u64, "{}: all that went out:\n{told}", sent.name);
 }
 
 fn router_mac() -> MacAddr {
