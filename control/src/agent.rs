@@ -104,6 +104,8 @@ pub struct Agent {
     pub(crate) samples: Samples,
     /// Masks that wait for the end of the next poll.
     pub(crate) masks_due: bool,
+    /// Ports that are gone and that the provider's Leaves still go out of (r70).
+    pub(crate) leaving: PortSet,
     router_mac: MacAddr,
     seed: u64,
     recorder: Option<Recorder>,
@@ -139,6 +141,7 @@ impl Agent {
             neighbours: Neighbours::default(),
             samples: Samples::default(),
             masks_due: false,
+            leaving: PortSet::EMPTY,
             router_mac,
             seed,
             recorder: None,
@@ -223,6 +226,9 @@ impl Agent {
         if !self.has_output() {
             self.complete_masks();
         }
+        if self.is_quiet() {
+            self.leaving = PortSet::EMPTY;
+        }
         let spoke = self.send_to_neighbours(now, &mut outlet);
         if fired || acted || spoke {
             let room = outlet.full.get().then_some(outlet.sent);
@@ -246,6 +252,12 @@ impl Agent {
     /// Whether nothing is left to be sent: after [`shutdown`](Self::shutdown), whether every Leave is out.
     pub fn is_quiet(&self) -> bool {
         !self.has_output() && self.proxy.is_quiet()
+    }
+
+    /// Whether what was configured is in force: in the masks, in the table, and no port that is gone is still
+    /// needed for Leaves.
+    pub fn is_settled(&self) -> bool {
+        !self.has_output() && self.leaving.is_empty()
     }
 
     /// Leaves every group upstream and forwards nothing more (r96).
@@ -276,9 +288,9 @@ impl Agent {
         self.configuration.enabled && !self.stopped
     }
 
-    /// Whether the port has carrier.
+    /// Whether what is sent out of the port gets onto its link.
     fn has_carrier(&self, port: PortIndex) -> bool {
-        self.port(port).is_some_and(|p| p.link_up)
+        self.port(port).is_some_and(|p| p.link_up) || self.leaving.contains(port)
     }
 
     /// Whether there was anything to do.

@@ -83,7 +83,7 @@ impl Configuration {
 impl Agent {
     /// Makes `next` of what is configured now, and touches nothing that is the same in both. A port that
     /// `next` does not name is gone: its members, its role, its masks. What this sends, and changes in the
-    /// group table, comes with [`poll`](Self::poll).
+    /// group table, comes with [`poll`](Self::poll), until it [`is_settled`](Self::is_settled).
     pub fn configure(&mut self, now: Time, next: Configuration) {
         if next == self.configuration {
             return;
@@ -101,6 +101,9 @@ impl Agent {
             before.ports.iter().filter(|old| !self.configuration.ports.iter().any(|new| new.is_same(old)))
         {
             tracing::info!(port = gone.name, "port removed");
+            if gone.is_upstream() && gone.link_up {
+                self.leaving = self.leaving.with(gone.index);
+            }
             self.proxy.remove_port(now, gone.index);
         }
         let Configuration { local_groups, ssm_range, .. } = &self.configuration;

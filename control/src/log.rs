@@ -3,7 +3,9 @@
 //! Whoever logs never waits: what does not fit the queue is dropped, so a blocked journal cannot hold
 //! the control thread.
 
-use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
+use std::io::Write;
+
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 /// Lines that wait at the most while the reader of the log is blocked.
@@ -36,10 +38,7 @@ impl Log {
 pub fn start_log(level: &str) -> Result<Log, String> {
     let directives = std::env::var("MANIFOLD_LOG").unwrap_or_else(|_| level.to_owned());
     let filter = filter(&directives)?;
-    let (writer, guard) = NonBlockingBuilder::default()
-        .lossy(true)
-        .buffered_lines_limit(QUEUED_LINES)
-        .finish(std::io::stderr());
+    let (writer, guard) = lossy(std::io::stderr());
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(writer)
@@ -49,6 +48,11 @@ pub fn start_log(level: &str) -> Result<Log, String> {
     log.try_init().map_err(|e| e.to_string())?;
     let set = Box::new(move |filter| handle.reload(filter).map_err(|e| e.to_string()));
     Ok(Log { set, _writer: guard })
+}
+
+/// A way to `out` that nobody waits for.
+fn lossy(out: impl Write + Send + 'static) -> (NonBlocking, WorkerGuard) {
+    NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUED_LINES).finish(out)
 }
 
 fn filter(directives: &str) -> Result<EnvFilter, String> {
@@ -68,5 +72,23 @@ mod tests {
         }
         let error = filter("control=loud").unwrap_err();
         assert!(error.starts_with("log filter `control=loud` does not parse"), "{error}");
+    }
+
+    #[test]
+    fn f43_whoever_logs_into_a_blocked_journal_goes_on() {
+        // Nobody reads: the pipe fills, then the queue.
+        let (journal, out) = std::io::pipe().unwrap();
+        let (mut log, guard) = lossy(out);
+        let lines = 4 * QUEUED_LINES;
+        for _ in 0..lines {
+            log.write_all(
+                b"joined on port 1 by 10.1.0.9 (IGMPv2), as it is told a thousand times a second\n",
+            )
+            .unwrap();
+        }
+        let lost = log.error_counter().dropped_lines();
+        assert!((QUEUED_LINES..lines).contains(&lost), "{lost} of {lines} lines lost");
+        drop(journal);
+        drop(guard);
     }
 }

@@ -25,7 +25,7 @@ const INPUTS_A_TURN: usize = 16;
 /// Inputs that may wait; whoever brings more waits itself.
 const INPUTS_QUEUED: usize = 256;
 /// How long the frames of a clean end may take to leave.
-const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(2);
+const SHUTDOWN_PATIENCE: Duration = igmp::Proxy::LEAVES_WITHIN.saturating_add(Duration::from_secs(1));
 /// Pause while the worker catches up with what it has to send.
 const OUTLET_PAUSE: Duration = Duration::from_micros(100);
 
@@ -66,7 +66,8 @@ impl ControlHandle {
     }
 
     /// Makes `configuration` the one in force, and waits until it is: every mask and every entry of the
-    /// group table is as it says.
+    /// group table is as it says, and what had to go out of ports that are gone is with the worker. That takes
+    /// up to [`igmp::Proxy::LEAVES_WITHIN`] where the provider's port goes.
     ///
     /// # Errors
     /// The control thread has ended, or did not get to it within `patience`: then it still will, unless
@@ -230,6 +231,12 @@ impl Control {
         (ControlHandle { inputs: sender, ended, waker }, control)
     }
 
+    /// How many rings are read.
+    #[cfg(test)]
+    pub(crate) fn rings(&self) -> usize {
+        self.punted.len()
+    }
+
     fn run(mut self) -> Agent {
         while let ControlFlow::Continue(deadline) = self.turn() {
             self.sleep_until(deadline);
@@ -260,7 +267,7 @@ impl Control {
             }
         }
         let deadline = self.agent.poll(self.clock.now(), &mut self.outlet);
-        if !self.agent.has_output() {
+        if self.agent.is_settled() {
             for done in self.configured.drain(..) {
                 let _ = done.try_send(());
             }

@@ -106,6 +106,29 @@ fn r70_the_provider_moves_to_another_port_and_only_the_switch_is_felt() {
 }
 
 #[test]
+fn r70_a_providers_port_that_goes_for_good_gets_its_leaves_first() {
+    let mut bench = Bench::new(Plan::new());
+    (0..40).for_each(|n| bench.join(A, nth_group(n)));
+    bench.run(Duration::from_secs(60));
+    bench.sent();
+    bench.configure(|c| {
+        c.ports.remove(WAN);
+        c.ports.push(info(C, "wan-2", upstream_role(C)));
+    });
+    assert!(!bench.agent.is_settled(), "the Leaves are paced");
+    bench.run(igmp::Proxy::LEAVES_WITHIN);
+    assert!(bench.agent.is_settled());
+    let mut sent: Vec<_> = bench.sent().into_iter().filter(|(port, _)| *port == WAN).collect();
+    sent.sort();
+    let mut leaves: Vec<_> = (0..40).map(|n| (WAN, format!("leave {}", nth_group(n)))).collect();
+    leaves.sort();
+    assert_eq!(sent, leaves);
+    assert_eq!(bench.data(C, nth_group(0)), ports([A]));
+    bench.join(WAN, nth_group(50));
+    assert_eq!(bench.agent.table.members(nth_group(50)), PortSet::EMPTY);
+}
+
+#[test]
 fn f42_the_provider_and_a_client_swap_their_ports() {
     let mut bench = settled();
     bench.configure(|c| {

@@ -11,7 +11,7 @@ use types::Time;
 
 use super::bench::{A, B, Plan, WAN, answers, join, nth_group, port, words};
 use crate::thread::Control;
-use crate::{Agent, Clock, ControlError, ControlHandle, ControlParts, Waker, spawn, waker};
+use crate::{Agent, Clock, Configuration, ControlError, ControlHandle, ControlParts, Waker, spawn, waker};
 
 /// A test that waits longer has failed.
 const LONG: Duration = Duration::from_secs(60);
@@ -284,4 +284,99 @@ fn one_ports_flood_leaves_the_others_their_turn() {
     assert!(control.turn().is_continue());
     assert!(control.agent.table.members(nth_group(2000)).contains(port(B)));
     assert!(control.agent.table.len() < 1000, "the flood takes more turns");
+}
+
+/// Asks for `change` of the configuration from another thread, until it is given to the control thread.
+fn configuring(
+    handle: &ControlHandle,
+    control: &Control,
+    change: impl FnOnce(&mut Configuration),
+) -> JoinHandle<Result<(), ControlError>> {
+    let mut next = control.agent.configuration.clone();
+    change(&mut next);
+    let handle = handle.clone();
+    let asked = std::thread::spawn(move || handle.configure(next, LONG));
+    while control.inputs.is_empty() {
+        std::thread::yield_now();
+    }
+    asked
+}
+
+#[test]
+fn a_configuration_is_done_when_it_is_in_the_table_and_the_masks() {
+    let (parts, mut ends) = parts(|now| Plan::new().without_neighbours().agent(now), 64);
+    let (handle, mut control) = Control::new(parts);
+    ends.punt(A, &join(A, nth_group(0))).unwrap();
+    assert!(control.turn().is_continue());
+    let asked = configuring(&handle, &control, |next| drop(next.ports.remove(A)));
+    assert!(control.turn().is_continue());
+    assert_eq!(asked.join().unwrap(), Ok(()));
+    assert!(control.agent.table.is_empty());
+}
+
+#[test]
+fn while_the_worker_is_behind_a_configuration_is_not_done() {
+    let (parts, mut ends) = parts(|now| Plan::new().without_neighbours().agent(now), 1);
+    let (handle, mut control) = Control::new(parts);
+    assert!(control.turn().is_continue());
+    assert!(control.agent.has_output(), "one query fills the ring");
+    let asked = configuring(&handle, &control, |next| drop(next.ports.remove(A)));
+    assert!(control.turn().is_continue());
+    assert!(control.agent.has_output());
+    let mut turns = 0;
+    while control.agent.has_output() {
+        assert!(!asked.is_finished());
+        ends.injected.recv(|_, _| ());
+        assert!(control.turn().is_continue());
+        turns += 1;
+    }
+    assert!(turns > 0);
+    assert_eq!(asked.join().unwrap(), Ok(()));
+}
+
+#[test]
+fn a_configuration_after_the_end_is_told_so() {
+    let (handle, thread, _ends) = started(64);
+    handle.shutdown().unwrap();
+    thread.join().unwrap();
+    assert_eq!(handle.configure(Configuration::default(), LONG), Err(ControlError::Ended));
+    assert_eq!(handle.add_ring(frame_ring(1).1), Err(ControlError::Ended));
+}
+
+#[test]
+fn a_new_ports_ring_is_read_until_its_sender_is_gone_and_it_is_empty() {
+    let (parts, mut ends) = parts(|now| Plan::new().without_neighbours().agent(now), 64);
+    let (handle, mut control) = Control::new(parts);
+    let (mut sender, receiver) = frame_ring(128);
+    handle.add_ring(receiver).unwrap();
+    assert!(control.turn().is_continue());
+    assert_eq!(control.rings(), 4);
+    for n in 0..100 {
+        sender.send(port(A), &join(A, nth_group(n % 50))).unwrap();
+    }
+    drop(sender);
+    assert!(control.turn().is_continue());
+    assert_eq!(control.rings(), 4, "some of it still waits");
+    while control.rings() == 4 {
+        while ends.injected.recv(|_, _| ()).is_some() {}
+        assert!(control.turn().is_continue());
+    }
+    assert_eq!((control.rings(), control.agent.table.len()), (3, 50));
+}
+
+#[test]
+fn f34_a_flood_that_never_ends_delays_no_join_elsewhere_by_a_turn() {
+    let (mut parts, mut ends) =
+        parts(|now| Plan { max_groups: 4096, ..Plan::new().without_neighbours() }.agent(now), 4096);
+    let (flood, punted) = frame_ring(1024);
+    (ends.punt[A], parts.punted[A]) = (flood, punted);
+    let (_handle, mut control) = Control::new(parts);
+    for n in 0..100 {
+        // As much as the ring takes, each turn anew: more than can be done.
+        while ends.punt(A, &join(A, nth_group(n))).is_ok() {}
+        ends.punt(B, &join(B, nth_group(1000 + n))).unwrap();
+        assert!(control.turn().is_continue());
+        while ends.injected.recv(|_, _| ()).is_some() {}
+        assert!(control.agent.table.members(nth_group(1000 + n)).contains(port(B)), "join {n}");
+    }
 }
