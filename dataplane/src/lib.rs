@@ -1,7 +1,7 @@
 //! The proxy's process: workers on DPDK, the control thread beside them, and what starts and ends both.
 //!
-//! [`run()`] is `manifold run`, [`check()`] and [`explain()`] are `manifold check`, [`replay()`] is `manifold
-//! replay`. What a
+//! [`run()`] is `manifold run`, [`check()`] and [`explain()`] are `manifold check`, [`replay()`] and
+//! [`replay_record()`] are `manifold replay`. What a
 //! worker does with a frame is the `forwarding` crate's, what follows from IGMP is `control`'s.
 
 mod assembly;
@@ -23,6 +23,20 @@ use std::path::Path;
 pub use failure::Failure;
 pub use replay::ReplayRequest;
 pub use runtime::{check, explain, run};
+
+/// Runs an agent through the record at `file`, and prints its actions, one a line; what became of the record goes to
+/// standard error.
+///
+/// # Errors
+/// The file is no record, or cannot be read to its end.
+pub fn replay_record(file: &Path) -> Result<(), Failure> {
+    let replayed = replay::replay_record(file, std::io::stdout().lock()).map_err(|error| match error {
+        replay::RerunError::Record(_) => Failure::settings(error),
+        replay::RerunError::Output(_) => Failure::machine(error),
+    })?;
+    eprintln!("{replayed}");
+    Ok(())
+}
 
 /// Runs captures through the proxy that the settings in `config` describe, and prints each port's
 /// counters.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use dataplane::{Failure, ReplayRequest, check, explain, replay, run};
+use dataplane::{Failure, ReplayRequest, check, explain, replay, replay_record, run};
 
 /// IGMP proxy at line rate: multicast from the provider's port to exactly the ports with members.
 #[derive(Parser)]
@@ -39,20 +39,23 @@ enum Command {
         #[arg(long, conflicts_with = "settings_only")]
         explain: bool,
     },
-    /// Runs captures through the proxy on a virtual clock. Needs no privilege.
+    /// Runs captures, or a record, through the proxy on a virtual clock. Needs no privilege.
     Replay {
         /// The settings; devices, memory and cores are not looked at.
-        #[arg(short, long, value_name = "FILE")]
-        config: PathBuf,
+        #[arg(short, long, value_name = "FILE", required_unless_present = "record")]
+        config: Option<PathBuf>,
         /// What a port received, in pcap format. May be given for each port.
-        #[arg(long = "in", value_name = "PORT=FILE", value_parser = port_file, required = true)]
+        #[arg(long = "in", value_name = "PORT=FILE", value_parser = port_file, required_unless_present = "record")]
         inputs: Vec<(String, PathBuf)>,
         /// Folder for what each port sent: PORT.pcap.
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
+        #[arg(long, value_name = "DIR", required_unless_present = "record")]
+        out: Option<PathBuf>,
         /// How long the virtual clock runs from the first frame on, in seconds; to the last frame if not given.
         #[arg(long, value_name = "SECONDS", value_parser = seconds)]
         until: Option<Duration>,
+        /// Runs what a Manifold with `path` in [record] was told, and prints what it did, one action a line.
+        #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "inputs", "out", "until"])]
+        record: Option<PathBuf>,
     },
 }
 
@@ -75,9 +78,12 @@ fn main() -> ExitCode {
         Command::Run { config, eal } => run(&config, &eal),
         Command::Check { config, explain: true, .. } => explain(&config),
         Command::Check { config, settings_only, .. } => check(&config, !settings_only),
-        Command::Replay { config, inputs, out, until } => {
-            replay(&config, &ReplayRequest { inputs, out, until })
-        }
+        Command::Replay { record: Some(file), .. } => replay_record(&file),
+        // Both are there where there is no record.
+        Command::Replay { config, inputs, out, until, .. } => replay(
+            &config.unwrap_or_default(),
+            &ReplayRequest { inputs, out: out.unwrap_or_default(), until },
+        ),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -24,6 +24,9 @@ use crate::assembly::{Assembly, PlacedPort, PortFacts, assemble};
 use input::{InputError, read_capture};
 
 mod input;
+mod record;
+
+pub(crate) use record::{RerunError, replay_record};
 
 /// Source of what a replay sends when the settings name no `router-mac`; live it is the provider port's.
 const REPLAY_ROUTER_MAC: MacAddr = MacAddr([0x02, 0x6d, 0x66, 0, 0, 0x01]);

@@ -17,7 +17,9 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use api::{MbufView, Reply, Request};
-use control::{Agent, Clock, ControlHandle, ControlParts, Log, ProcessInfo, Server, start_log, waker};
+use control::{
+    Agent, Clock, ControlHandle, ControlParts, Log, ProcessInfo, Recorder, Server, start_log, waker,
+};
 use dpdk::{Eal, HEADROOM, Mempool, Queues};
 use forwarding::{Ingress, frame_ring};
 use links::{LinkInfo, LinkWatch};
@@ -188,8 +190,9 @@ impl Running {
         let (waker, sleeper) = waker().map_err(Failure::machine)?;
         let (inject, injected) = frame_ring(INJECT_RING);
         let stop = Arc::new(AtomicBool::new(false));
+        let agent = recorded(Agent::new(clock.now(), assembly.agent), &settings)?;
         let (control, control_thread) = control::spawn(ControlParts {
-            agent: Agent::new(clock.now(), assembly.agent),
+            agent,
             punted: assembly.punted,
             inject,
             waker: waker.clone(),
@@ -364,6 +367,19 @@ fn frame_pool(eal: &Eal, settings: &Settings) -> Result<Mempool, Failure> {
     Mempool::new(eal, "frames", size, POOL_CACHE, room, None).map_err(|e| {
         Failure::machine(format!("no memory for {size} buffers: {e}; raise `memory-mb` in [eal]"))
     })
+}
+
+/// Has everything recorded that the agent is told, where the settings say so.
+fn recorded(agent: Agent, settings: &Settings) -> Result<Agent, Failure> {
+    let Some(path) = &settings.record.path else { return Ok(agent) };
+    let recorder = Recorder::start(path).map_err(|error| {
+        let path = path.display();
+        Failure::machine(format!(
+            "the record {path} cannot be written: {error}; check `path` in [record], its folder and its disk"
+        ))
+    })?;
+    tracing::info!(path = %path.display(), "everything that control is told is recorded");
+    Ok(agent.recorded(recorder))
 }
 
 fn process_info(settings: &Settings, devices: &Devices) -> ProcessInfo {

@@ -33,7 +33,7 @@ pub use expect::ExpectedIgmp;
 pub use frame::{Body, Frame, Igmp, Ip, Udp, UdpChecksum};
 pub use helper::{FrameSender, Receiver, ReceiverSummary, Sender, SenderSummary};
 pub use host::Host;
-pub use manifold::Manifold;
+pub use manifold::{Manifold, manifold_binary};
 pub use namespace::Netns;
 pub use process::Process;
 pub use run::{Lab, become_root};

@@ -60,7 +60,7 @@ impl Manifold {
         let what = format!("log to {}", log.display());
         let (out, err) =
             File::create(&log).and_then(|file| Ok((file.try_clone()?, file))).map_err(LabError::io(what))?;
-        let binary = binary()?;
+        let binary = manifold_binary()?;
         let mut command = match wrapper {
             [] => ns.command(binary),
             [program, args @ ..] => {
@@ -146,7 +146,10 @@ impl Manifold {
 }
 
 /// The binary: what `MANIFOLD_BIN` names, else the one built beside the running program, else the release one.
-fn binary() -> Result<PathBuf, LabError> {
+///
+/// # Errors
+/// [`LabError::NoManifold`] when there is none.
+pub fn manifold_binary() -> Result<PathBuf, LabError> {
     if let Some(path) = std::env::var_os(BINARY_VARIABLE).map(PathBuf::from) {
         let found = path.is_file();
         return if found { Ok(path) } else { Err(LabError::NoManifold(path.display().to_string())) };

@@ -11,6 +11,7 @@ mod guard;
 mod hosts;
 mod instances;
 mod outgoing;
+mod record;
 mod refused;
 mod reload;
 mod slow;

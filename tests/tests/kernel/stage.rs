@@ -150,6 +150,8 @@ pub(crate) struct Recipe {
     pub(crate) ports: Vec<PortRecipe>,
     /// What the socket changes is kept there.
     pub(crate) live: Option<PathBuf>,
+    /// What Manifold is told is written there.
+    pub(crate) record: Option<PathBuf>,
     /// Memory is set aside for so many ports; for those that there are where `None`.
     pub(crate) max_ports: Option<usize>,
 }
@@ -162,13 +164,16 @@ impl Recipe {
     pub(crate) fn text(&self, socket: &std::path::Path) -> String {
         let ports: Vec<_> = self.ports.iter().map(PortRecipe::text).collect();
         let live = self.live.as_ref().map_or("false".to_owned(), |path| format!("{:?}", path.display()));
+        let record = self.record.as_ref();
+        let record =
+            record.map_or_else(String::new, |path| format!("[record]\npath = {:?}\n\n", path.display()));
         let max_ports = self.max_ports.map_or_else(String::new, |most| format!("max-ports = {most}\n"));
         format!(
             "[proxy]\ninstance = \"{}\"\nupstream = \"{}\"\n\n\
              [defaults]\nquery-interval = \"{}s\"\nquery-response-interval = \"1s\"\n\
              last-member-query-interval = \"500ms\"\nunsolicited-report-interval = \"1s\"\n\n\
              [eal]\nhugepages = \"no\"\n{max_ports}\n[worker]\npoll = \"adaptive\"\n\n\
-             [paths]\nrun-dir = \"{}\"\nlive = {live}\n\n[socket]\npath = \"{}\"\n\n{}",
+             [paths]\nrun-dir = \"{}\"\nlive = {live}\n\n[socket]\npath = \"{}\"\n\n{record}{}",
             self.instance,
             self.ports[0].name,
             self.query_interval,
@@ -240,6 +245,7 @@ impl Stage {
             query_interval: 120,
             ports: std::iter::once(&self.provider).chain(&self.halls).map(port).collect(),
             live: None,
+            record: None,
             max_ports: None,
         }
     }
