@@ -38,11 +38,11 @@ impl Arrival<'_> {
 }
 
 fn arrivals<'a>(look: &Look<'a>) -> Vec<Arrival<'a>> {
-    let ports = look.watched.into_iter().flat_map(|watched| watched.ports());
+    let ports = look.watched.into_iter().flat_map(|watched| watched.ports(look.now));
     ports
         .filter_map(|(index, frames)| {
             let port = look.agent.port(index)?;
-            Some(Arrival { port, frames: frames.iter().copied().collect(), may_send: may_send(look, port) })
+            Some(Arrival { port, frames, may_send: may_send(look, port) })
         })
         .collect()
 }
@@ -67,12 +67,12 @@ pub(super) fn arriving(look: &Look<'_>) -> Vec<Check> {
     let arrivals = arrivals(look);
     if arrivals.is_empty() {
         return vec![if watched.is_settled(look.now) {
-            nothing_arrives(look, &time(watched.watched_for(look.now)))
+            nothing_arrives(look, &time(watched.silent_for(look.now)))
         } else {
             note(topic, None, "being looked at from now on: ask again in a second or two")
         }];
     }
-    let rate = look.rate().map(|rate| format!("; about {rate} frames/s")).unwrap_or_default();
+    let rate = look.rate().map(|rate| format!("; {rate}")).unwrap_or_default();
     let elsewhere = arrivals.iter().any(|arrival| arrival.may_send);
     arrivals
         .iter()
@@ -108,7 +108,7 @@ fn arrival_words(look: &Look<'_>, frame: &Sample) -> String {
 fn nothing_arrives(look: &Look<'_>, waited: &str) -> Check {
     if let Some(rate) = look.rate() {
         // On their way here, samples give way to IGMP.
-        let text = format!("about {rate} frames/s are counted, but none was among those looked at");
+        let text = format!("{rate} came as workers count, but none was among those looked at");
         return note(Topic::Arriving, None, text + "; ask again");
     }
     let text = format!("no frame of it came in by any port within {waited}");

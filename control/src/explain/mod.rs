@@ -37,11 +37,10 @@ impl<'a> Look<'a> {
         self.agent.ports().iter().find(|port| port.is_upstream())
     }
 
-    /// Frames a second, as counted since the watch began; `None` when that says nothing.
-    fn rate(&self) -> Option<u64> {
-        let watched = self.watched.filter(|watched| watched.is_settled(self.now))?;
-        let frames = watched.frames_since(self.agent.table.counters(self.group)).filter(|n| *n > 0)?;
-        Some((frames as f64 / watched.watched_for(self.now).as_secs_f64()).round() as u64)
+    /// How many frames are counted, if any.
+    fn rate(&self) -> Option<String> {
+        let rate = self.watched?.rate()?;
+        Some(if rate < 1.0 { "less than 1 frame/s".to_owned() } else { format!("about {rate:.0} frames/s") })
     }
 }
 
@@ -59,11 +58,11 @@ pub(crate) fn answer(agent: &mut Agent, now: Time, group: GroupAddr, port: Optio
         Ok(asked) => asked,
         Err(refusal) => return *refusal,
     };
-    let counted = agent.table.counters(group);
-    agent.samples.watch(now, group, counted, &agent.policy);
+    let counters = agent.table.counters(group);
+    agent.samples.watch(now, group, counters, &agent.policy);
     let look = Look { agent, now, group, watched: agent.samples.of(group) };
     let findings = find(&look, asked);
-    let is_new = |watched: &Watched| !watched.is_settled(now) && watched.ports().next().is_none();
+    let is_new = |watched: &Watched| !watched.is_settled(now) && watched.ports(now).next().is_none();
     let watching = look.watched.is_some_and(is_new);
     let verdict = verdict::verdict(&findings, watching);
     Reply::Explain(ExplainReply {

@@ -13,6 +13,8 @@ use super::sample::Sample;
 const WATCHED_FOR: Duration = Duration::from_secs(15);
 /// How long a group must have been watched before its silence says something.
 const SETTLED_AFTER: Duration = Duration::from_secs(1);
+/// How long a frame says that the group comes. Longer than signalling streams pause, mostly.
+const FRESH_FOR: Duration = Duration::from_secs(5);
 /// The last frames kept, for each port.
 const KEPT: usize = 8;
 
@@ -27,8 +29,10 @@ pub(crate) struct Samples {
 pub(crate) struct Watched {
     since: Time,
     until: Time,
-    /// How much of it had been counted when the watch began.
-    counted: GroupCounters,
+    /// What had been counted of it, and when that was looked at last.
+    counted: (Time, GroupCounters),
+    /// Frames a second between the last two looks.
+    rate: f64,
     frames: BTreeMap<PortIndex, VecDeque<Sample>>,
 }
 
@@ -43,26 +47,46 @@ impl Watched {
         now.saturating_since(self.since)
     }
 
-    /// Frames counted since the watch began, if `counted` is what is counted now; `None` when the count began anew
-    /// meanwhile.
-    pub(crate) fn frames_since(&self, counted: GroupCounters) -> Option<u64> {
-        counted.frames.checked_sub(self.counted.frames)
+    /// How long it has been silent at least, if no frame of it is at hand.
+    pub(crate) fn silent_for(&self, now: Time) -> Duration {
+        self.watched_for(now).min(FRESH_FOR)
     }
 
-    /// The ports by which frames came in, each with the last of them.
-    pub(crate) fn ports(&self) -> impl Iterator<Item = (PortIndex, &VecDeque<Sample>)> {
-        self.frames.iter().map(|(port, frames)| (*port, frames))
+    /// Frames a second as workers count them, who do so for groups with members; `None` where none were.
+    pub(crate) fn rate(&self) -> Option<f64> {
+        Some(self.rate).filter(|rate| *rate > 0.0)
+    }
+
+    /// Takes a look at the counters, unless there was one just now.
+    fn count(&mut self, now: Time, counters: GroupCounters) {
+        let (before, counted) = self.counted;
+        let elapsed = now.saturating_since(before);
+        if elapsed >= SETTLED_AFTER {
+            // The count began anew if it is less than before.
+            self.rate = counters.frames.saturating_sub(counted.frames) as f64 / elapsed.as_secs_f64();
+            self.counted = (now, counters);
+        }
+    }
+
+    /// The ports by which frames came in of late, each with the last of them, oldest first.
+    pub(crate) fn ports(&self, now: Time) -> impl Iterator<Item = (PortIndex, Vec<Sample>)> {
+        let is_fresh = move |frame: &&Sample| now.saturating_since(frame.at) < FRESH_FOR;
+        let fresh = move |frames: &VecDeque<Sample>| frames.iter().filter(is_fresh).copied().collect();
+        self.frames
+            .iter()
+            .map(move |(port, frames)| (*port, fresh(frames)))
+            .filter(|(_, f): &(_, Vec<_>)| !f.is_empty())
     }
 }
 
 impl Samples {
-    /// Watches `group` from now on, for some seconds; `counted` is what has been counted of it. Does
+    /// Watches `group` from now on, for some seconds; `counters` is what has been counted of it. Does
     /// nothing when as many others are watched as can be.
     pub(crate) fn watch(
         &mut self,
         now: Time,
         group: GroupAddr,
-        counted: GroupCounters,
+        counters: GroupCounters,
         policy: &ForwardingPolicy,
     ) {
         if !policy.watch(group) {
@@ -72,10 +96,12 @@ impl Samples {
         let watched = self.watched.entry(group).or_insert_with(|| Watched {
             since: now,
             until,
-            counted,
+            counted: (now, counters),
+            rate: 0.0,
             frames: BTreeMap::new(),
         });
         watched.until = until;
+        watched.count(now, counters);
     }
 
     /// What is known of a group that is being watched.

@@ -7,6 +7,7 @@ mod stage;
 mod capabilities;
 mod carrier;
 mod comeback;
+mod explain;
 mod guard;
 mod hosts;
 mod instances;

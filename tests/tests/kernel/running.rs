@@ -1,7 +1,7 @@
 //! Manifold while it runs, what it counts and says, and how it must end.
 
 use crate::stage::{SETTLED, SOON, STOP_LIMIT, Stage};
-use api::{ChangedReply, Client, ClientError, PortCounters, Reply, Request};
+use api::{ChangedReply, Client, ClientError, ExplainReply, PortCounters, Reply, Request};
 use lab::Manifold;
 use rustix::process::Signal;
 use std::fs;
@@ -50,6 +50,11 @@ impl Running {
         let groups = Client::connect(&self.socket).unwrap().groups().unwrap().groups;
         let members = groups.into_iter().filter(|view| view.group == group).flat_map(|view| view.members);
         members.map(|member| member.port).collect()
+    }
+
+    /// Has it say why the group is dark, as `manifoldctl explain` does.
+    pub(crate) fn explain(&self, group: GroupAddr, port: Option<&str>) -> ExplainReply {
+        Client::connect(&self.socket).unwrap().explain(group, port).unwrap()
     }
 
     /// Has it change something; what it did.

@@ -51,7 +51,7 @@ fn frames_that_are_counted_are_not_called_missing() {
     let reply = ask(&mut bench, None);
     assert_eq!(
         found(&reply, Topic::Arriving),
-        ["- *: about 1 frames/s are counted, but none was among those looked at; ask again"]
+        ["- *: about 1 frames/s came as workers count, but none was among those looked at; ask again"]
     );
     assert_eq!(reply.dark, None);
 }
@@ -157,6 +157,20 @@ fn nothing_comes_from_the_provider() {
         "dark, on wan: no frame of it came in by any port within 1.5 s; the provider asks, so it knows that we want it",
         "ask the provider whether it sends this group, and look whether the sender does",
     );
+}
+
+#[test]
+fn frames_that_came_a_while_ago_say_nothing() {
+    let mut bench = joined(Plan::new());
+    lit(&explained(&mut bench, None, &[(WAN, PLAIN)]), "forwarded to hall-a");
+    bench.run(Duration::from_secs(5));
+    let reply = ask(&mut bench, None);
+    assert!(
+        reply.verdict.starts_with("dark, on wan: no frame of it came in by any port within 5.0 s"),
+        "{reply:#?}"
+    );
+    bench.worker(WAN, PLAIN.frame());
+    lit(&ask(&mut bench, None), "forwarded to hall-a");
 }
 
 #[test]
