@@ -7,10 +7,11 @@ use std::sync::Arc;
 use api::{MbufView, Reply, Request};
 use forwarding::{ForwardingPolicy, PuntKind, WorkerCountersReader, punt_kind};
 use group_table::{GroupTableWriter, PortMasks, TableFull};
-use igmp::{Action, Event, Proxy};
+use igmp::{Action, Proxy};
 use types::{GroupAddr, MacAddr, PortIndex, PortSet, Time};
 
 use crate::configuration::{Configuration, PortInfo};
+use crate::events::EventPace;
 use crate::explain::Samples;
 use crate::neighbours::Neighbours;
 use crate::record::{Begin, Entry, Recorder, VERSION};
@@ -102,6 +103,8 @@ pub struct Agent {
     pub(crate) neighbours: Neighbours,
     /// Frames of the groups that somebody asked about.
     pub(crate) samples: Samples,
+    /// How much of what happens is told to the log.
+    pub(crate) event_pace: EventPace,
     /// Masks that wait for the end of the next poll.
     pub(crate) masks_due: bool,
     /// Ports that are gone and that the provider's Leaves still go out of (r70).
@@ -140,6 +143,7 @@ impl Agent {
             unplaced: BTreeSet::new(),
             neighbours: Neighbours::default(),
             samples: Samples::default(),
+            event_pace: EventPace::default(),
             masks_due: false,
             leaving: PortSet::EMPTY,
             router_mac,
@@ -310,7 +314,7 @@ impl Agent {
                     }
                     outlet.send(now, port, frame.as_slice());
                 }
-                Action::Event(event) => self.tell(&event),
+                Action::Event(event) => self.tell(now, &event),
             }
             outlet.done(now, &action);
             acted = true;
@@ -350,21 +354,6 @@ impl Agent {
             && self.table.set(group, port).is_ok()
         {
             self.unplaced.pop_first();
-        }
-    }
-
-    fn tell(&self, event: &Event) {
-        match event {
-            Event::GroupLimit { port, .. }
-            | Event::AccessDenied { port, .. }
-            | Event::NotQuerier { port, .. }
-            | Event::OtherVersion { port, .. } => {
-                tracing::warn!(port = self.name(*port), "{event}");
-            }
-            Event::Joined { port, .. } | Event::Left { port, .. } | Event::QuerierChanged { port, .. } => {
-                tracing::info!(port = self.name(*port), "{event}");
-            }
-            Event::UpstreamJoined { .. } | Event::UpstreamLeft { .. } => tracing::info!("{event}"),
         }
     }
 }

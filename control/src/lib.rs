@@ -3,11 +3,13 @@
 //! [`Agent`] is that state without a thread or a clock: frames, link changes, requests and time go in;
 //! table changes, masks and frames to send come out. `manifold replay` calls it in line;
 //! [`spawn`] runs it on the control thread, fed by the punt rings, the socket and the main thread.
-//! No DPDK and no mbuf here: frames are bytes.
+//! What an agent was told a [`Recorder`] writes down, and [`replay_record`] runs again. No DPDK and no mbuf
+//! here: frames are bytes.
 
 mod agent;
 mod clock;
 mod configuration;
+mod events;
 mod explain;
 mod log;
 mod masks;

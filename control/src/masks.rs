@@ -16,15 +16,10 @@ struct Masks {
 impl Agent {
     /// Takes out at once what must not be there any more; what is to come in does so at the end of the next
     /// [`poll`](Self::poll), when the table has what the same change did to the members. Ports in `anew` are
-    /// not what they were: until then they are out altogether.
+    /// not what they were: until then nothing goes to them.
     pub(crate) fn change_masks(&mut self, anew: PortSet) {
-        self.write_masks(|ingress, wanted, now| {
-            if anew.contains(ingress) {
-                PortSet::EMPTY
-            } else {
-                PortSet::from_bits(wanted.intersection(now).to_bits() & !anew.to_bits())
-            }
-        });
+        let stays = |set: PortSet| PortSet::from_bits(set.to_bits() & !anew.to_bits());
+        self.write_masks(|wanted, now| stays(wanted.intersection(now)));
         self.masks_due = true;
     }
 
@@ -32,19 +27,19 @@ impl Agent {
     pub(crate) fn complete_masks(&mut self) {
         if self.masks_due {
             self.masks_due = false;
-            self.write_masks(|_, wanted, _| wanted);
+            self.write_masks(|wanted, _| wanted);
         }
     }
 
-    /// Makes each mask what `merge` makes of its ingress port, what it should be and what it is.
-    fn write_masks(&self, merge: impl Fn(PortIndex, PortSet, PortSet) -> PortSet) {
+    /// Makes each mask what `merge` makes of what it should be and what it is.
+    fn write_masks(&self, merge: impl Fn(PortSet, PortSet) -> PortSet) {
         let targets = self.forwarded_to();
         for ingress in (0..MAX_PORTS).filter_map(PortIndex::new) {
             let port = self.port(ingress);
             let wanted = port.map_or(Masks::default(), |port| self.masks_of(port, targets));
             let (always, forward) = (self.masks.always(ingress), self.masks.forward(ingress));
-            self.masks.set_forward(ingress, merge(ingress, wanted.forward, forward));
-            self.masks.set_always(ingress, merge(ingress, wanted.always, always));
+            self.masks.set_forward(ingress, merge(wanted.forward, forward));
+            self.masks.set_always(ingress, merge(wanted.always, always));
             let is_source = port.is_some_and(|port| port.is_upstream() || port.sources != Sources::No);
             self.policy.set_source(ingress, is_source);
         }

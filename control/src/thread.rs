@@ -217,7 +217,7 @@ pub(crate) struct Control {
     sleeper: Sleeper,
     clock: Clock,
     /// Who waits until what was configured is in force.
-    configured: Vec<Sender<()>>,
+    pub(crate) configured: Vec<Sender<()>>,
 }
 
 impl Control {

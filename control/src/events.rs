@@ -1,0 +1,88 @@
+//! What happens, told to the log: all of it as long as people can read it.
+
+use forwarding::Policer;
+use igmp::Event;
+use types::Time;
+
+use crate::agent::Agent;
+
+/// Joins and leaves a second that are told one by one, and at once after a pause. A flood of them is told
+/// by its number: it would fill the disk, and cost more than the protocol.
+const LINES: (u32, u32) = (200, 2_000);
+
+/// How much of what hosts can cause at any rate is told.
+pub(crate) struct EventPace {
+    policer: Policer,
+    withheld: u64,
+}
+
+impl Default for EventPace {
+    fn default() -> Self {
+        Self { policer: Policer::new(LINES.0, LINES.1), withheld: 0 }
+    }
+}
+
+impl EventPace {
+    /// Whether one more is told at `now`: with how many before it that were not.
+    fn admit(&mut self, now: Time) -> Option<u64> {
+        if self.policer.admit(now) {
+            Some(std::mem::take(&mut self.withheld))
+        } else {
+            self.withheld += 1;
+            None
+        }
+    }
+}
+
+impl Agent {
+    /// Tells the log. What is worth a warning is limited where it comes from.
+    pub(crate) fn tell(&mut self, now: Time, event: &Event) {
+        match event {
+            Event::GroupLimit { port, .. }
+            | Event::AccessDenied { port, .. }
+            | Event::NotQuerier { port, .. }
+            | Event::OtherVersion { port, .. } => tracing::warn!(port = self.name(*port), "{event}"),
+            Event::Joined { port, .. } | Event::Left { port, .. } | Event::QuerierChanged { port, .. } => {
+                if self.has_pace(now) {
+                    tracing::info!(port = self.name(*port), "{event}");
+                }
+            }
+            Event::UpstreamJoined { .. } | Event::UpstreamLeft { .. } => {
+                if self.has_pace(now) {
+                    tracing::info!("{event}");
+                }
+            }
+        }
+    }
+
+    fn has_pace(&mut self, now: Time) -> bool {
+        match self.event_pace.admit(now) {
+            Some(0) => true,
+            Some(withheld) => {
+                tracing::warn!(withheld, "joins and leaves came faster than they are told");
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn f31_a_flood_of_joins_is_told_by_its_number() {
+        let mut pace = EventPace::default();
+        let start = Time::from_nanos(5_000_000_000);
+        let told = (0..10_000).filter(|_| pace.admit(start).is_some()).count();
+        assert_eq!(told, LINES.1 as usize);
+        let later = start + Duration::from_secs(1);
+        assert_eq!(pace.admit(later), Some(8_000));
+        assert_eq!(pace.admit(later), Some(0));
+        let told = (0..10_000).filter(|_| pace.admit(later).is_some()).count();
+        assert_eq!(told, LINES.0 as usize - 2);
+    }
+}
