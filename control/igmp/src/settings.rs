@@ -129,10 +129,9 @@ impl ClientPortSettings {
         self.querier_address.or(self.address.map(Ipv4Net::addr)).unwrap_or(Ipv4Addr::UNSPECIFIED)
     }
 
-    /// Whether `addr` is ours on this port; 0.0.0.0 never is.
-    pub(crate) fn is_own(&self, addr: Ipv4Addr) -> bool {
-        !addr.is_unspecified()
-            && (self.querier_address == Some(addr) || self.address.is_some_and(|net| net.addr() == addr))
+    /// The addresses that are ours on this port; 0.0.0.0 may be among them, and is nobody's.
+    pub(crate) fn own_addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
+        [self.querier_address, self.address.map(Ipv4Net::addr)].into_iter().flatten()
     }
 
     /// The timers in force: a port that speaks version 1 asks for answers within 10 s whatever its Query

@@ -1,7 +1,7 @@
 //! Values in numbered places, in pages, so that growing moves nothing and leaves no slack.
 
 /// Places of a page.
-const PAGE: usize = 256;
+const PAGE: usize = 1024;
 /// No place: the end of the free list.
 const NONE: u32 = u32::MAX;
 
@@ -100,20 +100,20 @@ mod tests {
     #[test]
     fn places_are_used_again_and_keep_their_values() {
         let mut slab = Slab::new();
-        let places: Vec<_> = (0..1000u32).map(|n| slab.insert(n)).collect();
-        assert_eq!((places[999], slab.places()), (999, 1000));
-        for at in (0..1000).step_by(3) {
+        let places: Vec<_> = (0..3000u32).map(|n| slab.insert(n)).collect();
+        assert_eq!((places[2999], slab.places()), (2999, 3000));
+        for at in (0..3000).step_by(3) {
             assert_eq!(slab.remove(at), at);
             assert_eq!(slab.get(at), None);
         }
-        for n in 0..334 {
+        for n in 0..1000 {
             let at = slab.insert(5000 + n);
             assert!(at.is_multiple_of(3) && slab[at] == 5000 + n);
         }
-        assert_eq!(slab.places(), 1000);
-        assert!((0..1000).filter(|at| at % 3 != 0).all(|at| slab[at] == at));
+        assert_eq!(slab.places(), 3000);
+        assert!((0..3000).filter(|at| at % 3 != 0).all(|at| slab[at] == at));
         slab[1] = 7;
-        assert_eq!((slab.get(1), slab.get(1000)), (Some(&7), None));
+        assert_eq!((slab.get(1), slab.get(3000)), (Some(&7), None));
     }
 
     #[test]

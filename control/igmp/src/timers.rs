@@ -1,6 +1,6 @@
-//! Deadlines: small heaps, one for each 4.3 seconds that has any, whose entries know their place. Setting,
-//! moving or cancelling one of a million costs a few swaps within one heap, and firing never looks at the
-//! others.
+//! Deadlines: small heaps, one for each 67 milliseconds that has any, whose entries know their place.
+//! Setting, moving or cancelling one of a million costs a few swaps within one heap, and firing never looks
+//! at the others.
 
 use core::num::NonZeroU32;
 use std::collections::BTreeMap;
@@ -26,27 +26,37 @@ impl TimerId {
 /// Children of a heap node. Four entries share a cache line and halve the depth of a binary heap.
 const ARITY: usize = 4;
 
-/// The upper half of a deadline names its heap, the lower half is kept in it.
-fn halves(at: Time) -> (u32, u32) {
+/// Nanoseconds that a heap is for, as a power of two. A million deadlines over four minutes are 260 a heap.
+const SPAN_BITS: u32 = 26;
+
+/// What names a deadline's heap, and what is kept in it.
+fn split(at: Time) -> (u64, u32) {
     let ns = at.as_nanos();
-    ((ns >> 32) as u32, ns as u32)
+    (ns >> SPAN_BITS, (ns & ((1 << SPAN_BITS) - 1)) as u32)
 }
 
-fn joined(upper: u32, lower: u32) -> Time {
-    Time::from_nanos(u64::from(upper) << 32 | u64::from(lower))
+fn joined(span: u64, within: u32) -> Time {
+    Time::from_nanos(span << SPAN_BITS | u64::from(within))
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    lower: u32,
+    within: u32,
     slot: u32,
+}
+
+/// The deadlines of one span.
+#[derive(Debug)]
+struct Heap {
+    span: u64,
+    entries: Vec<Entry>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Slot<K> {
     key: K,
     /// Which heap.
-    upper: u32,
+    heap: u32,
     /// Where in it.
     place: u32,
 }
@@ -55,47 +65,40 @@ struct Slot<K> {
 #[derive(Debug)]
 pub(crate) struct TimerQueue<K> {
     /// None of them is empty.
-    heaps: BTreeMap<u32, Vec<Entry>>,
+    heaps: Slab<Heap>,
+    spans: BTreeMap<u64, u32>,
     slots: Slab<Slot<K>>,
 }
 
 impl<K: Copy + Ord> TimerQueue<K> {
     pub(crate) const fn new() -> Self {
-        Self { heaps: BTreeMap::new(), slots: Slab::new() }
+        Self { heaps: Slab::new(), spans: BTreeMap::new(), slots: Slab::new() }
     }
 
     /// The earliest deadline and its key. It stays until its owner moves or cancels it.
     pub(crate) fn first(&self) -> Option<(Time, K)> {
-        let (upper, heap) = self.heaps.first_key_value()?;
-        let first = heap.first()?;
-        Some((joined(*upper, first.lower), self.slots[first.slot].key))
+        let (span, heap) = self.spans.first_key_value()?;
+        let first = self.heaps[*heap].entries.first()?;
+        Some((joined(*span, first.within), self.slots[first.slot].key))
     }
 
     /// Makes `timer` fire at `at`, or never: inserts, moves or cancels as needed.
     pub(crate) fn set(&mut self, timer: &mut Option<TimerId>, key: K, at: Option<Time>) {
         let Some(at) = at else { return self.cancel(timer) };
-        let (upper, lower) = halves(at);
-        let Some(id) = timer.as_ref() else {
-            let slot = self.slots.insert(Slot { key, upper, place: 0 });
-            *timer = Some(TimerId::of_slot(slot));
-            return self.put(upper, Entry { lower, slot });
+        let slot = match timer.as_ref() {
+            Some(id) if self.deadline_of(id.slot()) == at => return,
+            Some(id) => {
+                self.take_out(id.slot());
+                id.slot()
+            }
+            None => {
+                let slot = self.slots.insert(Slot { key, heap: 0, place: 0 });
+                *timer = Some(TimerId::of_slot(slot));
+                slot
+            }
         };
-        let slot = id.slot();
-        if self.deadline_of(slot) != at {
-            self.take_out(slot);
-            self.slots[slot].upper = upper;
-            self.put(upper, Entry { lower, slot });
-        }
-    }
-
-    /// As [`set`](Self::set), but a timer that is set already and fires earlier is left where it is: its
-    /// owner, whom it comes too early for, sets it then. So a deadline that is put off again and again
-    /// costs nothing until the first one has passed.
-    pub(crate) fn put_off(&mut self, timer: &mut Option<TimerId>, key: K, at: Option<Time>) {
-        let early = |id: &TimerId| at.is_some_and(|at| self.deadline_of(id.slot()) <= at);
-        if !timer.as_ref().is_some_and(early) {
-            self.set(timer, key, at);
-        }
+        let (span, within) = split(at);
+        self.put(span, Entry { within, slot });
     }
 
     /// Takes `timer` out, if it is set.
@@ -106,30 +109,38 @@ impl<K: Copy + Ord> TimerQueue<K> {
     }
 
     fn deadline_of(&self, slot: u32) -> Time {
-        let Slot { upper, place, .. } = self.slots[slot];
-        joined(upper, self.heaps[&upper][place as usize].lower)
+        let Slot { heap, place, .. } = self.slots[slot];
+        let Heap { span, entries } = &self.heaps[heap];
+        joined(*span, entries[place as usize].within)
     }
 
-    fn put(&mut self, upper: u32, entry: Entry) {
-        let heap = self.heaps.entry(upper).or_default();
-        if heap.len() == heap.capacity() {
+    /// Puts the entry of a slot into its heap.
+    fn put(&mut self, span: u64, entry: Entry) {
+        let heaps = &mut self.heaps;
+        let heap =
+            *self.spans.entry(span).or_insert_with(|| heaps.insert(Heap { span, entries: Vec::new() }));
+        self.slots[entry.slot].heap = heap;
+        let entries = &mut self.heaps[heap].entries;
+        if entries.len() == entries.capacity() {
             // By a quarter: doubling would leave half of a million entries unused.
-            heap.reserve_exact(heap.len() / 4 + 4);
+            entries.reserve_exact(entries.len() / 4 + 1);
         }
-        heap.push(entry);
-        let last = heap.len() - 1;
-        Heap { entries: heap, slots: &mut self.slots }.settle(last);
+        entries.push(entry);
+        let last = entries.len() - 1;
+        settle(entries, &mut self.slots, last);
     }
 
-    /// Takes the entry out of its heap; the slot stays.
+    /// Takes the entry of a slot out of its heap; the slot stays.
     fn take_out(&mut self, slot: u32) {
-        let Slot { upper, place, .. } = self.slots[slot];
-        let Some(heap) = self.heaps.get_mut(&upper) else { return };
-        heap.swap_remove(place as usize);
-        if heap.is_empty() {
-            self.heaps.remove(&upper);
-        } else if (place as usize) < heap.len() {
-            Heap { entries: heap, slots: &mut self.slots }.settle(place as usize);
+        let Slot { heap, place, .. } = self.slots[slot];
+        let Heap { span, entries } = &mut self.heaps[heap];
+        let place = place as usize;
+        entries.swap_remove(place);
+        if entries.is_empty() {
+            self.spans.remove(span);
+            self.heaps.remove(heap);
+        } else if place < entries.len() {
+            settle(entries, &mut self.slots, place);
         }
     }
 
@@ -139,53 +150,45 @@ impl<K: Copy + Ord> TimerQueue<K> {
 
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
-        self.heaps.values().map(Vec::len).sum()
+        self.spans.values().map(|heap| self.heaps[*heap].entries.len()).sum()
     }
 }
 
-/// One heap, and the slots that know where its entries are.
-struct Heap<'a, K> {
-    entries: &'a mut [Entry],
-    slots: &'a mut Slab<Slot<K>>,
+/// Moves the entry at `place` up or down to where it belongs, and tells the slots of all that moved.
+fn settle<K: Copy + Ord>(entries: &mut [Entry], slots: &mut Slab<Slot<K>>, mut place: usize) {
+    let moving = entries[place];
+    while place > 0 {
+        let parent = entries[(place - 1) / ARITY];
+        if !is_before(slots, moving, parent) {
+            break;
+        }
+        put_at(entries, slots, place, parent);
+        place = (place - 1) / ARITY;
+    }
+    while let Some(child) = earliest_child(entries, slots, place)
+        && is_before(slots, entries[child], moving)
+    {
+        put_at(entries, slots, place, entries[child]);
+        place = child;
+    }
+    put_at(entries, slots, place, moving);
 }
 
-impl<K: Copy + Ord> Heap<'_, K> {
-    /// Equal deadlines fire in the order of their keys, whatever order they were set in.
-    fn is_before(&self, a: usize, b: usize) -> bool {
-        let (a, b) = (self.entries[a], self.entries[b]);
-        a.lower < b.lower || a.lower == b.lower && self.slots[a.slot].key < self.slots[b.slot].key
-    }
+/// Equal deadlines fire in the order of their keys, whatever order they were set in.
+fn is_before<K: Copy + Ord>(slots: &Slab<Slot<K>>, a: Entry, b: Entry) -> bool {
+    a.within < b.within || a.within == b.within && slots[a.slot].key < slots[b.slot].key
+}
 
-    /// Moves the entry at `place` up or down to where it belongs.
-    fn settle(&mut self, mut place: usize) {
-        while place > 0 && self.is_before(place, (place - 1) / ARITY) {
-            self.swap(place, (place - 1) / ARITY);
-            place = (place - 1) / ARITY;
-        }
-        while let Some(child) = self.earliest_child(place)
-            && self.is_before(child, place)
-        {
-            self.swap(child, place);
-            place = child;
-        }
-        self.note(place);
-    }
+fn earliest_child<K: Copy + Ord>(entries: &[Entry], slots: &Slab<Slot<K>>, place: usize) -> Option<usize> {
+    let first = place * ARITY + 1;
+    let end = entries.len().min(first + ARITY);
+    (first..end)
+        .reduce(|best, child| if is_before(slots, entries[child], entries[best]) { child } else { best })
+}
 
-    fn earliest_child(&self, place: usize) -> Option<usize> {
-        let first = place * ARITY + 1;
-        let end = self.entries.len().min(first + ARITY);
-        (first..end).reduce(|best, child| if self.is_before(child, best) { child } else { best })
-    }
-
-    fn swap(&mut self, a: usize, b: usize) {
-        self.entries.swap(a, b);
-        self.note(a);
-        self.note(b);
-    }
-
-    fn note(&mut self, place: usize) {
-        self.slots[self.entries[place].slot].place = place as u32;
-    }
+fn put_at<K>(entries: &mut [Entry], slots: &mut Slab<Slot<K>>, place: usize, entry: Entry) {
+    entries[place] = entry;
+    slots[entry.slot].place = place as u32;
 }
 
 #[cfg(test)]
@@ -195,7 +198,7 @@ mod tests {
 
     /// Times in several heaps, many of them equal.
     fn time() -> impl Strategy<Value = Time> {
-        (0u64..4, 0u64..50).prop_map(|(upper, lower)| Time::from_nanos(upper << 32 | lower))
+        (0u64..4, 0u32..50).prop_map(|(span, within)| joined(span, within))
     }
 
     proptest! {
@@ -221,21 +224,8 @@ mod tests {
                 queue.cancel(&mut ids[usize::from(expected.1)]);
             }
             prop_assert_eq!(queue.first(), None);
-            prop_assert!(queue.heaps.is_empty());
+            prop_assert!(queue.spans.is_empty());
         }
-    }
-
-    #[test]
-    fn what_is_put_off_fires_at_the_first_time_and_never_too_late() {
-        let at = |ns| Some(Time::from_nanos(ns));
-        let (mut queue, mut id) = (TimerQueue::new(), None);
-        queue.put_off(&mut id, 'a', at(100));
-        queue.put_off(&mut id, 'a', at(900));
-        assert_eq!(queue.first(), Some((Time::from_nanos(100), 'a')));
-        queue.put_off(&mut id, 'a', at(50));
-        assert_eq!(queue.first(), Some((Time::from_nanos(50), 'a')));
-        queue.put_off(&mut id, 'a', None);
-        assert_eq!((queue.first(), id), (None, None));
     }
 
     #[test]
@@ -246,7 +236,7 @@ mod tests {
             queue.set(&mut id, 1u8, Some(Time::from_nanos(i)));
             queue.cancel(&mut id);
         }
-        assert_eq!((queue.slots.places(), queue.len()), (1, 0));
+        assert_eq!((queue.slots.places(), queue.heaps.places(), queue.len()), (1, 1, 0));
     }
 
     #[test]

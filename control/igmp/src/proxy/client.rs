@@ -3,8 +3,8 @@
 use core::net::Ipv4Addr;
 use types::{GroupAddr, PortIndex, Time};
 
-use super::Proxy;
 use super::admission::Forbidden;
+use super::{Proxy, TimerKey};
 use crate::hosts::HostId;
 use crate::member::{Member, MemberEffect, MemberEvent};
 use crate::querier::Querier;
@@ -51,7 +51,14 @@ impl Proxy {
         if let Some(entry) = self.members.get_mut(&(group, port)) {
             let step = entry.member.handle(event, now, &timers);
             (entry.host, entry.version, entry.reported) = (host.addr, version, now);
-            self.store(now, port, group, step, Left::Expired);
+            match step.effect {
+                MemberEffect::None => {
+                    entry.keep(step.next, &mut self.timers, TimerKey::Member(group, port));
+                }
+                MemberEffect::Joined | MemberEffect::Query | MemberEffect::Gone => {
+                    self.store(now, port, group, step, Left::Expired);
+                }
+            }
             self.track_report(now, port, group, host, version);
             return Verdict::Refreshed;
         }

@@ -8,8 +8,22 @@ use super::admission::Forbidden;
 use super::{MemberEntry, Proxy, TimerKey};
 use crate::member::{Member, MemberEffect, MemberEvent, MemberStep};
 use crate::settings::QuerierVersion;
+use crate::timers::TimerQueue;
 use crate::wire::{Outgoing, Version};
 use crate::{Action, Event, Left};
+
+impl MemberEntry {
+    /// Takes the next state, and sets the timer. One that is put off again and again costs nothing: it comes
+    /// early once, and is set then.
+    pub(super) fn keep(&mut self, next: Member, timers: &mut TimerQueue<TimerKey>, key: TimerKey) {
+        let before = core::mem::replace(&mut self.member, next).deadline();
+        let due = next.deadline();
+        let later = self.timer.is_some() && due.is_some() && before <= due;
+        if !later {
+            timers.set(&mut self.timer, key, due);
+        }
+    }
+}
 
 impl Proxy {
     /// Makes the groups that the port's settings name static, and no others (r55). One that is never
@@ -111,8 +125,7 @@ impl Proxy {
             MemberEffect::None | MemberEffect::Joined => {}
         }
         if let Some(entry) = self.members.get_mut(&(group, port)) {
-            entry.member = step.next;
-            self.timers.put_off(&mut entry.timer, TimerKey::Member(group, port), step.next.deadline());
+            entry.keep(step.next, &mut self.timers, TimerKey::Member(group, port));
         }
     }
 

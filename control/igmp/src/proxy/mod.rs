@@ -23,6 +23,7 @@ use types::{GroupAddr, Ipv4Net, MAX_PORTS, PortIndex, PortSet, Time};
 use crate::discovery::Discovery;
 use crate::hosts::HostTracker;
 use crate::member::Member;
+use crate::port_map::PortMap;
 use crate::querier::Querier;
 use crate::rng::Rng;
 use crate::settings::{ClientPortSettings, ProxySettings};
@@ -116,7 +117,9 @@ pub struct Proxy {
     rng: Rng,
     identification: u16,
     timers: TimerQueue<TimerKey>,
-    clients: BTreeMap<PortIndex, ClientPort>,
+    clients: PortMap<ClientPort>,
+    /// Addresses of all ports, for every frame to be compared with.
+    own_addresses: Vec<Ipv4Addr>,
     upstream: Option<Upstream>,
     members: Table<(GroupAddr, PortIndex), MemberEntry>,
     /// Members as they were when the proxy was switched off, without timers.
@@ -139,7 +142,8 @@ impl Proxy {
             rng: Rng::new(seed),
             identification: 0,
             timers: TimerQueue::new(),
-            clients: BTreeMap::new(),
+            clients: PortMap::new(),
+            own_addresses: Vec::new(),
             upstream: None,
             members: Table::new(),
             asleep: Vec::new(),
@@ -239,7 +243,7 @@ impl Proxy {
         }
         self.settings.local_groups = local_groups;
         self.settings.ssm_range = ssm_range;
-        for port in self.clients.keys().copied().collect::<Vec<_>>() {
+        for port in self.clients.keys().collect::<Vec<_>>() {
             self.apply_static_groups(now, port);
         }
         self.drop_forbidden(now, PortSet::ALL);
@@ -292,9 +296,14 @@ impl Proxy {
 
     /// Whether `addr` is the address of one of our ports; 0.0.0.0 never is (r12).
     fn is_ours(&self, addr: Ipv4Addr) -> bool {
-        let on_upstream = self.upstream.as_ref().is_some_and(|u| u.settings.report_source() == addr);
-        !addr.is_unspecified()
-            && (on_upstream || self.clients.values().any(|client| client.settings.is_own(addr)))
+        self.own_addresses.contains(&addr)
+    }
+
+    /// Notes the addresses of all ports: call after any of them changed.
+    fn note_addresses(&mut self) {
+        let upstream = self.upstream.iter().map(|upstream| upstream.settings.report_source());
+        let clients = self.clients.values().flat_map(|client| client.settings.own_addresses());
+        self.own_addresses = upstream.chain(clients).filter(|addr| !addr.is_unspecified()).collect();
     }
 
     /// Why the settings want no member of `group` on a port, whoever asks (r54, r69, r100).

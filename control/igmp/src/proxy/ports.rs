@@ -32,12 +32,14 @@ impl Proxy {
         }
         let Some(client) = self.clients.get_mut(&port) else {
             self.clients.insert(port, ClientPort::new(now, settings, link_up));
+            self.note_addresses();
             self.restart_querier(now, port);
             self.update_client(now, port);
             return self.apply_static_groups(now, port);
         };
         if client.settings != settings {
             let before = core::mem::replace(&mut client.settings, settings);
+            self.note_addresses();
             // Nothing more is sent on a link that is gone.
             if !link_up {
                 self.handle_link(now, port, false);
@@ -97,6 +99,7 @@ impl Proxy {
         }
         self.retire_groups(now);
         self.upstream = upstream.map(|(port, settings)| Upstream::new(now, port, settings, link_up));
+        self.note_addresses();
         if let Some(port) = port.filter(|_| !link_up) {
             self.forget_leaves(port);
         }
@@ -108,8 +111,9 @@ impl Proxy {
         let (Some(upstream), Some(settings)) = (&mut self.upstream, settings) else { return };
         let moved = upstream.settings.report_source() != settings.report_source();
         upstream.settings = settings;
-        let port = upstream.port;
-        if upstream.link_up != link_up {
+        let (port, flapped) = (upstream.port, upstream.link_up != link_up);
+        self.note_addresses();
+        if flapped {
             self.handle_link(now, port, link_up);
         } else if moved {
             self.announce_groups(now);
@@ -160,7 +164,7 @@ impl Proxy {
     }
 
     pub(super) fn restart_clients(&mut self, now: Time) {
-        for port in self.clients.keys().copied().collect::<Vec<_>>() {
+        for port in self.clients.keys().collect::<Vec<_>>() {
             if let Some(client) = self.clients.get_mut(&port) {
                 client.tracker = client.new_tracker(now);
             }
@@ -213,6 +217,7 @@ impl Proxy {
             self.timers.cancel(&mut client.timer);
             self.timers.cancel(&mut client.hold_timer);
         }
+        self.note_addresses();
     }
 }
 

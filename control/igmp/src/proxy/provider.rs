@@ -151,15 +151,21 @@ impl Proxy {
             entry.ports = entry.ports.with(port);
             return;
         }
-        let entry = GroupEntry {
+        let event = if self.is_online() { HostEvent::Join } else { HostEvent::JoinOffline };
+        let step = Host::NonMember.handle(event, now, &self.host_timers(), &mut self.rng);
+        let reports = step.effect == HostEffect::Report;
+        let mut entry = GroupEntry {
             ports: PortSet::only(port),
-            host: Host::NonMember,
+            host: step.next,
             timer: None,
-            reported: GroupEntry::NEVER,
+            reported: if reports { now } else { GroupEntry::NEVER },
             swept: self.sweeps.latest(),
         };
+        self.timers.set(&mut entry.timer, TimerKey::Host(group), step.next.deadline());
         self.groups.insert(group, entry);
-        self.step_host(now, group, if self.is_online() { HostEvent::Join } else { HostEvent::JoinOffline });
+        if reports {
+            self.send_report(now, group);
+        }
         self.tell(Event::UpstreamJoined { group });
     }
 
