@@ -128,7 +128,7 @@ fn port_view(agent: &Agent, now: Time, port: &PortInfo) -> PortView {
             takeover_s: until(takeover),
         }),
         PortRole::Silent => Some(QuerierView {
-            role: QuerierRole::Querier,
+            role: QuerierRole::Silent,
             address: None,
             next_query_s: None,
             takeover_s: None,

@@ -303,6 +303,8 @@ pub enum QuerierRole {
     Querier,
     /// Another router asks.
     NonQuerier,
+    /// Nobody of us: the port has no carrier, or the proxy is switched off.
+    Silent,
 }
 
 impl QuerierRole {
@@ -311,6 +313,7 @@ impl QuerierRole {
         match self {
             Self::Querier => "querier",
             Self::NonQuerier => "non-querier",
+            Self::Silent => "silent",
         }
     }
 }

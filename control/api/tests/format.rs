@@ -244,7 +244,7 @@ fn words_are_what_the_fields_have() {
     for held_back in [HeldBack::NoRoom, HeldBack::NoCarrier, HeldBack::NotQuerier] {
         assert_eq!(word(held_back), held_back.name());
     }
-    for role in [QuerierRole::Querier, QuerierRole::NonQuerier] {
+    for role in [QuerierRole::Querier, QuerierRole::NonQuerier, QuerierRole::Silent] {
         assert_eq!(word(role), role.name());
     }
 }

@@ -66,7 +66,7 @@ pub(crate) enum Change {
     },
     /// Sets a key of the settings' live layer
     Set {
-        /// The port's name; without it, the key is one of [proxy]
+        /// The port's name; without it, the key is one of `[proxy]`
         #[arg(long, value_name = "NAME")]
         port: Option<String>,
         /// The key, as in the settings' file
@@ -77,7 +77,7 @@ pub(crate) enum Change {
     },
     /// Takes a key out of the settings' live layer: what the administrator's file says holds again
     Unset {
-        /// The port's name; without it, the key is one of [proxy]
+        /// The port's name; without it, the key is one of `[proxy]`
         #[arg(long, value_name = "NAME")]
         port: Option<String>,
         /// The key, as in the settings' file

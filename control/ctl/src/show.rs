@@ -173,6 +173,7 @@ fn querier_cell(port: &PortView) -> Cell {
             let address = querier.address.map_or_else(|| "0.0.0.0".to_owned(), |address| address.to_string());
             match (querier.role, querier.takeover_s) {
                 (QuerierRole::Querier, _) => format!("self ({address})").into(),
+                (QuerierRole::Silent, _) => "silent".into(),
                 (QuerierRole::NonQuerier, Some(s)) => {
                     Cell::toned(format!("other ({address}, {} left)", time(s)), Tone::Attention)
                 }

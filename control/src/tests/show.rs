@@ -131,7 +131,7 @@ fn ports_show_role_link_querier_and_totals() {
     let (a, b) = (a.querier.as_ref().unwrap(), b.querier.as_ref().unwrap());
     assert_eq!((a.role, a.address), (QuerierRole::Querier, Some(Ipv4Addr::new(10, 1, 0, 1))));
     assert_eq!(a.next_query_s, Some(30.25), "r17");
-    assert_eq!((b.address, b.next_query_s), (None, None));
+    assert_eq!((b.role, b.address, b.next_query_s), (QuerierRole::Silent, None, None), "without carrier");
 }
 
 #[test]
