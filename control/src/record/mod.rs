@@ -23,7 +23,7 @@ use entry::End;
 pub(crate) use entry::{Begin, Entry, VERSION};
 pub use read::{Record, RecordError, read_record};
 #[cfg(test)]
-pub(crate) use replay::Narrator;
+pub(crate) use replay::{Narrator, since};
 pub use replay::{RecordEnd, Replayed, replay_record};
 
 /// Inputs that may wait to be written, of 2 KiB at the most.

@@ -57,12 +57,14 @@ impl fmt::Display for Replayed {
     }
 }
 
-/// Runs an agent through `record`, and tells `out` each of its actions: when, and a line of words. Frames are told
-/// with what they say and their bytes.
+/// Runs an agent through `record`, and tells `out` each of its actions: when, counted from the record's beginning,
+/// and a line of words. Frames are told with what they say and their bytes.
 ///
 /// # Errors
 /// The record cannot be read, or a line in the midst of it is broken; what came before has been told.
-pub fn replay_record(mut record: Record, out: impl FnMut(Time, &str)) -> Result<Replayed, RecordError> {
+pub fn replay_record(mut record: Record, mut out: impl FnMut(Time, &str)) -> Result<Replayed, RecordError> {
+    let begun = record.begin.at;
+    let out = |at: Time, line: &str| out(since(begun, at), line);
     let mut narrator = Narrator::new(&record.begin.configuration, out);
     let mut agent = agent(&record.begin);
     let mut replayed = Replayed { entries: 0, lost: 0, end: RecordEnd::Cut };
@@ -101,6 +103,11 @@ pub fn replay_record(mut record: Record, out: impl FnMut(Time, &str)) -> Result<
             }
         }
     }
+}
+
+/// `at` with `epoch` as its epoch.
+pub(crate) fn since(epoch: Time, at: Time) -> Time {
+    Time::ZERO + at.saturating_since(epoch)
 }
 
 /// The agent as it was, without workers.

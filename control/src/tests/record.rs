@@ -11,10 +11,12 @@ use tempfile::TempDir;
 use types::Time;
 
 use super::bench::{A, Plan, from_host, join, leave, nth_group, port};
-use crate::record::{Entry, Narrator};
+use crate::record::{Entry, Narrator, since};
 use crate::{
     Agent, Configuration, PortRole, RecordEnd, RecordError, Recorder, Replayed, read_record, replay_record,
 };
+
+const START: Time = Time::from_nanos(5_000_000_000);
 
 /// The SplitMix64 recurrence: the workload's chance.
 struct Chance(u64);
@@ -42,7 +44,7 @@ impl Run {
     fn new(plan: Plan) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("record");
-        let now = Time::from_nanos(5_000_000_000);
+        let now = START;
         let agent = Some(plan.agent(now).recorded(Recorder::start(&path).unwrap()));
         Self { agent, now, lines: Vec::new(), path, _dir: dir }
     }
@@ -60,8 +62,9 @@ impl Run {
         let Self { agent, now, lines, .. } = self;
         let agent = agent.as_mut().unwrap();
         let configuration = agent.configuration.clone();
-        let mut narrator =
-            Narrator::new(&configuration, |at, line: &str| lines.push(format!("{at:?} {line}")));
+        let mut narrator = Narrator::new(&configuration, |at, line: &str| {
+            lines.push(format!("{:?} {line}", since(START, at)));
+        });
         narrator.room = room;
         agent.poll(*now, &mut narrator);
     }
