@@ -29,6 +29,14 @@ pub(crate) enum Order {
     SetMtu(PortIndex, u16),
 }
 
+/// What a worker has done, of orders whose end is waited for.
+pub(crate) enum Done {
+    /// It took a port out.
+    TookOut(HandedBack),
+    /// It serves a port.
+    PutIn,
+}
+
 /// What a worker hands back.
 pub(crate) struct HandedBack {
     /// The port's queues, all of them.
@@ -40,15 +48,15 @@ pub(crate) struct HandedBack {
 /// The main thread's end: one order at a time.
 pub(crate) struct WorkerDesk {
     orders: Sender<Order>,
-    done: Receiver<HandedBack>,
+    done: Receiver<Done>,
 }
 
 /// The worker's end.
 pub(crate) struct WorkerOrders {
     /// What to do.
     pub(crate) orders: Receiver<Order>,
-    /// What was handed back.
-    pub(crate) done: Sender<HandedBack>,
+    /// What is done.
+    pub(crate) done: Sender<Done>,
 }
 
 /// Both ends.
@@ -71,7 +79,10 @@ impl WorkerDesk {
 
     fn take(&self, port: PortIndex, for_good: bool) -> Option<HandedBack> {
         self.orders.send(Order::TakeOut { port, for_good }).ok()?;
-        self.done.recv().ok()
+        match self.done.recv().ok()? {
+            Done::TookOut(handed) => Some(handed),
+            Done::PutIn => None,
+        }
     }
 
     /// Makes a port known, before its queues.
@@ -79,9 +90,10 @@ impl WorkerDesk {
         self.order(Order::Admit(lane));
     }
 
-    /// Puts a port into service.
+    /// Puts a port into service, and waits until it is: only then may anything be sent to it.
     pub(crate) fn put_in(&self, port: PortIndex, queues: Queues) {
         self.order(Order::PutIn(port, queues));
+        let _ = self.done.recv();
     }
 
     /// Replaces what is known of frames that come in by `port`.

@@ -10,6 +10,7 @@ use settings::{PortSettings, Settings};
 use types::{MAX_PORTS, MacAddr, PortIndex};
 
 use crate::assembly::{PlacedPort, PortFacts, ingress};
+use crate::failure::Failure;
 use crate::ports::detach;
 
 /// A port of the running settings.
@@ -26,7 +27,7 @@ pub(crate) struct ServedPort {
     pub(crate) port: Option<Port>,
     /// What the worker was told of it; `None` when it does not know the port yet.
     pub(crate) told: Option<Told>,
-    /// Why its interface, which came back, was not taken; told once.
+    /// What keeps it out of service though its interface is there; told once.
     pub(crate) refusal: Option<String>,
 }
 
@@ -75,6 +76,15 @@ impl ServedPort {
     /// The carrier, as its driver says; `None` when out of service, or when the driver does not know.
     pub(crate) fn driver_link(&self) -> Option<bool> {
         self.port.as_ref()?.link().ok().map(|link| link.up)
+    }
+
+    /// It stays out of service until that is cured; the log says so once.
+    pub(crate) fn wait_for(&mut self, failure: Failure) {
+        let refusal = Some(failure.to_string());
+        if self.refusal != refusal {
+            tracing::warn!("{failure}; the port waits for that, the others go on");
+        }
+        self.refusal = refusal;
     }
 
     /// Takes the port out of service, its queues handed back by the worker, and its rings with it.

@@ -53,7 +53,7 @@ enum Command {
         /// How long the virtual clock runs from the first frame on, in seconds; to the last frame if not given.
         #[arg(long, value_name = "SECONDS", value_parser = seconds)]
         until: Option<Duration>,
-        /// Runs what a Manifold with `path` in [record] was told, and prints what it did, one action a line.
+        /// Runs what a Manifold was told that had a record written, and prints what it did, one action a line.
         #[arg(long, value_name = "FILE", conflicts_with_all = ["config", "inputs", "out", "until"])]
         record: Option<PathBuf>,
     },

@@ -142,8 +142,8 @@ struct Running {
     inventory: Inventory,
     interfaces: Interfaces,
     links: LinkWatch,
-    /// When interfaces that are gone were last looked for.
-    looked_for_missing: Instant,
+    /// When ports out of service were last looked at for what keeps them there.
+    looked_again: Instant,
     /// Brings ports to the worker and back.
     desk: WorkerDesk,
     loops: LoopWatch,
@@ -229,7 +229,7 @@ impl Running {
             inventory,
             interfaces,
             links: LinkWatch::new().map_err(Failure::machine)?,
-            looked_for_missing: Instant::now(),
+            looked_again: Instant::now(),
             desk,
             loops,
             worker,
@@ -274,7 +274,7 @@ impl Running {
             for event in self.links.poll().map_err(Failure::machine)? {
                 self.handle_link_event(&event);
             }
-            self.look_for_missing_now_and_then();
+            self.look_again_now_and_then();
             self.watch_driver_links();
             if signals.take_hang_up() {
                 self.reload();

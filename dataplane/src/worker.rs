@@ -13,7 +13,7 @@ use dpdk::{Burst, Mempool, Queues, RxQueue};
 use forwarding::{BURST, Forwarder, FrameReceiver, WorkerCounters};
 use types::PortIndex;
 
-use crate::desk::{HandedBack, Order, WorkerOrders};
+use crate::desk::{Done, HandedBack, Order, WorkerOrders};
 use crate::egress::PortsEgress;
 
 /// Passes between looks at the stop flag and announcements of quiescence.
@@ -104,6 +104,11 @@ impl Worker {
                 }
             }
         }
+        self.inject_all();
+    }
+
+    /// Sends all that the control thread has ready.
+    fn inject_all(&mut self) {
         while self.inject() {
             self.egress.flush();
         }
@@ -117,9 +122,12 @@ impl Worker {
                 Order::TakeOut { port, for_good } => {
                     let handed = self.take_out(port, for_good);
                     // Whoever asked waits for it.
-                    let _ = self.orders.done.try_send(handed);
+                    let _ = self.orders.done.try_send(Done::TookOut(handed));
                 }
-                Order::PutIn(port, queues) => self.put_in(port, queues),
+                Order::PutIn(port, queues) => {
+                    self.put_in(port, queues);
+                    let _ = self.orders.done.try_send(Done::PutIn);
+                }
                 Order::Admit(lane) => lane.add_to(&mut self.forwarder),
                 Order::SetIngress(port, ingress) => self.forwarder.set_ingress(port, ingress),
                 Order::SetMtu(port, mtu) => self.forwarder.set_mtu(port, mtu),
@@ -129,6 +137,10 @@ impl Worker {
 
     fn take_out(&mut self, port: PortIndex, for_good: bool) -> HandedBack {
         let began = dpdk::cycles();
+        if for_good {
+            // The provider's port goes with its Leaves sent.
+            self.inject_all();
+        }
         let taken = self.receive.extract_if(.., |(at, _)| *at == port);
         let rx = taken.map(|(_, queue)| queue).collect();
         let queues = Queues { rx, tx: self.egress.remove_port(port).into_iter().collect() };

@@ -9,6 +9,7 @@ use super::Running;
 use crate::desk::HandedBack;
 use crate::failure::Failure;
 use crate::interfaces::inspect;
+use crate::inventory::ServedPort;
 use crate::ports::{kernel_mtu, sends_from};
 
 /// How often an interface that is there, and was refused, is looked at again: its owner may have cured it, which
@@ -70,12 +71,10 @@ impl Running {
             match self.devices.bring(&served.settings, served.link.as_ref()) {
                 Ok(started) => {
                     served.port = Some(started.port);
+                    served.refusal = None;
                     self.desk.put_in(index, started.queues);
                 }
-                Err(error) => {
-                    tracing::error!("{error}; the port stays out of service until its carrier comes anew");
-                    return;
-                }
+                Err(failure) => return served.wait_for(failure),
             }
         }
         served.facts.link_up = true;
@@ -119,29 +118,31 @@ impl Running {
         }
     }
 
-    /// Events can be missed where somebody still has to cure something.
-    pub(super) fn look_for_missing_now_and_then(&mut self) {
-        if self.looked_for_missing.elapsed() >= LOOK_AGAIN {
-            self.look_for_missing();
+    /// No event tells that somebody cured what an interface was refused for.
+    pub(super) fn look_again_now_and_then(&mut self) {
+        if self.looked_again.elapsed() < LOOK_AGAIN {
+            return;
+        }
+        self.look_for_missing();
+        let idle = self.inventory.iter().filter(|port| !port.is_open());
+        let has_carrier = |port: &&ServedPort| {
+            port.link.as_ref().is_some_and(|link| self.links.is_up(link.index) == Some(true))
+        };
+        for index in idle.filter(has_carrier).map(|port| port.index).collect::<Vec<_>>() {
+            self.put_into_service(index);
         }
     }
 
     /// Takes interfaces that are back, whatever their index, MAC and MTU are now.
     fn look_for_missing(&mut self) {
-        self.looked_for_missing = Instant::now();
+        self.looked_again = Instant::now();
         let missing = self.inventory.iter().filter(|port| port.is_missing());
         for index in missing.map(|port| port.index).collect::<Vec<_>>() {
-            let refusal = match self.regain_interface(index) {
-                Ok(()) => None,
-                Err(failure) => Some(failure.to_string()),
-            };
-            let Some(served) = self.inventory.get_mut(index) else { continue };
-            if let Some(refusal) = &refusal
-                && served.refusal.as_ref() != Some(refusal)
+            if let Err(failure) = self.regain_interface(index)
+                && let Some(served) = self.inventory.get_mut(index)
             {
-                tracing::warn!("{refusal}; the port waits for that, the others go on");
+                served.wait_for(failure);
             }
-            served.refusal = refusal;
         }
     }
 

@@ -81,9 +81,17 @@ fn the_providers_port_moves_to_another_provider_and_back_at_the_price_of_the_swi
     switch(&stage, (second, &stage.provider), hall_a, || running.change(&to("wan")));
     let said = running.refuses(&to("wan3"));
     assert!(said.contains("wan3"), "{said}");
+
+    // The old provider's port goes altogether: with its Leave, and at the same price.
+    let unset = api::Edit { port: None, key: "upstream".to_owned(), value: None };
+    running.change(&Request::Change { edits: vec![unset] });
+    let mut less = recipe.clone();
+    less.ports.swap_remove(0);
+    stage.rewrite(&less, |text| text);
+    switch(&stage, (&stage.provider, second), hall_a, || running.change(&Request::Reload));
     other.stop().unwrap();
     sender.stop().unwrap();
-    running.finish(&stage);
+    running.end(&stage);
     stage.close();
 }
 
