@@ -61,6 +61,7 @@ verdicts! {
     Ignored ForeignLeave "foreign-leave" "leave of another host on the provider's side",
     Ignored ProxyOff "proxy-off" "the proxy is switched off",
     Ignored NoRole "no-role" "the port is neither a client port nor the provider's",
+    Ignored NoLink "no-link" "frame that was still on its way when the provider's link went down",
 
     // Ethernet.
     Dropped Truncated "truncated" "shorter than an Ethernet and an IPv4 header",

@@ -109,6 +109,9 @@ impl GroupEntry {
 
 impl Proxy {
     pub(super) fn handle_provider_packet(&mut self, now: Time, packet: &Packet<'_>) -> Verdict {
+        if !self.is_online() {
+            return Verdict::NoLink;
+        }
         match &packet.message {
             Message::Query(query) => self.handle_provider_query(now, packet, *query),
             Message::ReportV1(group) | Message::ReportV2(group) => self.handle_foreign_report(now, *group),

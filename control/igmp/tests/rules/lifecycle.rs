@@ -83,6 +83,19 @@ fn r70_nothing_is_sent_to_a_provider_without_link_and_joins_wait_for_it() {
 }
 
 #[test]
+fn r70_what_was_on_its_way_when_the_providers_link_went_down_changes_nothing() {
+    let mut bench = joined(1);
+    bench.run(30_000);
+    bench.link(WAN, false);
+    let before = bench.state();
+    for raw in [query(100, "0.0.0.0"), query(0, "0.0.0.0"), query(10, "239.1.0.1")] {
+        assert_eq!(bench.receive(WAN, &raw), Verdict::NoLink);
+    }
+    assert_eq!(bench.receive(WAN, &join("239.1.0.1").from("10.0.0.9")), Verdict::NoLink);
+    assert!(bench.state() == before);
+}
+
+#[test]
 fn r70_v1_router_state_starts_afresh_with_the_link() {
     let mut bench = joined(1);
     bench.receive(WAN, &query(0, "0.0.0.0"));
