@@ -25,6 +25,8 @@ pub use read::{Record, RecordError, read_record};
 #[cfg(test)]
 pub(crate) use replay::{Narrator, since};
 pub use replay::{RecordEnd, Replayed, replay_record};
+#[cfg(test)]
+pub(crate) use text::hex;
 
 /// Inputs that may wait to be written, of 2 KiB at the most.
 const QUEUED: usize = 16_384;

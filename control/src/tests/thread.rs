@@ -10,8 +10,12 @@ use forwarding::{FrameReceiver, FrameSender, SendRefused, frame_ring};
 use types::Time;
 
 use super::bench::{A, B, Plan, WAN, answers, join, nth_group, port, words};
+use crate::record::hex;
 use crate::thread::Control;
-use crate::{Agent, Clock, Configuration, ControlError, ControlHandle, ControlParts, Waker, spawn, waker};
+use crate::{
+    Agent, Clock, Configuration, ControlError, ControlHandle, ControlParts, Recorder, Waker, read_record,
+    replay_record, spawn, waker,
+};
 
 /// A test that waits longer has failed.
 const LONG: Duration = Duration::from_secs(60);
@@ -377,4 +381,42 @@ fn f34_a_flood_that_never_ends_delays_no_join_elsewhere_by_a_turn() {
         while ends.injected.recv(|_, _| ()).is_some() {}
         assert!(control.agent.table.members(nth_group(1000 + n)).contains(port(B)), "join {n}");
     }
+}
+
+#[test]
+fn what_a_thread_did_in_real_time_runs_again_from_its_record() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("record");
+    let recorder = Recorder::start(&path).unwrap();
+    // A ring of two: the worker is behind most of the time.
+    let (parts, mut ends) = parts(|now| Plan::new().agent(now).recorded(recorder), 2);
+    let (handle, thread) = spawn(parts).unwrap();
+    let mut sent = Vec::new();
+    let mut take = |ends: &mut Ends| {
+        while let Some(frame) = ends.injected.recv(|_, frame| hex::of(frame)) {
+            sent.push(frame);
+        }
+    };
+    for n in 0..300 {
+        let port_index = if n % 3 == 0 { B } else { A };
+        while ends.punt(port_index, &join(port_index, nth_group(n % 40))).is_err() {
+            take(&mut ends);
+        }
+        if n == 100 {
+            handle.link(port(B), false).unwrap();
+        }
+    }
+    handle.shutdown().unwrap();
+    while !thread.is_finished() {
+        take(&mut ends);
+    }
+    drop(thread.join().unwrap());
+    take(&mut ends);
+    let mut again = Vec::new();
+    let replayed = replay_record(read_record(&path).unwrap(), |_, line| {
+        again.extend(line.strip_prefix("send ").and_then(|send| Some(send.rsplit_once(' ')?.1.to_owned())));
+    });
+    assert_eq!(replayed.unwrap().lost, 0);
+    assert_eq!(again, sent);
+    assert!(sent.len() > 80, "{} frames", sent.len());
 }
