@@ -242,5 +242,6 @@ pub(super) fn leaving(look: &Look<'_>, port: &PortInfo) -> Option<Check> {
     let counters = total(look.agent, port.index);
     let lost = counters.drops().filter(|(reason, _)| EGRESS.contains(reason)).map(|(r, n)| (r.name(), n));
     let lost = counted(lost).map(|lost| format!("; lost there since the start, of all groups: {lost}"));
-    Some(good(topic, Some(port), "forwarded".to_owned() + &lost.unwrap_or_default()))
+    let text = if from.is_empty() { "what comes in right would go out here" } else { "forwarded" };
+    Some(good(topic, Some(port), text.to_owned() + &lost.unwrap_or_default()))
 }

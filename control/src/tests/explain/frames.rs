@@ -149,6 +149,7 @@ fn nothing_comes_from_the_provider() {
         "set `re-report-interval` of the provider's port, and ask the provider whether its router is querier on that \
          link",
     );
+    assert_eq!(found(&reply, Topic::Leaving), ["ok hall-a: what comes in right would go out here"]);
     provider_asks(&mut bench, false);
     bench.run(Duration::from_secs(10));
     let reply = explained(&mut bench, None, &[]);
