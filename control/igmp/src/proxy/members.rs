@@ -201,7 +201,7 @@ impl Proxy {
         for ((group, port), entry) in core::mem::take(&mut self.asleep) {
             let Some(client) = self.clients.get(&port) else { continue };
             // A link that has been away for longer than the hold took its members with it (r93).
-            let held = client.link_up || now < client.link_since + client.settings.link_hold();
+            let held = !client.hold_is_over(now);
             let lasts = entry.member.expires().is_none_or(|at| now < at);
             if held && lasts && self.forbids(client, group).is_none() {
                 self.insert_member(now, port, group, entry);

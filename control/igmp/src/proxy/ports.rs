@@ -142,6 +142,11 @@ impl Proxy {
         if self.stopped {
             return;
         }
+        if self.clients.get(&port).is_some_and(|client| up && client.hold_is_over(now)) {
+            // Its timer may be late; and while switched off it has none.
+            self.handle_hold_timer(now, port);
+            self.asleep.retain(|((_, on), _)| *on != port);
+        }
         if let Some(client) = self.clients.get_mut(&port)
             && client.link_up != up
         {
@@ -243,6 +248,11 @@ impl ClientPort {
         };
         client.tracker = client.new_tracker(now);
         client
+    }
+
+    /// Whether the link has been down for longer than its members last (r93).
+    pub(super) fn hold_is_over(&self, now: Time) -> bool {
+        !self.link_up && self.link_since + self.settings.link_hold() <= now
     }
 
     /// A list of hosts that knows nobody, where Leaves depend on one.

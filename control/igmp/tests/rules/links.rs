@@ -4,6 +4,8 @@ use core::time::Duration;
 
 use igmp::{ClientPortSettings, Event, Left, PortRole};
 
+use types::Time;
+
 use crate::bench::{A, B, Bench, WAN, client_settings, port, short_timers};
 use crate::raw::{group, ip, join};
 
@@ -67,6 +69,31 @@ fn r93_a_hold_of_nothing_ends_them_at_once() {
     bench.link(A, false);
     bench.run(0);
     assert!(bench.forwarded.is_empty());
+}
+
+#[test]
+fn r93_a_link_back_after_the_hold_finds_nobody_though_its_timer_is_late() {
+    let mut bench = bench(3);
+    bench.receive(A, &join(G));
+    bench.link(A, false);
+    bench.now = Time::from_nanos(3_001_000_000);
+    bench.link(A, true);
+    assert!(bench.forwarded.is_empty());
+    // And though the proxy was off when it came back.
+    let mut bench = self::bench(3);
+    bench.receive(A, &join(G));
+    bench.receive(B, &join(G));
+    bench.link(A, false);
+    bench.link(B, false);
+    bench.proxy.set_enabled(bench.now, false);
+    bench.drain();
+    bench.run_to(2999);
+    bench.link(B, true);
+    bench.run_to(3000);
+    bench.link(A, true);
+    bench.proxy.set_enabled(bench.now, true);
+    bench.drain();
+    assert_eq!(bench.forwarded.iter().copied().collect::<Vec<_>>(), [(B, group(G))]);
 }
 
 #[test]

@@ -197,9 +197,12 @@ impl PortLedger {
         let gone: Vec<_> = self.entries.keys().copied().filter(|group| !self.is_allowed(*group)).collect();
         for group in gone {
             let entry = self.entries.get_mut(&group).unwrap();
-            // While switched off nothing can go; that is looked at afterwards.
-            let may = if self.enabled { now } else { entry.may };
-            *entry = Entry { must: now, may, reported: entry.reported, ..Entry::ABSENT };
+            if self.enabled {
+                *entry = Entry { must: now, may: now, reported: entry.reported, ..Entry::ABSENT };
+            } else {
+                // While switched off nothing can go, and what is forbidden now may be allowed afterwards.
+                entry.must = now;
+            }
         }
         self.hold_statics();
     }
@@ -235,8 +238,8 @@ impl PortLedger {
         let (gmi, window) = (self.gmi(), self.last_member_query_time());
         for entry in self.entries.values_mut() {
             if now < entry.checking_until.max(entry.doubt_until) {
-                // Whether the check goes on is left open.
-                (entry.must, entry.may) = (now, entry.reported + gmi);
+                // Whether the check goes on is left open; a question that comes late has its time.
+                (entry.must, entry.may) = (now, (entry.reported + gmi).max(now + window));
                 (entry.checking_until, entry.doubt_until) = (Time::ZERO, now + window);
                 entry.asks.iter_mut().for_each(|ask| ask.until = now + window * 2);
             }
