@@ -41,6 +41,14 @@ impl Neighbours {
         self.announcing.iter().map(|announcing| announcing.next).min()
     }
 
+    /// An answer found no room. Told as often as its number doubles.
+    fn count_unsent(&mut self) {
+        self.unsent += 1;
+        if self.unsent.is_power_of_two() {
+            tracing::warn!(unsent = self.unsent, "answers to ARP and echo requests found no room");
+        }
+    }
+
     /// The port's link is there, or its address is new: announcements from now on.
     fn announce(&mut self, now: Time, port: PortIndex) {
         self.announcing.retain(|announcing| announcing.port != port);
@@ -62,7 +70,7 @@ impl Agent {
         if self.neighbours.answers.len() < ANSWERS_WAITING {
             self.neighbours.answers.push_back((port, answer));
         } else {
-            self.neighbours.unsent += 1;
+            self.neighbours.count_unsent();
         }
     }
 
@@ -108,7 +116,7 @@ impl Agent {
             if outlet.has_room() {
                 outlet.send(now, port, &answer);
             } else {
-                self.neighbours.unsent += 1;
+                self.neighbours.count_unsent();
             }
         }
         spoke
