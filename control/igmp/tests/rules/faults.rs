@@ -335,7 +335,7 @@ fn f26_our_own_frames_looped_back_on_any_port() {
     bench.receive(A, &leave(JOINED));
     bench.receive(WAN, &query(100, "0.0.0.0"));
     let before = bench.state();
-    for frame in our_frames() {
+    for frame in our_frames(JOINED) {
         for on in [A, WAN] {
             assert_eq!(bench.receive_bytes(on, &frame), Verdict::OwnMac);
         }
@@ -343,10 +343,10 @@ fn f26_our_own_frames_looped_back_on_any_port() {
     assert_eq!(bench.state(), before);
 }
 
-/// One of each frame that we send.
-fn our_frames() -> Vec<Vec<u8>> {
+/// One of each frame that we send, about `of`.
+pub(crate) fn our_frames(of: &str) -> Vec<Vec<u8>> {
     use igmp::wire::{Outgoing, emit};
-    let group = group(JOINED);
+    let group = group(of);
     [
         Outgoing::GeneralQuery { max_resp_ds: 100 },
         Outgoing::GroupQuery { group, max_resp_ds: 10 },

@@ -5,6 +5,7 @@
 mod bench;
 mod discovery;
 mod election;
+mod elsewhere;
 mod fast_leave;
 mod faults;
 mod host;
@@ -12,6 +13,7 @@ mod joins;
 mod leaves;
 mod lifecycle;
 mod links;
+mod load;
 mod pace;
 mod policies;
 mod properties;
