@@ -182,10 +182,11 @@ impl Run {
 
         format!(
             "{{\"ports\":{},\"members\":{members},\"bytes_a_member\":{bytes:.1},\"joins_a_second\":{},\
-             \"refreshes_a_second\":{},\"answers_a_second\":{},\"longest_call_of_a_query_us\":{},\
+             \"longest_batch_of_joins_us\":{},\"refreshes_a_second\":{},\"answers_a_second\":{},\"longest_call_of_a_query_us\":{},\
              \"leaves_a_second\":{}}}",
             self.ports,
             joins.a_second(),
+            joins.longest.as_micros(),
             refreshes.a_second(),
             answers.a_second(),
             answers.longest.as_micros(),

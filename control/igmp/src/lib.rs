@@ -15,7 +15,7 @@
 //! | `upstream` | one group on the provider's port; the proxy's `sweep` steps all of them, its `leaving` paces Leaves |
 //! | `pace` | reports a second, and settings that make them too many |
 //! | `timers` | all deadlines, earliest first |
-//! | `table`, `slab`, `port_map` | a million entries by key, at a few bytes more than their own; and by port |
+//! | `table`, `slab`, `index`, `port_map` | a million entries by key, at a few bytes more than their own; and by port |
 //! | `intervals` | the RFC's intervals and counts, checked |
 //!
 //! Invariants: a `(port, group)` has an entry exactly while its bit is set; a group is joined at the
@@ -76,6 +76,7 @@ mod action;
 mod counters;
 mod discovery;
 mod hosts;
+mod index;
 mod intervals;
 mod member;
 mod pace;

@@ -1,4 +1,4 @@
-//! Entries by key: a slab, and a hash index of four bytes a place over it.
+//! Entries by key: a slab, and a hash index over it.
 //!
 //! The index is hashed with SipHash and keys of its own, so that nobody can choose groups that collide; a
 //! key derived from the proxy's seed could be worked out from the delays that the seed gives. Only
@@ -8,22 +8,20 @@
 use core::hash::{BuildHasher, Hash};
 use std::hash::RandomState;
 
-use hashbrown::HashTable;
-use hashbrown::hash_table::Entry;
-
+use crate::index::Index;
 use crate::slab::Slab;
 
 /// A map that keeps its entries in numbered places.
 #[derive(Debug)]
 pub(crate) struct Table<K, V> {
-    index: HashTable<u32>,
+    index: Index,
     hasher: RandomState,
     entries: Slab<(K, V)>,
 }
 
 impl<K: Copy + Ord + Hash, V> Table<K, V> {
     pub(crate) fn new() -> Self {
-        Self { index: HashTable::new(), hasher: RandomState::new(), entries: Slab::new() }
+        Self { index: Index::new(), hasher: RandomState::new(), entries: Slab::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -31,7 +29,7 @@ impl<K: Copy + Ord + Hash, V> Table<K, V> {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.index.is_empty()
+        self.index.len() == 0
     }
 
     pub(crate) fn contains_key(&self, key: &K) -> bool {
@@ -48,27 +46,22 @@ impl<K: Copy + Ord + Hash, V> Table<K, V> {
 
     /// Puts the value there, and hands back what was.
     pub(crate) fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let Self { index, hasher, entries } = self;
-        let hash = hasher.hash_one(key);
-        match index.entry(hash, |at| entries[*at].0 == key, |at| hasher.hash_one(entries[*at].0)) {
-            Entry::Occupied(found) => Some(core::mem::replace(&mut entries[*found.get()].1, value)),
-            Entry::Vacant(vacant) => {
-                vacant.insert(entries.insert((key, value)));
-                None
-            }
+        let hash = self.hasher.hash_one(key);
+        if let Some(at) = self.index.find(hash, |at| self.entries[at].0 == key) {
+            return Some(core::mem::replace(&mut self.entries[at].1, value));
         }
+        self.index.insert(hash, self.entries.insert((key, value)));
+        None
     }
 
     pub(crate) fn remove(&mut self, key: &K) -> Option<V> {
-        let Self { index, hasher, entries } = self;
-        let found = index.find_entry(hasher.hash_one(key), |at| entries[*at].0 == *key).ok()?;
-        let (at, _) = found.remove();
-        Some(entries.remove(at).1)
+        let at = self.index.remove(self.hasher.hash_one(key), |at| self.entries[at].0 == *key)?;
+        Some(self.entries.remove(at).1)
     }
 
     /// The entry's place, which it keeps until it is removed.
     pub(crate) fn place(&self, key: &K) -> Option<u32> {
-        self.index.find(self.hasher.hash_one(key), |at| self.entries[*at].0 == *key).copied()
+        self.index.find(self.hasher.hash_one(key), |at| self.entries[at].0 == *key)
     }
 
     /// One more than the highest place ever used.
@@ -83,7 +76,7 @@ impl<K: Copy + Ord + Hash, V> Table<K, V> {
 
     /// All entries in the order of their keys. Sorts them first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        let mut sorted: Vec<_> = self.index.iter().map(|at| (self.entries[*at].0, *at)).collect();
+        let mut sorted: Vec<_> = self.index.places().map(|at| (self.entries[at].0, at)).collect();
         sorted.sort_unstable();
         sorted.into_iter().map(|(_, at)| {
             let (key, value) = &self.entries[at];
@@ -96,9 +89,9 @@ impl<K: Copy + Ord + Hash, V> Table<K, V> {
         self.iter().map(|(key, _)| key)
     }
 
-    /// What an entry costs: itself, its place in the index (a quarter more than full) and in no page.
+    /// What an entry costs: itself, and its part of the index.
     #[cfg(test)]
-    pub(crate) const BYTES_PER_ENTRY: usize = size_of::<(K, V)>() + 2 * (size_of::<u32>() + 1);
+    pub(crate) const BYTES_PER_ENTRY: usize = size_of::<(K, V)>() + Index::BYTES_PER_PLACE;
 }
 
 #[cfg(test)]
