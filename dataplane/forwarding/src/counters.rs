@@ -63,6 +63,16 @@ impl PortCounters {
         }
     }
 
+    /// From zero again, for another port. Only the owning worker calls this.
+    pub(crate) fn reset(&self) {
+        let Self { rx_frames, rx_bytes, tx_frames, tx_bytes, forwarded, punted, injected, drops } = self;
+        for counter in
+            [rx_frames, rx_bytes, tx_frames, tx_bytes, forwarded, punted, injected].into_iter().chain(drops)
+        {
+            counter.0.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// The counter of drops for `reason`.
     #[inline]
     pub fn dropped(&self, reason: DropReason) -> &Counter {

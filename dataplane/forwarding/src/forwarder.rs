@@ -131,7 +131,8 @@ impl Forwarder {
     }
 
     /// Adds a port, or replaces it: what is known of frames coming in, the way to the control thread and the
-    /// limit of IGMP on it, and the MTU in bytes (IP packet, without Ethernet header) of what goes out.
+    /// limit of IGMP on it, and the MTU in bytes (IP packet, without Ethernet header) of what goes out. What is
+    /// counted begins at zero.
     ///
     /// Like every change of ports, this is for between bursts and may touch the heap.
     pub fn add_port(
@@ -145,10 +146,11 @@ impl Forwarder {
         let punt = PuntPath::new(punt, policer);
         self.ports[port.get()] = Some(Box::new(ForwarderPort { ingress, punt }));
         self.set_mtu(port, mtu);
+        self.counters.port(port).reset();
     }
 
     /// Takes a port away, and ends its ring to the control thread. Frames that still come in by it are freed;
-    /// counters remain.
+    /// counters remain until its place is another port's.
     pub fn remove_port(&mut self, port: PortIndex) {
         self.ports[port.get()] = None;
         self.set_max_frame(port, usize::MAX);

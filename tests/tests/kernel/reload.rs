@@ -316,3 +316,58 @@ fn edits_by_socket_are_all_or_none_and_outlive_a_restart() {
     running.end(&stage);
     stage.close();
 }
+
+/// Memory that a process holds, in KiB.
+fn resident_kib(stage: &Stage, running: &Running) -> u64 {
+    let status = stage.middle.run("cat", &[&format!("/proc/{}/status", running.id())]).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a line of memory");
+    line.split_whitespace().nth(1).expect("a number").parse().unwrap()
+}
+
+#[test]
+fn a_port_that_comes_and_goes_more_often_than_there_are_places_costs_nobody_anything() {
+    /// More than the places in every table.
+    const TIMES: usize = types::MAX_PORTS + 6;
+    /// What the allocators may keep.
+    const SLACK_KIB: u64 = 8 << 10;
+    let stage = Stage::new(&["hall-a", "hall-b"], Cabling::Direct);
+    let [hall_a, hall_b] = &stage.halls[..] else { panic!() };
+    let live = stage.lab.scratch().join("live.toml");
+    let mut recipe = Recipe { live: Some(live), ..stage.recipe() };
+    let PortRecipe { address, .. } = recipe.ports.pop().unwrap();
+    let running = stage.start(&recipe);
+    let _viewer = hall_a.join(&stage.lab, GROUP);
+    wait_for_members(&running, &["hall-a"]);
+    let sender = stage.start_source(RATE);
+    hall_a.wait_for_stream(Time::ZERO);
+
+    let comes = [
+        edit(Some("hall-b"), "device", Some("\"hall-b\"")),
+        edit(Some("hall-b"), "address", Some(&format!("\"{address}\""))),
+    ];
+    let (mut longest, mut early) = (0.0_f64, None);
+    for time in 0..TIMES {
+        running.change(&change(&comes));
+        if time == 0 {
+            let _second = hall_b.join(&stage.lab, GROUP);
+            hall_b.wait_for_stream(Time::ZERO);
+        }
+        let gone = running.change(&change(&[edit(Some("hall-b"), "device", None)]));
+        longest = longest.max(gone.removal_us.expect("the worker let go of it"));
+        if time == TIMES / 4 {
+            early = Some(resident_kib(&stage, &running));
+        }
+    }
+    println!("{TIMES} times in and out; the worker stood still for {longest:.1} us at the most");
+    let (early, late) = (early.expect("measured"), resident_kib(&stage, &running));
+    assert!(late < early + SLACK_KIB, "{early} KiB, then {late} KiB");
+    running.change(&change(&comes));
+    let counted = running.counters("hall-b");
+    assert!(counted.frames["tx-frames"] < 100, "what another port counted at its place: {counted:?}");
+
+    let (_, end) = stage.end_source(sender, &[hall_a]);
+    let whole = stage.delivered(hall_a, Time::ZERO, end).unwrap();
+    assert_eq!((whole.held_until, whole.ended_by), (None, None), "hall-a got all that the source sent");
+    running.finish(&stage);
+    stage.close();
+}

@@ -3,7 +3,7 @@
 use types::{DropReason, PortSet};
 
 use super::bench::*;
-use crate::{Ingress, IngressSettings};
+use crate::{Ingress, IngressSettings, Policer, PortCountersSnapshot, frame_ring};
 
 #[test]
 fn r74_r84_goes_to_members_and_nobody_else() {
@@ -293,6 +293,17 @@ fn a_removed_port_takes_nothing_in_and_its_mtu_binds_nobody() {
     );
     assert_eq!(b.counters.snapshot(port(2)), before);
     b.assert_balanced();
+}
+
+#[test]
+fn a_port_at_the_place_of_another_is_counted_from_zero() {
+    let mut b = Bench::new();
+    b.pass(2, [data(group("239.2.2.2")), frame(group("239.2.2.2"), 2, 8)]);
+    assert_eq!(b.counters.snapshot(port(2)).rx_frames, 2);
+    b.forwarder.remove_port(port(2));
+    let (punt, _punted) = frame_ring(4);
+    b.forwarder.add_port(port(2), ingress(), punt, Policer::new(1, 1), 1500);
+    assert_eq!(b.counters.snapshot(port(2)), PortCountersSnapshot::ZERO);
 }
 
 #[test]
