@@ -169,7 +169,8 @@ impl Plan {
         Agent::new(now, self.parts(0, mbufs).0)
     }
 
-    fn parts(
+    /// What an agent is made of, and the table's readers for so many workers.
+    pub(super) fn parts(
         self,
         workers: usize,
         mbufs: impl Fn() -> MbufView + Send + 'static,
@@ -348,7 +349,7 @@ impl Bench {
 }
 
 /// An empty UDP datagram with TTL 9.
-fn data(ingress: usize, to: GroupAddr) -> Vec<u8> {
+pub(super) fn data(ingress: usize, to: GroupAddr) -> Vec<u8> {
     let mut ip = vec![0x45, 0, 0, 28, 0, 0, 0, 0, 9, 17, 0, 0, 10, ingress as u8, 0, 77];
     ip.extend(to.addr().octets());
     let sum: u32 = ip.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1])).sum();

@@ -3,7 +3,9 @@
 
 mod bench;
 mod configuration;
+mod elsewhere;
 mod explain;
+mod load;
 mod masks;
 mod members;
 mod neighbours;
