@@ -162,7 +162,7 @@ impl PortLedger {
     fn start(&mut self, now: Time) {
         self.other_until = None;
         self.next_query = (self.up && self.enabled).then_some(now);
-        self.startup_left = self.settings.timers.startup_query_count();
+        self.startup_left = self.settings.timers.robustness();
     }
 
     fn hold_statics(&mut self) {
@@ -286,7 +286,10 @@ impl PortLedger {
         let ours = self.settings.query_source();
         let lower = !source.is_unspecified() && on_link && (ours.is_unspecified() || source < ours);
         if lower {
-            self.other_until = Some(now + self.timers().other_querier_present_interval());
+            // RFC 2236, section 8.5.
+            let timers = self.timers();
+            let present = timers.query_interval() * u32::from(timers.robustness());
+            self.other_until = Some(now + present + timers.query_response_interval() / 2);
             self.next_query = None;
         }
         // A query from where no querier can be changes nothing (r24, r25); nor does one of version 1 ask
@@ -315,6 +318,10 @@ impl PortLedger {
             return;
         }
         let gmi = self.gmi();
+        if !self.forwarded.contains(&group) {
+            // What was remembered over the switch and did not come back is forgotten.
+            self.entries.remove(&group);
+        }
         let entry = self.entries.entry(group).or_insert(Entry::ABSENT);
         if entry.may == FOREVER {
             return;
@@ -426,7 +433,7 @@ impl PortLedger {
         self.startup_left = self.startup_left.saturating_sub(1);
         let interval = match self.startup_left {
             0 => self.settings.timers.query_interval(),
-            _ => self.settings.timers.startup_query_interval(),
+            _ => self.settings.timers.query_interval() / 4,
         };
         self.next_query = Some(due + interval);
     }

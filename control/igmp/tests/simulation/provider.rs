@@ -47,7 +47,7 @@ impl ProviderLedger {
 
     /// All the reports that one join brings (r57, r58).
     fn reports_a_join(&self) -> u32 {
-        1 + u32::from(self.settings.timers.unsolicited_report_repeats())
+        1 + u32::from(self.settings.timers.robustness() - 1).min(2)
     }
 
     /// What is forwarded changed: the first port joins at once, the last one leaves at once (r57 to r61).

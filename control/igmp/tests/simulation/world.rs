@@ -265,8 +265,8 @@ impl World {
 
     fn give(&mut self, link: usize, packet: &Rc<Packet>) {
         let now = self.now;
-        let up = if link == WAN { self.provider.up } else { self.ports[link - 1].up };
-        if !up {
+        // What the provider's link lets go may still be on its way when the link is down.
+        if link != WAN && !self.ports[link - 1].up {
             return;
         }
         self.note(Line::Given(link, Rc::clone(packet)));
