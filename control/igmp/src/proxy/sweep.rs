@@ -138,6 +138,9 @@ impl Sweeps {
 impl Proxy {
     /// Begins a sweep, and ends it when a step is enough.
     pub(super) fn sweep(&mut self, now: Time, sweep: Sweep) {
+        if self.groups.is_empty() {
+            return;
+        }
         self.sweeps.push(sweep);
         if self.sweeps.under_way.len() == 1 {
             self.handle_sweep_timer(now);

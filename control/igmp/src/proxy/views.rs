@@ -66,7 +66,8 @@ pub struct UpstreamGroupView {
     pub group: GroupAddr,
     /// The client ports with a member.
     pub ports: PortSet,
-    /// When we send the next report, if one is pending.
+    /// When we send the next report, if one is pending. Of thousands of groups some learn of a General Query
+    /// up to a quarter of a second later.
     pub next_report: Option<Time>,
     /// When we last sent a report of it; another host's may have sufficed since.
     pub last_report: Option<Time>,
