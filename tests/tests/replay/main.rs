@@ -9,6 +9,7 @@ mod faults;
 mod forwarding;
 mod host;
 mod live;
+mod load;
 mod members;
 mod queries;
 mod refused;

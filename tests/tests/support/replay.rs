@@ -4,6 +4,7 @@ use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
 use pcap_file::{DataLink, TsResolution};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
@@ -113,6 +114,13 @@ impl Replay {
             manifold.arg("--in").arg(format!("{port}={}", capture.display()));
         }
         manifold
+    }
+
+    /// What the port asks from, where the settings name another address than its own.
+    fn querier_address(&self, port: &str) -> Option<Ipv4Addr> {
+        let lines = self.ports.get(port)?.lines();
+        let value = lines.filter_map(|line| line.strip_prefix("querier-address = ")).next_back()?;
+        Some(value.trim_matches('"').parse().expect("an address"))
     }
 
     fn settings(&self) -> String {

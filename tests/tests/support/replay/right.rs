@@ -19,11 +19,12 @@ const EGRESS_DROPS: [&str; 4] = ["mtu", "tx-full", "no-buffer", "out-of-service"
 pub(super) fn check(replay: &Replay, replayed: &Replayed) {
     for ((name, address), sent) in PORTS.iter().zip(&replayed.sent) {
         let address = address.split_once('/').map(|(ip, _)| ip.parse().expect("an address"));
+        let querier = replay.querier_address(name).or(address);
         let mut copies = copies_for(replay, name);
         sent.announcements.iter().for_each(|frame| check_announcement(name, address, frame));
         for frame in &sent.frames {
             if frame.frame.ip.as_ref().is_some_and(|ip| ip.protocol == 2) {
-                check_igmp(name, address, frame);
+                check_igmp(name, querier, frame);
             } else {
                 check_copy(name, &mut copies, frame);
             }
@@ -77,7 +78,8 @@ fn copies_for(replay: &Replay, port: &str) -> Vec<(Duration, Vec<u8>)> {
         copy.truncate(14 + total);
         let header = 14..14 + usize::from(copy.get(14)? & 15) * 4;
         copy[6..12].copy_from_slice(&router_mac().octets());
-        *copy.get_mut(22)? = copy[22].checked_sub(1)?;
+        let ttl = copy.get_mut(22)?;
+        *ttl = ttl.checked_sub(1)?;
         copy.get_mut(24..26)?.fill(0);
         let sum = checksum(copy.get(header)?);
         copy[24..26].copy_from_slice(&sum.to_be_bytes());
