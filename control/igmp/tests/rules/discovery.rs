@@ -160,6 +160,18 @@ fn r102_a_link_that_went_down_hears_nothing_and_starts_anew() {
 }
 
 #[test]
+fn r102_a_new_address_is_advertised_soon() {
+    let mut bench = bench();
+    bench.run_to(50_000);
+    let moved = ClientPortSettings { router_discovery: true, ..client_settings("10.1.0.2/24") };
+    bench.configure(A, &moved);
+    let since = bench.sent.len();
+    bench.run(6000);
+    assert_eq!(of_kind(&bench, since, 0x30).len(), 3);
+    assert!(bench.sent[since..].iter().all(|sent| sent.port != A || sent.source == ip("10.1.0.2")));
+}
+
+#[test]
 fn r102_a_termination_is_four_bytes_and_summed() {
     let mut bench = bench();
     bench.proxy.remove_port(bench.now, port(A));

@@ -231,6 +231,17 @@ fn r49_tracked_a_silent_host_counts_until_its_interval_is_over() {
 }
 
 #[test]
+fn r49_tracked_hosts_are_forgotten_with_the_membership() {
+    let mut bench = tracked(false);
+    bench.receive(A, &joins_v3(1));
+    bench.receive(A, &joins_v3(2));
+    // The other is gone without a word, as the check finds.
+    goes_by_r38(&mut bench, &leaves_v3(1));
+    bench.receive(A, &joins_v3(1));
+    goes_at_once(&mut bench, &leaves_v3(1));
+}
+
+#[test]
 fn r51_other_ports_members_and_the_upstream_join_stay() {
     let mut bench = bench(FastLeave::Single);
     bench.receive(A, &join(G));

@@ -2,12 +2,12 @@
 
 use core::time::Duration;
 
-use igmp::{ClientPortSettings, Event, Left, PortRole};
+use igmp::{ClientPortSettings, Event, Left, PortRole, Verdict};
 
 use types::Time;
 
 use crate::bench::{A, B, Bench, WAN, client_settings, port, short_timers};
-use crate::raw::{group, ip, join};
+use crate::raw::{group, ip, join, leave};
 
 const G: &str = "239.2.2.2";
 
@@ -135,10 +135,25 @@ fn r93_off_and_on_with_the_link_down_the_hold_is_not_forgotten() {
     bench.proxy.set_enabled(bench.now, false);
     bench.drain();
     bench.run_to(6000);
+    let changes = bench.changes.len();
     bench.proxy.set_enabled(bench.now, true);
     bench.drain();
     bench.run(0);
     assert!(bench.forwarded.is_empty());
+    assert_eq!(bench.changes.len(), changes, "nor for a moment");
+}
+
+/// A frame that came in just before the link went may be seen just after.
+#[test]
+fn r93_without_link_nobody_can_be_asked_so_no_leave_counts() {
+    let mut bench = bench(60);
+    bench.receive(A, &join(G));
+    bench.link(A, false);
+    assert_eq!(bench.receive(A, &leave(G)), Verdict::LeaveNotQuerier);
+    bench.run_to(1000);
+    bench.link(A, true);
+    bench.run_to(10_999);
+    assert!(bench.forwards(A, G), "who else listens had the time to answer");
 }
 
 #[test]
