@@ -43,6 +43,11 @@ impl AccessNet {
         &self.netns
     }
 
+    /// The bridge's own interface.
+    pub(crate) fn bridge(&self) -> &'static str {
+        BRIDGE
+    }
+
     /// The bridge's port towards the router: what comes in there, the router sent.
     pub fn uplink(&self) -> &'static str {
         UPLINK

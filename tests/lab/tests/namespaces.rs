@@ -1,7 +1,10 @@
 //! The lab itself, on real namespaces: what it shows must be what was on the wire. The kernel's bridge stands
 //! in for Manifold.
 
-use lab::{AccessNet, Capture, Frame, Host, Lab, LabError, Process, Receiver, Sender, UdpChecksum, compare};
+use lab::{
+    AccessNet, BridgeQuerier, Capture, Frame, FrameSender, Host, Lab, LabError, Process, Receiver, Sender,
+    UdpChecksum, compare,
+};
 use std::net::Ipv4Addr;
 use std::path::Path;
 use std::process::Command;
@@ -114,6 +117,65 @@ fn a_host_cut_off_gets_nothing_and_the_uplink_notices_nothing() {
     lab::stop::poll(SOON, || Ok((receiver.summary()?.received > before.received).then_some(())))
         .unwrap()
         .expect("the stream is back");
+}
+
+#[test]
+fn a_bridge_asks_as_it_is_told_and_falls_silent() {
+    let lab = lab();
+    let (net, source) = source_behind_a_bridge(&lab);
+    let wire = Capture::start(source.netns(), source.interface(), 128).unwrap();
+    // A query of each version is as long as its RFC says, with the Max Resp of a second.
+    for (version, length) in [(2, 8), (3, 12)] {
+        let since = lab::now();
+        net.start_querier(&BridgeQuerier::brisk(version, "10.1.0.9/24".parse().unwrap())).unwrap();
+        let is_query = |f: &Frame| f.is_igmp(0x11, Ipv4Addr::UNSPECIFIED);
+        let query = wire.wait_for("a query", since, SOON, is_query).unwrap();
+        assert_eq!(query.ip.as_ref().unwrap().source, Ipv4Addr::new(10, 1, 0, 9));
+        let igmp = query.igmp().unwrap();
+        assert_eq!((igmp.len, igmp.code), (length, 10), "version {version}");
+    }
+    // Told to be silent it is: the interval goes by without a query.
+    net.stop_querier().unwrap();
+    let silent = lab::now();
+    lab::stop::pause(2 * SECOND).unwrap();
+    let after = wire.between(silent, lab::now(), |f| f.igmp().is_some_and(|i| i.kind == 0x11)).unwrap();
+    assert_eq!(after.len(), 0);
+}
+
+#[test]
+fn isolated_hosts_hear_the_router_and_not_each_other() {
+    let lab = lab();
+    let (net, source) = source_behind_a_bridge(&lab);
+    let hosts = [("one", "10.1.0.4/24"), ("two", "10.1.0.5/24")]
+        .map(|(name, address)| net.host(&lab, name, address.parse().unwrap()).unwrap());
+    hosts.iter().for_each(|host| net.isolate(host).unwrap());
+    let [near, far] =
+        [&source, &hosts[1]].map(|host| Capture::start(host.netns(), host.interface(), 128).unwrap());
+    let since = lab::now();
+    // Where other messages have a group, this one says that it has one record.
+    let is_report = |f: &Frame| f.is_igmp(0x22, Ipv4Addr::new(0, 0, 0, 1));
+    let _viewer = Receiver::join(&lab, &hosts[0], (group(), PORT)).unwrap();
+    near.wait_for("a report", since, SOON, is_report).unwrap();
+    assert_eq!(far.between(since, lab::now(), is_report).unwrap().len(), 0);
+    let _sender = Sender::start(&lab, &source, (group(), PORT), 16, 100).unwrap();
+    far.wait_for("the stream", since, SOON, |f| f.is_data_to(group().addr())).unwrap();
+}
+
+#[test]
+fn a_flood_is_so_many_frames_in_turn() {
+    let lab = lab();
+    let (net, source) = source_behind_a_bridge(&lab);
+    let wire = Capture::start(net.netns(), net.uplink(), 128).unwrap();
+    let frames = [1, 2, 3].map(|n| [&[0xff; 6][..], &[2, 0, 0, 0, 0, n], &[0x88, 0xb5], &[n; 50]].concat());
+    let sender = FrameSender::start(&lab, &source).unwrap();
+    let (mut sender, bytes) = sender.flood(&frames, 1_000, 50_000).unwrap().finish().unwrap();
+    assert_eq!(bytes, 1_000 * 64);
+    sender.send(&frames[2]).unwrap();
+    let ours = |f: &Frame| f.ether_type == 0x88b5;
+    let all = || Ok((wire.select(ours).len() == 1_001).then_some(()));
+    lab::stop::poll(SOON, all).unwrap().expect("each once");
+    let turns: Vec<_> = wire.select(ours).iter().map(|f| f.source.octets()[5]).collect();
+    assert!(turns[..1_000].iter().zip([1, 2, 3].into_iter().cycle()).all(|(got, wanted)| *got == wanted));
 }
 
 #[test]

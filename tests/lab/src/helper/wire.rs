@@ -11,6 +11,7 @@ use std::fmt::Write as _;
 use std::io::{self, BufRead};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::num::{NonZeroU16, NonZeroU32};
+use std::time::{Duration, Instant};
 
 /// Every EtherType, in network byte order.
 const ETH_P_ALL: u16 = 3_u16.to_be();
@@ -19,6 +20,10 @@ const PROBE_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 254);
 const PROBE: &[u8] = b"which interface leads to multicast?";
 /// How long the probe may take to be seen.
 const PROBE_LIMIT: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
+/// Before the frames of a flood, and between them.
+const FLOOD: &str = "flood";
+/// A flood goes out in bursts, so many a second: finer would be the scheduler's work, coarser not a rate.
+const BURSTS: u32 = 1_000;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Task {
@@ -53,18 +58,49 @@ impl FrameSender {
     /// # Errors
     /// When the kernel refuses it: it is shorter than an Ethernet header, or longer than the MTU allows.
     pub fn send(&mut self, frame: &[u8]) -> Result<(), LabError> {
-        let mut line = String::with_capacity(2 * frame.len());
-        for byte in frame {
-            // Writing to a String cannot fail.
-            let _ = write!(line, "{byte:02x}");
-        }
-        self.helper.tell(&line)?;
+        self.helper.tell(&to_hex(frame))?;
         let Sent { bytes } = self.helper.answer()?;
         if bytes == frame.len() {
             return Ok(());
         }
         Err(LabError::Unexpected { what: "a packet socket".to_owned(), text: format!("{bytes} bytes sent") })
     }
+
+    /// Begins to send these frames over and over, `per_second` of them, until there were `count`.
+    ///
+    /// # Errors
+    /// When the helper has failed.
+    pub fn flood(mut self, frames: &[Vec<u8>], count: usize, per_second: u32) -> Result<Flood, LabError> {
+        let frames: Vec<_> = frames.iter().map(|frame| to_hex(frame)).collect();
+        self.helper.tell(&format!("{FLOOD} {count} {per_second} {}", frames.join(" ")))?;
+        Ok(Flood { sender: self })
+    }
+}
+
+/// Many frames on their way.
+#[derive(Debug)]
+pub struct Flood {
+    sender: FrameSender,
+}
+
+impl Flood {
+    /// Waits for its end; gives the sender back, and the bytes sent.
+    ///
+    /// # Errors
+    /// When the kernel refused a frame, or the end is not near.
+    pub fn finish(mut self) -> Result<(FrameSender, usize), LabError> {
+        let Sent { bytes } = self.sender.helper.answer()?;
+        Ok((self.sender, bytes))
+    }
+}
+
+fn to_hex(frame: &[u8]) -> String {
+    let mut line = String::with_capacity(2 * frame.len());
+    for byte in frame {
+        // Writing to a String cannot fail.
+        let _ = write!(line, "{byte:02x}");
+    }
+    line
 }
 
 /// The helper's side: sends until standard input ends.
@@ -73,12 +109,38 @@ pub(super) fn run(task: &Task) -> io::Result<()> {
     let socket = socket_with(AddressFamily::PACKET, SocketType::RAW, SocketFlags::CLOEXEC, Some(every))?;
     let interface = learn_interface(&socket, task.from)?;
     write_line(&Sent { bytes: 0 })?;
+    let send = |frame: &[u8]| sendto(&socket, frame, SendFlags::empty(), &interface);
     for line in io::stdin().lock().lines() {
-        let frame = from_hex(&line?)?;
-        let bytes = sendto(&socket, &frame, SendFlags::empty(), &interface)?;
+        let line = line?;
+        let bytes = match line.strip_prefix(FLOOD) {
+            None => send(&from_hex(&line)?)?,
+            Some(order) => flood(order, send)?,
+        };
         write_line(&Sent { bytes })?;
     }
     Ok(())
+}
+
+/// Sends as `order` says: how many, how many a second, the frames.
+fn flood(order: &str, send: impl Fn(&[u8]) -> rustix::io::Result<usize>) -> io::Result<usize> {
+    let broken = || io::Error::other("an order for a flood");
+    let mut words = order.split_whitespace();
+    let count: usize = words.next().and_then(|word| word.parse().ok()).ok_or_else(broken)?;
+    let per_second: u32 = words.next().and_then(|word| word.parse().ok()).ok_or_else(broken)?;
+    let frames: Vec<_> = words.map(from_hex).collect::<io::Result<_>>()?;
+    let mut left = frames.iter().cycle().take(count);
+    let (mut due, mut bytes) = (Instant::now(), 0);
+    loop {
+        let mut burst = left.by_ref().take((per_second / BURSTS).max(1) as usize).peekable();
+        if burst.peek().is_none() {
+            return Ok(bytes);
+        }
+        for frame in burst {
+            bytes += send(frame)?;
+        }
+        due += Duration::from_secs(1) / BURSTS;
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
 }
 
 /// The packet address of the interface that multicast leaves by. It cannot be written down in safe code; but the
