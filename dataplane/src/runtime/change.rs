@@ -99,10 +99,14 @@ impl Running {
         {
             tracing::warn!("the log's level stays: {error}");
         }
-        let committed = self.commit(new, &plan, opened).map_err(one)?;
+        for doubt in new.warnings.iter().filter(|doubt| !self.settings.warnings.contains(doubt)) {
+            tracing::warn!("{doubt}");
+        }
+        let committed = self.commit(new, &plan, opened);
         let pause = still.max(committed.cycles);
+        let trouble = committed.trouble.map(|failure| failure.to_string());
         let changed = ChangedReply {
-            applied: difference.lines(),
+            applied: difference.lines().into_iter().chain(trouble).collect(),
             restart: waiting,
             switch_ms: difference.upstream.then_some(committed.configured.as_secs_f64() * 1e3),
             removal_us: (pause > 0).then(|| pause as f64 * 1e6 / self.devices.eal.cycles_hz() as f64),
@@ -250,11 +254,8 @@ impl Running {
         }
     }
 
-    /// Puts everything into force.
-    ///
-    /// # Errors
-    /// A thread has ended, or the control thread is held up.
-    fn commit(&mut self, new: Settings, plan: &Plan, opened: Vec<Opened>) -> Result<Committed, Failure> {
+    /// Puts everything into force. From here on there is no way back, and none is needed.
+    fn commit(&mut self, new: Settings, plan: &Plan, opened: Vec<Opened>) -> Committed {
         let left: Vec<LinkInfo> = plan
             .released
             .iter()
@@ -265,20 +266,21 @@ impl Running {
         let queues: Vec<_> = opened.into_iter().filter_map(|port| self.adopt(port)).collect();
         self.settle(&new);
         self.settings = new;
-        self.inform_worker()?;
+        let informed = self.inform_worker();
         for (index, queues) in queues {
             self.desk.put_in(index, queues);
         }
 
         let began = Instant::now();
-        let configured = self.configure();
-        let committed = Committed { configured: began.elapsed(), cycles: self.drop_ports(&plan.removed) };
+        let trouble = informed.and_then(|()| self.configure()).err();
+        let configured = began.elapsed();
+        let cycles = self.drop_ports(&plan.removed);
         left.iter().for_each(|link| self.give_back(Some(link)));
         self.loops.follow(self.inventory.names());
         for name in names {
             self.follow_carrier(&name);
         }
-        configured.map(|()| committed)
+        Committed { configured, cycles, trouble }
     }
 
     /// Has the control thread put things into force as they are.
@@ -359,6 +361,8 @@ struct Committed {
     configured: Duration,
     /// How long workers stood still for ports that went, in cycles.
     cycles: u64,
+    /// A thread has ended, or the control thread is held up.
+    trouble: Option<Failure>,
 }
 
 fn one(failure: Failure) -> Refused {

@@ -94,7 +94,6 @@ fn streams_on_other_ports_lose_nothing_while_policies_change_and_ports_come_and_
     let removed = reload(&stage, &running, &recipe);
     let pause = removed.removal_us.expect("the worker let go of it");
     println!("the worker stood still for {pause:.1} us to let go of a port");
-    assert!(pause < 50_000.0, "{pause} us");
     assert!(!is_guarded(&stage, "hall-c"));
     assert!(is_guarded(&stage, "hall-b"));
     // And back.

@@ -10,8 +10,6 @@ use std::time::Duration;
 use types::Time;
 
 const RATE: u32 = 1_000;
-/// What a hall may be without the stream while the provider's port moves, on a machine that is busy elsewhere.
-const GAP: Duration = Duration::from_millis(200);
 /// How long each provider's stream is watched.
 const WATCHED: Duration = Duration::from_millis(500);
 
@@ -46,7 +44,6 @@ fn switch(
         gap.as_secs_f64() * 1e3
     );
     assert!(last < first, "streams of both providers at a time");
-    assert!(gap < GAP, "{gap:?} without a stream");
     let ours = |side: &Side, kind| {
         let what = format!("{kind:#x} at {}", side.name);
         let is = |f: &Frame| f.source == stage.router_mac && f.is_igmp(kind, GROUP.addr());
