@@ -79,6 +79,31 @@ fn r96_what_is_wanted_again_before_its_leave_went_is_not_left() {
 }
 
 #[test]
+fn r96_switched_on_again_the_groups_are_reported_at_a_measured_pace() {
+    let mut bench = joined(100, |_| {});
+    bench.proxy.set_enabled(bench.now, false);
+    bench.drain();
+    bench.run(10_000);
+    let since = bench.sent.len();
+    bench.proxy.set_enabled(bench.now, true);
+    bench.drain();
+    assert_eq!(bench.forwarded.len(), 100, "forwarded at once");
+    bench.run(99);
+    assert_eq!(reports(&bench, since).iter().filter(|at| **at <= 30_099).count(), 50 + again(&bench, since));
+    bench.run(30_000);
+    assert_eq!(reports(&bench, since).len(), 200);
+}
+
+/// How many groups were reported more than once since message number `since`.
+fn again(bench: &Bench, since: usize) -> usize {
+    let mut groups: Vec<_> = told(bench, since).into_iter().map(|sent| sent.2).collect();
+    let all = groups.len();
+    groups.sort_unstable();
+    groups.dedup();
+    all - groups.len()
+}
+
+#[test]
 fn r96_a_v1_router_that_comes_while_leaves_wait_gets_no_more_of_them() {
     let mut bench = joined(100, |_| {});
     let since = bench.sent.len();

@@ -179,6 +179,46 @@ fn r60_r57_groups_that_come_and_go_amid_a_general_query_are_neither_answered_nor
 }
 
 #[test]
+fn r57_a_group_that_comes_amid_a_general_query_keeps_to_its_own_repeats() {
+    let mut bench = joined(11, MANY);
+    let since = bench.sent.len();
+    bench.receive(WAN, &query(1, "0.0.0.0"));
+    bench.receive(B, &join("239.200.0.1"));
+    bench.run(200);
+    assert_eq!(answers(&bench, since)["239.200.0.1"], [30_000]);
+}
+
+#[test]
+fn r64_of_two_queries_that_wait_the_one_to_be_answered_sooner_stands_for_both() {
+    let mut bench = joined(12, MANY);
+    let since = bench.sent.len();
+    for max_resp in [100, 100, 10, 100] {
+        bench.receive(WAN, &query(max_resp, "0.0.0.0"));
+    }
+    bench.run_to(31_001);
+    assert_eq!(answers(&bench, since).len(), MANY as usize);
+}
+
+#[test]
+fn r70_after_a_flap_the_last_report_on_the_link_is_nobodys_before_ours() {
+    let mut bench = Bench::with(|c| c.max_groups = MANY, |u| u.leave = igmp::LeavePolicy::LastReporter);
+    bench.check_views = false;
+    for n in 0..MANY {
+        bench.receive(A, &join(&nth(n)));
+    }
+    bench.run_to(30_000);
+    bench.link(WAN, false);
+    bench.link(WAN, true);
+    let since = bench.sent.len();
+    let (first, last) = (nth(0), nth(MANY - 1));
+    bench.receive(A, &leave(&first));
+    bench.receive(A, &leave(&last));
+    bench.run(2000);
+    let left: Vec<_> = bench.sent_since(since, WAN).into_iter().filter(|sent| sent.1 == 0x17).collect();
+    assert_eq!(left, [(32_000, 0x17, first)], "the last one's turn to be reported had not come");
+}
+
+#[test]
 fn r70_a_flap_amid_a_general_query_leaves_nothing_of_it() {
     let mut bench = joined(7, MANY);
     bench.receive(WAN, &query(100, "0.0.0.0"));
