@@ -131,6 +131,36 @@ fn what_a_full_queue_refuses_is_freed_and_counted() {
 }
 
 #[test]
+fn f37_with_the_pool_exhausted_nothing_is_received_what_is_held_is_sent_and_all_goes_on() {
+    let name = "f37_with_the_pool_exhausted_nothing_is_received_what_is_held_is_sent_and_all_goes_on";
+    alone(name, || {
+        let eal = eal(&["net_null0", "net_ring0"]);
+        let pool = Mempool::new(&eal, "small", 127, 0, 2048, None).unwrap();
+        let (source, mut from) = start(&eal, "net_null0", &pool);
+        let (port, mut to) = start(&eal, "net_ring0", &pool);
+        let mut burst: Burst = Burst::new();
+        for _ in 0..3 {
+            let mut held: Vec<_> = core::iter::from_fn(|| Mbuf::from_bytes(&pool, b"held")).collect();
+            assert_eq!((held.len(), pool.avail()), (127, 0));
+            assert!((0..100).all(|_| from.rx[0].rx_burst(&mut burst) == 0));
+            // One copy for two ports takes no buffer.
+            let mut batch: TxBatch = TxBatch::new();
+            let shared = held.pop().unwrap().fan_out(2.try_into().unwrap());
+            shared.for_each(|copy| batch.push(copy).unwrap());
+            assert_eq!(to.tx[0].tx_burst(&mut batch), TxResult { sent: 2, refused: 0 });
+            drop(held);
+            assert_eq!(receive_all(&mut to.rx[0]), [b"held"; 2]);
+            assert_eq!(pool.in_use(), 0);
+            assert_eq!(from.rx[0].rx_burst(&mut burst), 32, "goes on");
+            burst.clear();
+        }
+        source.close(from).unwrap();
+        port.close(to).unwrap();
+        assert_eq!(pool.in_use(), 0);
+    });
+}
+
+#[test]
 fn a_received_mbuf_that_others_hold_is_copied() {
     alone("a_received_mbuf_that_others_hold_is_copied", || {
         let eal = eal(&["net_ring0"]);

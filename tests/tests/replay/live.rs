@@ -179,3 +179,38 @@ fn broken_frames_cost_no_buffer_live_either() {
     assert_eq!(wan.drops(), wanted.into_iter().collect());
     running.stop();
 }
+
+#[test]
+fn f34_f35_a_flood_on_one_port_is_counted_and_the_others_get_their_stream() {
+    let ports = PcapPorts::new();
+    // Zapping as fast as it goes, and what nobody wants.
+    let flood = |n: u16| {
+        let group = [239, 50, (n >> 8) as u8, n as u8].into();
+        if n % 4 == 3 { data_packet(USER_5, group, n).bytes() } else { join(USER_5, group) }
+    };
+    ports.input("hall-a", &(0..DATAGRAMS).map(flood).collect::<Vec<_>>());
+    ports.input("hall-b", &[join(USER_3, GROUP)]);
+    ports.input("wan", &(0..DATAGRAMS).map(|n| data_packet(SOURCE, GROUP, n).bytes()).collect::<Vec<_>>());
+    let running = ports.start("max-groups = 100");
+    let (wan, a) = (
+        wait_received(&running, "wan", u64::from(DATAGRAMS)),
+        wait_received(&running, "hall-a", u64::from(DATAGRAMS)),
+    );
+    wait_for("the member in hall-b", || {
+        (Counters::of(&running, "hall-b").verdict("joined") == 1).then_some(())
+    });
+    let early = wan.drops().get("no-member").copied().unwrap_or(0);
+    assert_eq!(wan.frames("forwarded") + early, u64::from(DATAGRAMS));
+    let refused: u64 = a.drops().values().sum();
+    assert_eq!(a.frames("punted") + refused, u64::from(DATAGRAMS), "each is counted: {:?}", a.drops());
+    assert_eq!(a.drops()["not-a-source"], u64::from(DATAGRAMS) / 4);
+    let handled = wait_for("what was handed over is handled", || {
+        let a = Counters::of(&running, "hall-a");
+        (a.verdict("joined") + a.verdict("group-limit") == a.frames("punted")).then_some(a)
+    });
+    assert_eq!(handled.verdict("joined"), 100);
+    running.stop();
+    let in_hall_b = ports.sent("hall-b").data();
+    let first = u16::try_from(early).unwrap();
+    assert_eq!(in_hall_b, (first..DATAGRAMS).collect::<Vec<_>>(), "from the join on, all and in order");
+}
