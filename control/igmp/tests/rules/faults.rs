@@ -1,5 +1,64 @@
-//! f1 to f22: each bad frame is dropped under its own counter and changes nothing; each legal oddity is
+//! f1 to f22, f26, f33: each bad frame is dropped under its own counter and changes nothing; each legal oddity is
 //! taken.
+//!
+//! # Every fault and its tests
+//!
+//! A file without a folder is one of these. In each file named, a test's name begins with the fault's, or the
+//! fault is a line of a list; other tests are named in full. A test holds this table to that.
+//!
+//! | fault | what is thrown | tests |
+//! |---|---|---|
+//! | f1 | IGMP of 0 to 7 bytes | `faults`, `tests/tests/replay/faults` |
+//! | f2 | total length beyond the frame, below the header; padding | `faults`, `tests/tests/replay/faults`, `dataplane/forwarding/src/tests/faults` |
+//! | f3 | header length, options | `faults`, `tests/tests/replay/faults`, `dataplane/forwarding/src/tests/faults` |
+//! | f4 | Router Alert | `faults`, `tests/tests/replay/faults` |
+//! | f5 | IGMP checksum | `faults`, `tests/tests/replay/faults` |
+//! | f6 | IP checksum | `faults`, `tests/tests/replay/faults`, `dataplane/forwarding/src/tests/faults` |
+//! | f7 | fragments | `faults`, `tests/tests/replay/faults`, `dataplane/forwarding/src/tests/faults` |
+//! | f8 | TTL | `faults`, `tests/tests/replay/faults`, `dataplane/forwarding/src/tests/faults` |
+//! | f9 | TOS | `faults`, `tests/tests/replay/faults`, `dataplane/forwarding/src/tests/faults` |
+//! | f10 | another version in an IPv4 frame | `faults`, `tests/tests/replay/faults`, `dataplane/forwarding/src/tests/faults` |
+//! | f11 | tags, PPPoE | `faults`, `tests/tests/replay/faults`, `dataplane/forwarding/src/tests/faults`, `tests/tests/kernel/tagged::r86_tagged_frames_are_dropped_under_their_counters` |
+//! | f12 | destination MAC | `faults`, `tests/tests/replay/faults`, `dataplane/forwarding/src/tests/faults` |
+//! | f13 | source MAC | `faults`, `tests/tests/replay/faults`, `dataplane/forwarding/src/tests/faults` |
+//! | f14 | source address | `faults`, `tests/tests/replay/faults`, `dataplane/forwarding/src/tests/faults` |
+//! | f15 | group and destination differ | `faults`, `tests/tests/replay/faults` |
+//! | f16 | groups that nobody may join | `faults`, `tests/tests/replay/faults`, `dataplane/forwarding/src/tests/faults` |
+//! | f17 | Leaves to the group, of nobody, beside a version 1 host | `faults`, `tests/tests/replay/faults` |
+//! | f18 | fields of a query | `faults`, `host::r32_v3_codes_of_128_and_more_are_floating_point_and_a_v2_code_is_literal` |
+//! | f19 | queries of other lengths | `faults` |
+//! | f20 | source counts | `faults`, `elsewhere::frr_a_source_count_is_not_trusted` |
+//! | f21 | record counts, types, auxiliary lengths | `faults`, `v3::r50_a_count_past_the_end_drops_the_message_before_any_change` |
+//! | f22 | other types | `faults`, `tests/tests/replay/faults` |
+//! | f23 | 9 KiB, several buffers | `v3`, `dataplane/forwarding/src/tests/faults`, `dataplane/dpdk/tests/ports::a_frame_longer_than_a_buffer_is_told_as_chained` |
+//! | f24 | a lower querier that flaps | `election`, `tests/tests/replay/load` |
+//! | f25 | provider's queriers of all versions | `host` |
+//! | f26 | our own frames | `faults`, `elsewhere::juniper_a_looped_control_frame_does_nothing`, `dataplane/forwarding/src/tests/faults`, `tests/tests/kernel/tagged::r12_our_own_mac_coming_in_is_dropped_and_warned_about` |
+//! | f27 | a stream on a client port, on two ports | `dataplane/forwarding/src/tests/faults`, `tests/tests/replay/load` |
+//! | f28 | UDP lengths, other protocols | `dataplane/forwarding/src/tests/faults` |
+//! | f29 | 10,000 joins a second of one host | `load`, `tests/tests/replay/load` |
+//! | f30 | 1,000 hosts, 100 groups each, one instant | `load` |
+//! | f31 | joined and left 1,000 times a second | `leaves`, `control/src/events`, `tests/tests/replay/load::f29_f31_a_client_that_zaps_a_thousand_times_a_second_disturbs_nobody` |
+//! | f32 | more groups than the port's share, the table | `load`, `control/src/tests/load`, `control/src/tests/members::a_full_table_refuses_counts_and_says_so`, `dataplane/dpdk/tests/ports::filters_fall_back_as_far_as_the_driver_makes_them` |
+//! | f33 | spoofed hosts | `faults`, `fast_leave`, `control/igmp/src/hosts` |
+//! | f34 | a flood beside joins | `control/src/tests/load`, `control/src/tests/thread`, `tests/tests/replay/live` |
+//! | f35 | line rate of what nobody wants | `dataplane/forwarding/src/tests/faults`, `tests/tests/replay/load`, `tests/tests/replay/live` |
+//! | f36 | links, ports, MTU | `lifecycle`, `links::r93_a_link_that_is_back_in_time_ends_the_hold`, `tests/tests/kernel/carrier::r34_a_port_without_carrier_gets_nothing_and_no_stale_frame_when_it_returns`, `tests/tests/kernel/comeback::r99_an_interfaces_mtu_is_followed_while_streams_run` |
+//! | f37 | no buffers, a full transmit ring | `dataplane/dpdk/tests/ports`, `tests/tests/kernel/slow::a_slow_port_costs_the_others_no_frame`, `dataplane/dpdk/tests/ports::what_a_full_queue_refuses_is_freed_and_counted` |
+//! | f38 | worker or control stopped, clock jump | `load`, `leaves::r41_hosts_have_their_interval_to_answer_a_query_that_went_out_late`, `control/src/tests/thread::while_the_worker_is_behind_frames_stay_in_their_bounded_rings`, `dataplane/group-table/src/tests::a_reader_that_stands_still_costs_bounded_memory` |
+//! | f39 | SIGKILL, state files, full disk | `control/settings/tests/live_file`, `control/links/tests/namespaces/guard::damaged_and_foreign_state_files_do_not_stop_a_start`, `tests/tests/kernel/guard::after_a_kill_the_next_run_takes_over_and_its_end_restores_everything` |
+//! | f40 | hugepages, sockets, two instances | `tests/tests/bad_input/machine::hugepages_required_and_not_there`, `control/src/tests/server::what_a_dead_process_left_is_replaced`, `tests/tests/kernel/instances::an_instance_or_an_interface_that_is_in_use_is_refused` |
+//! | f41 | drivers that lack something | `dataplane/dpdk/tests/ports::filters_fall_back_as_far_as_the_driver_makes_them`, `dataplane/dpdk/tests/ports::several_queues_each_way`, `control/links/tests/namespaces/watch::carrier_comes_and_goes_with_the_peer` |
+//! | f42 | reload under joins | `lifecycle`, `control/src/tests/configuration`, `tests/tests/kernel/reload` |
+//! | f43 | slow and hostile clients, a blocked journal | `control/src/log`, `control/src/tests/server::a_client_that_never_reads_costs_the_others_nothing_and_is_cut_off`, `tests/tests/bad_input/socket::a_hostile_client_is_answered_or_shut_out_and_hurts_nobody` |
+//! | f44 | privileges | `tests/tests/bad_input/machine::no_privilege`, `control/links/tests/namespaces/inspect::without_the_capability_it_is_named`, `tests/tests/kernel/capabilities::two_capabilities_are_enough` |
+//!
+//! What went wrong in other routers and proxies is in `elsewhere`, and in `control/src/tests/elsewhere` where it
+//! takes more than this crate.
+//!
+//! Not tried, for want of the hardware: a NIC's own multicast filter that overflows (f32; the fall-back to all
+//! multicast is), a wrong NUMA node (f40), link interrupts and checksum offload of a NIC (f41), a vfio device of
+//! another owner and its locked memory (f44).
 
 use igmp::{Verdict, VerdictClass};
 use types::MacAddr;
@@ -276,7 +335,10 @@ fn f18_query_codes_and_fields() {
         for (flags_and_qrv, qqic) in [(0, 0), (7, 255), (8, 128), (0xff, 1)] {
             let raw = query_v3(code, JOINED, &[]).with(|r| (r.igmp[8], r.igmp[9]) = (flags_and_qrv, qqic));
             taken(WAN, &raw, Verdict::QueryAnswered);
+            // From an address above ours: whatever is in it, we stay querier and nobody is asked to answer.
+            refused(A, [(raw.from("10.1.0.254"), Verdict::QueryHeard)]);
         }
+        refused(A, [(query(code, "0.0.0.0").from("10.1.0.254"), Verdict::QueryHeard)]);
     }
 }
 

@@ -1,10 +1,11 @@
-//! f29, f30, f32: loads that clients can make. Whoever watches in peace notices nothing, and nothing is left of it.
+//! f29, f30, f32, f38: loads that clients can make, and a thread that is late. Whoever watches in peace notices
+//! nothing, and nothing is left of it.
 
 use core::net::Ipv4Addr;
 use std::collections::{BTreeMap, BTreeSet};
 
 use igmp::{Event, MemberState, Verdict};
-use types::MacAddr;
+use types::{MacAddr, Time};
 
 use crate::bench::{A, B, Bench, WAN};
 use crate::raw::{Raw, group, ip, join, leave};
@@ -189,4 +190,44 @@ fn f32_a_port_that_asks_for_more_than_it_may_takes_nothing_from_another() {
     assert_eq!(bench.receive(A, &join(&nth(500))), Verdict::Joined);
     assert_eq!(bench.receive(A, &join(&nth(501))), Verdict::GroupLimit);
     assert_eq!(bench.proxy.groups().count(), 200);
+}
+
+#[test]
+fn f38_control_stopped_for_a_second_loses_nothing() {
+    let mut bench = bench(16);
+    bench.receive(A, &join(&nth(0)));
+    bench.run_to(29_000);
+    bench.receive(A, &leave(&nth(0)));
+    // Stopped from 29.5 s to 31.5 s; what came meanwhile waited in its ring.
+    bench.run_to(29_500);
+    bench.now = Time::from_nanos(31_500_000_000);
+    assert_eq!(bench.receive(A, &join(&nth(0))), Verdict::Refreshed);
+    assert_eq!(bench.receive(A, &join(&nth(1))), Verdict::Joined);
+    bench.run(0);
+    assert_eq!(bench.group_queries_since(0, A), [29_000], "the answer came before the second question");
+    assert_eq!(bench.general_queries(A), [0, 31_500], "250 ms late");
+    bench.run_to(200_000);
+    assert_eq!(bench.general_queries(A), [0, 31_500, 156_250], "and the next in its time");
+    assert!(bench.forwards(A, &nth(0)) && bench.forwards(A, &nth(1)));
+    assert_undisturbed(&bench);
+}
+
+#[test]
+fn f38_after_a_clock_that_jumped_an_hour_there_is_one_query_not_29() {
+    let mut bench = bench(16);
+    bench.receive(A, &join(&nth(0)));
+    bench.run_to(60_000);
+    let since = bench.sent.len();
+    bench.now = Time::from_nanos(3_660_000_000_000);
+    bench.receive(A, &join(&nth(0)));
+    bench.run(0);
+    assert_eq!(bench.sent_since(since, A), [(3_660_000, 0x11, "0.0.0.0".to_owned())]);
+    assert_eq!(
+        bench.sent_since(since, WAN),
+        [(3_660_000, 0x17, WATCHED.to_owned())],
+        "it is not answered for"
+    );
+    assert!(bench.forwards(A, &nth(0)), "whose report waited is not cut");
+    bench.run(125_000);
+    assert_eq!(bench.general_queries(A).last(), Some(&3_785_000));
 }
