@@ -186,8 +186,8 @@ fn checking(now: Time, timers: &RouterTimers) -> Member {
     }
 }
 
-/// Sends the next of the last member queries, or ends the check. The hosts have their interval to answer
-/// the last query even when it went out late.
+/// Sends the next of the last member queries, or ends the check. Small delays do not add up (r41), and the hosts
+/// have their interval to answer the last query even when it went out late.
 fn check(expires: Time, next: Time, left: u8, now: Time, timers: &RouterTimers) -> MemberStep {
     let state = Member::Checking { expires, next, left };
     if left == 0 {
@@ -198,9 +198,13 @@ fn check(expires: Time, next: Time, left: u8, now: Time, timers: &RouterTimers) 
     }
     let interval = timers.last_member_query_interval();
     let left = left - 1;
-    let answered_by = now + interval * (u32::from(left) + 1);
+    let next = if now < next + interval { next + interval } else { now + interval };
+    let last_query = match left {
+        0 => now,
+        more => next + interval * u32::from(more - 1),
+    };
     MemberStep {
-        next: Member::Checking { expires: expires.max(answered_by), next: now + interval, left },
+        next: Member::Checking { expires: expires.max(last_query + interval), next, left },
         effect: MemberEffect::Query,
     }
 }

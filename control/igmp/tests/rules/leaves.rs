@@ -116,6 +116,31 @@ fn r41_hosts_have_their_interval_to_answer_a_query_that_went_out_late() {
 }
 
 #[test]
+fn r41_delays_of_the_queries_do_not_add_up() {
+    let timers = RouterTimers::new(
+        2,
+        core::time::Duration::from_secs(125),
+        core::time::Duration::from_secs(10),
+        core::time::Duration::from_secs(1),
+        Some(4),
+    )
+    .unwrap();
+    let mut bench = Bench::with(|c| c.timers = timers, |_| {});
+    bench.receive(A, &join(G));
+    bench.receive(A, &leave(G));
+    // Each wake-up is 40 ms late.
+    for due in [1000, 2000, 3000] {
+        bench.now = Time::from_nanos((due + 40) * 1_000_000);
+        bench.run(0);
+    }
+    assert_eq!(bench.group_queries_since(0, A), [0, 1040, 2040, 3040]);
+    bench.run_to(4039);
+    assert!(bench.forwards(A, G), "who answers the last query in time stays");
+    bench.run_to(4040);
+    assert!(!bench.forwards(A, G));
+}
+
+#[test]
 fn r42_a_leave_goes_to_all_routers_the_group_or_us() {
     for to in ["224.0.0.2", G, "10.1.0.1"] {
         let (mut bench, _) = with_member();
