@@ -1,20 +1,27 @@
 //! Manifold on kernel interfaces, whole: what it refuses, what it changes and gives back, and what is on the wire.
 //! Judged from captures, /sys and /proc, not from Manifold's word; its counters are checked against them.
 
+mod packets;
 mod running;
 mod stage;
 
+mod addressless;
 mod capabilities;
 mod carrier;
 mod comeback;
+mod election;
 mod explain;
+mod fast_leave;
 mod guard;
 mod hosts;
 mod instances;
+mod late;
 mod outgoing;
+mod provider_hosts;
 mod record;
 mod refused;
 mod reload;
 mod slow;
+mod snooping;
 mod tagged;
 mod upstream;

@@ -1,7 +1,7 @@
 //! Manifold while it runs, what it counts and says, and how it must end.
 
 use crate::stage::{SETTLED, SOON, STOP_LIMIT, Stage};
-use api::{ChangedReply, Client, ClientError, ExplainReply, PortCounters, Reply, Request};
+use api::{ChangedReply, Client, ClientError, Edit, ExplainReply, PortCounters, QuerierView, Reply, Request};
 use lab::Manifold;
 use rustix::process::Signal;
 use std::fs;
@@ -52,6 +52,12 @@ impl Running {
         members.map(|member| member.port).collect()
     }
 
+    /// Who asks on a client port, as it shows.
+    pub(crate) fn querier(&self, port: &str) -> QuerierView {
+        let ports = Client::connect(&self.socket).unwrap().ports().unwrap().ports;
+        ports.into_iter().find(|view| view.name == port).unwrap().querier.unwrap()
+    }
+
     /// Has it say why the group is dark, as `manifoldctl explain` does.
     pub(crate) fn explain(&self, group: GroupAddr, port: Option<&str>) -> ExplainReply {
         Client::connect(&self.socket).unwrap().explain(group, port).unwrap()
@@ -63,6 +69,19 @@ impl Running {
             Ok(Reply::Changed(changed)) => changed,
             other => panic!("{request:?}: {other:?}\n{}", self.log()),
         }
+    }
+
+    /// Sets a key of a port in the live layer, of `[proxy]` where there is no port; the value is TOML.
+    pub(crate) fn set(&self, port: Option<&str>, key: &str, value: &str) -> ChangedReply {
+        let edit = Edit { port: port.map(str::to_owned), key: key.to_owned(), value: Some(value.to_owned()) };
+        self.change(&Request::Change { edits: vec![edit] })
+    }
+
+    /// Waits until a port has refused, or taken, IGMP by this verdict more often than `before`.
+    pub(crate) fn wait_for_verdict(&self, port: &str, verdict: &str, before: u64) {
+        let more = || Ok((self.counters(port).verdicts[verdict] > before).then_some(()));
+        let found = lab::stop::poll(SOON, more).unwrap();
+        found.unwrap_or_else(|| panic!("no `{verdict}` on {port}: {:?}", self.counters(port).verdicts));
     }
 
     /// Has it change something that it must refuse; all that it says.

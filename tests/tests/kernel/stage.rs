@@ -5,7 +5,7 @@ use lab::compare::{Delivery, compare};
 use lab::{AccessNet, Capture, Frame, FrameSender, Host, Lab, Manifold, Netns, Receiver, Sender};
 use std::fs;
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use types::{GroupAddr, Ipv4Net, MacAddr, Time};
@@ -91,9 +91,27 @@ impl Side {
         Self { name, address: address(net, 1), host, wire, bridge }
     }
 
+    /// What the port's cable ends at.
+    pub(crate) fn bridge(&self) -> &AccessNet {
+        self.bridge.as_ref().expect("a bridge at the end of the cable")
+    }
+
+    /// One more host there, with this number in the side's network.
+    pub(crate) fn another_host(&self, lab: &Lab, name: &str, number: u8) -> Host {
+        let [_, net, ..] = self.address.addr().octets();
+        let host = self.bridge().host(lab, name, address(net, number)).unwrap();
+        host.force_igmp_version(2).unwrap();
+        host
+    }
+
+    /// Another capture: at the bridge's port towards Manifold, which sees what is sent to Manifold, too.
+    pub(crate) fn uplink(&self) -> Capture {
+        Capture::start(self.bridge().netns(), self.bridge().uplink(), KEEP).unwrap()
+    }
+
     /// Pulls the cable out of the port, or plugs it in again, at the far end.
     pub(crate) fn plug(&self, in_: bool) {
-        let bridge = self.bridge.as_ref().expect("a bridge at the end of the cable");
+        let bridge = self.bridge();
         let state = if in_ { "up" } else { "down" };
         bridge.netns().ip(&format!("link set {} {state}", bridge.uplink())).unwrap();
     }
@@ -106,7 +124,7 @@ impl Side {
 
     /// As [`lay_cable`](Self::lay_cable), to an interface of another name.
     pub(crate) fn lay_cable_as(&self, stage: &Stage, name: &str) {
-        let bridge = self.bridge.as_ref().expect("a bridge at the end of the cable");
+        let bridge = self.bridge();
         let end = bridge.uplink();
         stage.lab.veth((bridge.netns(), end), (&stage.middle, name)).unwrap();
         bridge.netns().ip(&format!("link set {end} master access")).unwrap();
@@ -161,7 +179,7 @@ impl Recipe {
         self.ports.iter_mut().find(|port| port.name == name).unwrap()
     }
 
-    pub(crate) fn text(&self, socket: &std::path::Path) -> String {
+    pub(crate) fn text(&self, socket: &Path) -> String {
         let ports: Vec<_> = self.ports.iter().map(PortRecipe::text).collect();
         let live = self.live.as_ref().map_or("false".to_owned(), |path| format!("{:?}", path.display()));
         let record = self.record.as_ref();
@@ -273,11 +291,22 @@ impl Stage {
         self.start_behind(&[], recipe)
     }
 
+    /// Starts Manifold with a recipe's settings, changed.
+    pub(crate) fn start_changed(&self, recipe: &Recipe, change: impl FnOnce(String) -> String) -> Running {
+        let (file, socket) = self.write(recipe);
+        fs::write(&file, change(recipe.text(&socket))).unwrap();
+        self.start_on(&[], recipe, &file, socket)
+    }
+
     /// Starts Manifold behind a program that becomes it.
     pub(crate) fn start_behind(&self, wrapper: &[&str], recipe: &Recipe) -> Running {
         let (file, socket) = self.write(recipe);
+        self.start_on(wrapper, recipe, &file, socket)
+    }
+
+    fn start_on(&self, wrapper: &[&str], recipe: &Recipe, file: &Path, socket: PathBuf) -> Running {
         let wrapper = [&URGENT, wrapper].concat();
-        let manifold = Manifold::start_behind(&self.lab, &self.middle, &wrapper, &file, &socket).unwrap();
+        let manifold = Manifold::start_behind(&self.lab, &self.middle, &wrapper, file, &socket).unwrap();
         Running::new(manifold, socket, &recipe.instance)
     }
 
@@ -369,8 +398,14 @@ impl Stage {
     }
 
     /// Checks that the captures missed nothing: they prove what was absent.
-    pub(crate) fn close(mut self) {
-        for side in std::iter::once(&mut self.provider).chain(&mut self.halls) {
+    pub(crate) fn close(self) {
+        self.close_but("");
+    }
+
+    /// As [`Stage::close`], but for one side, on which there was more than any capture takes.
+    pub(crate) fn close_but(mut self, flooded: &str) {
+        let sides = std::iter::once(&mut self.provider).chain(&mut self.halls);
+        for side in sides.filter(|side| side.name != flooded) {
             assert_eq!(side.wire.stop().unwrap().missed, 0, "the capture of {} is incomplete", side.name);
         }
     }
