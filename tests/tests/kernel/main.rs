@@ -16,6 +16,7 @@ mod guard;
 mod hosts;
 mod instances;
 mod late;
+mod neighbour;
 mod outgoing;
 mod provider_hosts;
 mod record;
