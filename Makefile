@@ -3,7 +3,7 @@ CARGO ?= cargo
 LOOM_TARGET := target/loom
 
 .DEFAULT_GOAL := build
-.PHONY: setup build demo test test-unit test-loom test-system fuzz lint deny bench doc clean
+.PHONY: setup build demo test test-unit test-loom test-system test-long fuzz lint deny bench doc clean
 
 setup:
 	@dpdk-build/setup.sh
@@ -23,6 +23,10 @@ test-unit: setup
 test-loom:
 	RUSTFLAGS="--cfg loom" $(CARGO) test --profile loom -p group-table --target-dir $(LOOM_TARGET) --test loom
 
+# The timers of the RFC as they are, on kernel interfaces: a stream of twelve minutes without a gap.
+test-long: build
+	$(CARGO) test -p tests --features long --test kernel -- --nocapture long::
+
 # Whole processes: replay and golden files, bad input, network namespaces.
 test-system: build
 	$(CARGO) test -p tests -- --test-threads=1
@@ -33,7 +37,7 @@ fuzz:
 
 lint: setup
 	$(CARGO) fmt --all -- --check
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --features tests/long -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
 	shellcheck dpdk-build/setup.sh .ci/run .ci/deny .ci/fuzz
 

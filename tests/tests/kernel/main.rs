@@ -16,6 +16,8 @@ mod guard;
 mod hosts;
 mod instances;
 mod late;
+#[cfg(feature = "long")]
+mod long;
 mod neighbour;
 mod outgoing;
 mod policies;
