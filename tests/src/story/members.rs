@@ -4,6 +4,7 @@ use super::Failure;
 use super::judge::{LATE, Verdict, answered, general_queries, none, show, soon, unsolicited};
 use super::stage::{
     GROUP, GROUP_MEMBERSHIP_INTERVAL, Hall, PORT, RATE, SOURCE_TTL, Stage, UNSOLICITED_REPORT_INTERVAL,
+    is_announcement,
 };
 use super::teller::{Sight, Teller, count};
 use lab::compare::{Delivery, once_each};
@@ -34,8 +35,11 @@ pub(super) fn nobody_asked(stage: &mut Stage, teller: &mut Teller) -> Result<(),
         let what = format!("{}: not one frame of it", hall.name);
         teller.expect(&what, none(&hall.stream(Time::ZERO, until)))?;
     }
-    let said = stage.provider.select(|frame| frame.source == stage.router_mac);
-    teller.expect("provider's link: not a word from Manifold", none(&said))
+    let ours = |frame: &Frame| frame.source == stage.router_mac;
+    let said = stage.provider.select(|frame| ours(frame) && !is_announcement(frame));
+    let announced = stage.provider.select(|frame| ours(frame) && is_announcement(frame));
+    let announced = if announced.is_empty() { Err("not a word".to_owned()) } else { none(&said) };
+    teller.expect("provider's link: Manifold announces its address, and says not a word more", announced)
 }
 
 /// Whether the source is as the story wants it.

@@ -5,7 +5,7 @@ use super::judge::{LATE, Verdict, due, exactly, last_member_queries, none, show,
 use super::members::{begins_with, expect_delivered, expect_perfect, joins};
 use super::stage::{
     GROUP, GROUP_MEMBERSHIP_INTERVAL, Hall, LAST_MEMBER_QUERY_COUNT, LAST_MEMBER_QUERY_INTERVAL,
-    QUERY_INTERVAL, QUERY_RESPONSE_INTERVAL, Stage, UNSOLICITED_REPORT_INTERVAL,
+    QUERY_INTERVAL, QUERY_RESPONSE_INTERVAL, Stage, UNSOLICITED_REPORT_INTERVAL, is_announcement,
 };
 use super::teller::{Sight, Teller, count};
 use lab::{Frame, Receiver, stop};
@@ -169,14 +169,15 @@ pub(super) fn curtain(stage: &mut Stage, teller: &mut Teller) -> Result<(), Fail
         let wanted = [0x16, 0x16, 0x17, 0x16, 0x16, 0x17];
         if kinds == wanted { Ok(String::new()) } else { Err(format!("{kinds:02x?}")) }
     })?;
-    let ours = |frame: &Frame| frame.source == stage.router_mac;
+    let ours = |frame: &Frame| frame.source == stage.router_mac && !is_announcement(frame);
     let strange = stage.provider.select(|frame| ours(frame) && frame.igmp().is_none());
-    teller.expect("provider's link: nothing else came from Manifold", none(&strange))?;
+    teller.expect("provider's link: nothing else came from Manifold, but its address", none(&strange))?;
     for hall in [&stage.hall_a, &stage.hall_b] {
         let query = |frame: &Frame| frame.igmp().is_some_and(|igmp| igmp.kind == 0x11);
         let strange =
             hall.wire.select(|frame| ours(frame) && !query(frame) && !frame.is_data_to(GROUP.addr()));
-        let what = format!("{}: nothing but queries and the stream came from Manifold", hall.name);
+        let what =
+            format!("{}: nothing but queries, the stream and its address came from Manifold", hall.name);
         teller.expect(&what, none(&strange))?;
     }
     teller.the_end()

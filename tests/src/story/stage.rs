@@ -287,3 +287,8 @@ impl Hall {
 fn tenths(d: Duration) -> u8 {
     u8::try_from(d.as_millis() / 100).unwrap_or(u8::MAX)
 }
+
+/// Whether it is ARP that asks for its sender's own address (RFC 5227, section 3).
+pub(super) fn is_announcement(frame: &Frame) -> bool {
+    frame.ether_type == 0x0806 && frame.head.get(28..32) == frame.head.get(38..42)
+}
