@@ -193,19 +193,20 @@ fn r29_r48_r55_r100_what_hosts_say_counts_as_the_settings_want() {
 
     // r29: a port that speaks version 1; taken down and up, it asks at once (r34).
     assert_eq!(coming(hall_a, GROUP), 0);
-    let since = lab::now();
     running.set(Some("hall-a"), "igmp-version", "1");
     stage.middle.ip("link set hall-a down").unwrap();
     running.wait_for_log(&["carrier", "hall-a", "up=false"]);
+    let up = lab::now();
     stage.middle.ip("link set hall-a up").unwrap();
+    running.wait_for_log(&["carrier", "hall-a", "up=true"]);
     let is_v1 = |f: &Frame| {
         f.source == stage.router_mac
             && f.igmp().is_some_and(|igmp| igmp.kind == 0x11 && igmp.code == 0 && igmp.len == 8)
     };
-    hall_a.wire.wait_for("a version 1 query", since, SOON, is_v1).unwrap();
+    hall_a.wire.wait_for("a version 1 query", up, SOON, is_v1).unwrap();
     hall_a.host.force_igmp_version(1).unwrap();
     let _heard = hall_a.join(&stage.lab, GROUP);
-    hall_a.wait_for_stream(since);
+    hall_a.wait_for_stream(up);
 
     sender.stop().unwrap();
     running.finish(&stage);
