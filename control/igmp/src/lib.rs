@@ -13,7 +13,6 @@
 //! | `hosts` | who the members are, where a Leave may end a membership at once |
 //! | `discovery` | a client port's Multicast Router Advertisements |
 //! | `upstream` | one group on the provider's port; the proxy's `sweep` steps all of them, its `leaving` paces Leaves |
-//! | `pace` | reports a second, and settings that make them too many |
 //! | `timers` | all deadlines, earliest first |
 //! | `table`, `slab`, `index`, `port_map` | a million entries by key, at a few bytes more than their own; and by port |
 //! | `intervals` | the RFC's intervals and counts, checked |
@@ -79,7 +78,6 @@ mod hosts;
 mod index;
 mod intervals;
 mod member;
-mod pace;
 mod port_map;
 mod proxy;
 mod querier;
@@ -95,7 +93,6 @@ pub mod wire;
 pub use action::{Action, Event, Left};
 pub use counters::{IgmpCounters, ReceivedType, SentType};
 pub use intervals::{HostTimers, IntervalError, RouterTimers};
-pub use pace::PaceDoubt;
 pub use proxy::{GroupView, MemberState, PortRole, PortView, Proxy, QuerySeen, UpstreamGroupView};
 pub use settings::{
     ClientPortSettings, FastLeave, LeavePolicy, ProxySettings, QuerierVersion, UpstreamPortSettings,

@@ -5,12 +5,12 @@ use types::{MAX_PORTS, PortIndex};
 use crate::check;
 use crate::model::{
     EalSettings, LogSettings, PathSettings, ProxySettings, RecordSettings, Settings, SocketSettings,
-    TableSettings, WorkerSettings,
+    WorkerSettings,
 };
 use crate::port::{Defaults, RawPort};
 use crate::problem::{At, Problems, SettingsError};
 use crate::reader::{Document, Section};
-use crate::sections::{self, RawProxy};
+use crate::sections::{self, RawProxy, RawTable};
 
 /// Both layers as read, before they are put together.
 pub(crate) struct Raw {
@@ -20,7 +20,7 @@ pub(crate) struct Raw {
     eal: EalSettings,
     pub(crate) max_ports: Option<At<u8>>,
     worker: WorkerSettings,
-    pub(crate) table: TableSettings,
+    pub(crate) table: RawTable,
     paths: PathSettings,
     socket: SocketSettings,
     log: LogSettings,
@@ -133,7 +133,7 @@ fn build(raw: Raw, upstream: Option<PortIndex>, problems: &mut Problems) -> Sett
         ports,
         eal: EalSettings { max_ports, ..raw.eal },
         worker: raw.worker,
-        table: raw.table,
+        table: raw.table.settings(),
         socket: raw.socket,
         paths: raw.paths,
         log: raw.log,

@@ -14,6 +14,8 @@ use crate::sections::default_local_groups;
 
 /// What stands for the query response interval where queries have no Max Resp Time (RFC 1112, appendix I; r29).
 const V1_RESPONSE: Duration = Duration::from_secs(10);
+/// Reports a second that a provider's access node should take without losing any. The defaults stay below it.
+const REPORTS_PER_SECOND: u64 = 15_000;
 
 /// Checks each port with what `[defaults]` says for it.
 pub(crate) fn check(raw: &Raw, upstream: Option<PortIndex>, problems: &mut Problems) {
@@ -22,11 +24,12 @@ pub(crate) fn check(raw: &Raw, upstream: Option<PortIndex>, problems: &mut Probl
         port.check_static_groups(raw, problems);
         if upstream.is_some_and(|upstream| upstream.get() == i) {
             port.check_reports(problems);
+            port.check_pace(raw, problems);
         } else {
             port.check_version(problems);
             port.check_leaves(problems);
             port.check_addresses(problems);
-            port.check_limit(raw.table.max_groups, problems);
+            port.check_limit(raw.table.settings().max_groups, problems);
         }
     }
 }
@@ -158,6 +161,31 @@ impl Port<'_> {
             );
             let cure = "raise the first or lower the second: reports are spread over the second, and many groups \
                         would make a flood";
+            problems.warn(place, what, cure);
+        }
+    }
+
+    /// A new link has all groups reported anew within the unsolicited report interval, the fullest second up to
+    /// twice the mean (r72).
+    fn check_pace(&self, raw: &Raw, problems: &mut Problems) {
+        let spread = &self.options.unsolicited_report_interval;
+        let most = &raw.table.max_groups;
+        let Some(place) = spread.as_ref().map(|at| &at.place).or(most.as_ref().map(|at| &at.place)) else {
+            return;
+        };
+        let spread = value(spread, PortTimers::default().unsolicited_report_interval);
+        let groups = raw.table.settings().max_groups;
+        let peak = (2000 * u64::from(groups)).div_ceil(spread.as_millis().max(1) as u64);
+        if peak > REPORTS_PER_SECOND {
+            let what = format!(
+                "{groups} groups reported anew within {} are up to {peak} reports a second{}",
+                show(spread),
+                self.of(place)
+            );
+            let cure = format!(
+                "above {REPORTS_PER_SECOND} some may be lost: raise `unsolicited-report-interval`, or lower \
+                 `max-groups` in [table]"
+            );
             problems.warn(place, what, cure);
         }
     }

@@ -187,22 +187,34 @@ fn read_cores(value: &Value<'_, '_>, problems: &mut Problems) -> Option<Cores> {
     Some(Cores::List(cores))
 }
 
+/// `[table]` before the whole is known: the most groups, where the file says so.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RawTable {
+    pub(crate) max_groups: Option<At<u32>>,
+}
+
+impl RawTable {
+    pub(crate) fn settings(&self) -> TableSettings {
+        TableSettings { max_groups: self.max_groups.as_ref().map_or(65_536, |at| at.value) }
+    }
+}
+
 /// `[table]`.
-pub(crate) fn read_table(root: &mut Section<'_, '_>, problems: &mut Problems) -> TableSettings {
-    let mut settings = TableSettings { max_groups: 65_536 };
-    let Some(mut section) = root.table("table", problems) else { return settings };
+pub(crate) fn read_table(root: &mut Section<'_, '_>, problems: &mut Problems) -> RawTable {
+    let mut table = RawTable::default();
+    let Some(mut section) = root.table("table", problems) else { return table };
     if let Some(value) = section.value("max-groups")
         && let Some(at) = value.integer::<u32>(1..1_048_577, " groups", problems)
     {
-        settings.max_groups = at.value;
         if at.value < 1000 {
             let what = format!("`max-groups` is {}", at.value);
             let cure = "set 1000 or more for a whole headend; what comes after the last is refused";
             problems.warn(&at.place, what, cure);
         }
+        table.max_groups = Some(at);
     }
     section.finish(problems);
-    settings
+    table
 }
 
 /// `[paths]` and `[socket]`, whose defaults carry the instance's name.

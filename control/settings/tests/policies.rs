@@ -347,3 +347,24 @@ fn r72_reports_anew_faster_than_they_are_spread_are_warned_about() {
     warned(&text("", "re-report-interval = \"10s\"", ""), &[]);
     warned(&text("", "re-report-interval = \"9s\"\nunsolicited-report-interval = \"9s\"", ""), &[]);
 }
+
+#[test]
+fn r72_more_groups_than_the_reports_pace_holds_are_warned_about() {
+    let of = |table: &str, wan: &str| format!("{}\n[table]\nmax-groups = {table}\n", text("", wan, ""));
+    let rate =
+        "above 15000 some may be lost: raise `unsolicited-report-interval`, or lower `max-groups` in [table]";
+    warned(
+        &of("75001", "unsolicited-report-interval = \"10s\""),
+        &[&format!(
+            "m.toml:6:31: 75001 groups reported anew within 10s are up to 15001 reports a second of port \"wan\"; {rate}"
+        )],
+    );
+    warned(&of("75000", ""), &[]);
+    warned(&text("", "unsolicited-report-interval = \"10s\"", ""), &[]);
+    warned(
+        &text("", "unsolicited-report-interval = \"1s\"", ""),
+        &[&format!(
+            "m.toml:6:31: 65536 groups reported anew within 1s are up to 131072 reports a second of port \"wan\"; {rate}"
+        )],
+    );
+}
