@@ -8,8 +8,8 @@ use std::time::Duration;
 use types::{GroupAddr, MacAddr, Time};
 
 /// Pings from `host`: whether each is answered.
-fn answers(host: &Host, address: &str, size: &str) -> bool {
-    let args = ["-c", "3", "-i", "0.2", "-W", "1", "-s", size, address];
+fn answers(host: &Host, address: &str, (size, wait): (&str, &str)) -> bool {
+    let args = ["-c", "3", "-i", "0.2", "-W", wait, "-s", size, address];
     host.netns().run("ping", &args).is_ok_and(|said| said.contains(" 0% packet loss"))
 }
 
@@ -40,16 +40,16 @@ fn ports_announce_themselves_and_answer_for_their_own_address_alone() {
     hall.wire.wait_for("an announcement when the link is back", again, SOON, is).unwrap();
 
     for size in ["56", "0", "1400"] {
-        assert!(answers(user, &hall.address.addr().to_string(), size), "a ping with {size} bytes");
+        assert!(answers(user, &hall.address.addr().to_string(), (size, "5")), "a ping with {size} bytes");
     }
     let neighbours = user.netns().ip("neigh show dev eth0").unwrap();
     assert!(neighbours.contains(&format!("lladdr {}", stage.router_mac)), "{neighbours}");
     // Another port's address, and one that nobody has: neither ARP nor, with the MAC known, an echo request.
     for elsewhere in [stage.provider.address.addr(), Ipv4Addr::new(10, 1, 0, 77)] {
         user.netns().ip(&format!("route replace {elsewhere}/32 dev eth0")).unwrap();
-        assert!(!answers(user, &elsewhere.to_string(), "56"), "{elsewhere} by ARP");
+        assert!(!answers(user, &elsewhere.to_string(), ("56", "1")), "{elsewhere} by ARP");
         user.netns().ip(&format!("neigh replace {elsewhere} lladdr {} dev eth0", stage.router_mac)).unwrap();
-        assert!(!answers(user, &elsewhere.to_string(), "56"), "{elsewhere} with its MAC known");
+        assert!(!answers(user, &elsewhere.to_string(), ("56", "1")), "{elsewhere} with its MAC known");
         let said = hall.wire.select(|f| {
             f.source == stage.router_mac && f.ip.as_ref().is_some_and(|ip| ip.source == elsewhere)
         });

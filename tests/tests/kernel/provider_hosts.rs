@@ -10,10 +10,10 @@ use std::time::Duration;
 use types::{GroupAddr, Time};
 
 /// Max Resp of the provider's queries, in tenths of a second.
-const CODE: u8 = 20;
+const CODE: u8 = 30;
 const RESPONSE: Duration = Duration::from_millis(100 * CODE as u64);
-/// Two reports so close may both be on their way.
-const CROSSED: Duration = Duration::from_millis(50);
+/// Two reports so close may both be on their way, on a machine that does something else at the same time.
+const CROSSED: Duration = Duration::from_millis(700);
 /// How long Manifold takes to find out that the last viewer left: twice the 500 ms of the settings, and some more.
 const LEFT: Duration = Duration::from_millis(1_500);
 /// The repetition of the report that joins is over (r58).

@@ -14,8 +14,9 @@ const SILENCE: Duration = Duration::from_millis(300);
 const ANSWERS: usize = 2;
 /// The repetition of the report that joins is over (r58).
 const REPEATED: Duration = Duration::from_millis(1_200);
-/// What a machine is late that does something else at the same time.
-const LATE: Duration = Duration::from_millis(250);
+/// What a machine is late that does something else at the same time. Queries are further apart than answers to one.
+const LATE: Duration = Duration::from_secs(1);
+const INTERVAL: Duration = Duration::from_secs(3);
 
 fn is_stream(frame: &Frame) -> bool {
     frame.is_data_to(GROUP.addr())
@@ -64,9 +65,8 @@ fn join_answer_leave(stage: &Stage, uplink: &Capture, version: u8) {
     assert!(first > report, "the bridge let the stream through before it was asked for");
     hall.wait_for_stream(began);
     // As many queries as are looked at, and the time to answer the last.
-    let interval = BridgeQuerier::brisk(version, stage.provider.address).interval;
     let since = report + REPEATED;
-    let until = since + interval * ANSWERS as u32;
+    let until = since + INTERVAL * ANSWERS as u32;
     lab::stop::pause((until + Duration::from_secs(1) + LATE).saturating_since(lab::now())).unwrap();
     expect_answers(stage, uplink, (since, until), version);
 
@@ -91,7 +91,10 @@ fn r68_a_snooping_bridge_of_either_version_gets_answers_and_forwards_only_while_
     let stage = Stage::new(&["hall-a"], Cabling::Bridged);
     let bridge = stage.provider.bridge();
     let mut uplink = stage.provider.uplink();
-    let querier = |version| BridgeQuerier::brisk(version, "10.0.0.200/24".parse().unwrap());
+    let querier = |version| BridgeQuerier {
+        interval: INTERVAL,
+        ..BridgeQuerier::brisk(version, "10.0.0.200/24".parse().unwrap())
+    };
     bridge.start_querier(&querier(2)).unwrap();
     let sender = stage.start_source(RATE);
     stage.provider.wait_for_stream(Time::ZERO);
