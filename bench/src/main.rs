@@ -5,8 +5,9 @@
 //! the time of a copy beside it. Both sides are whole processes as their users run them, one at a time, on the same
 //! core, with the same burst, buffers and memory.
 //!
-//! A figure is data ([`figures`]). [`rounds`] orders its trials, [`manifold`] and [`testpmd`] run one each,
-//! [`report`] and [`table`] tell what came out.
+//! A figure is data ([`figures`]). [`rounds`] orders its trials, [`manifold`] and [`testpmd`] run one each, with
+//! [`reports`] beside the data where that is the question; [`scale`] is of the control side alone. [`report`] and
+//! [`table`] tell what came out.
 
 mod console;
 mod error;
@@ -16,7 +17,9 @@ mod jitter;
 mod machine;
 mod manifold;
 mod report;
+mod reports;
 mod rounds;
+mod scale;
 mod side;
 mod source;
 mod stats;
@@ -26,6 +29,7 @@ mod testpmd;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::Duration;
 
 use clap::Parser;
@@ -34,13 +38,15 @@ use settings::MemoryMode;
 use tempfile::TempDir;
 
 use crate::error::BenchError;
-use crate::figures::Figure;
+use crate::figures::{Figure, Peer, Selection};
 use crate::hugepages::Hugepages;
 use crate::jitter::Jitter;
 use crate::machine::{Cores, Machine};
 use crate::manifold::Manifold;
 use crate::report::{FigureReport, Report};
+use crate::reports::{Hosts, Listener};
 use crate::rounds::{Outcome, Turn, Verdict};
+use crate::scale::Scale;
 use crate::side::Work;
 use crate::testpmd::Testpmd;
 
@@ -61,7 +67,8 @@ const MISSED: u8 = 3;
 #[command(version)]
 struct Cli {
     /// Which figures: `b2`, `b2/16`, `all`; the usual ones if none is named.
-    figures: Vec<String>,
+    #[arg(long, value_name = "FIGURES", value_delimiter = ',')]
+    only: Vec<String>,
     /// Rounds of each figure; each has one trial of ours between two of the peer's.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: u16,
@@ -80,6 +87,9 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
+    if let Some(status) = lab::helper::run_if_asked() {
+        return status;
+    }
     let cli = Cli::parse();
     match measure(&cli) {
         Ok(missed) => ExitCode::from(if missed { MISSED } else { 0 }),
@@ -92,20 +102,21 @@ fn main() -> ExitCode {
 
 /// Measures and reports. Whether a figure is below its floor.
 fn measure(cli: &Cli) -> Result<bool, BenchError> {
-    let figures = figures::select(&cli.figures).map_err(|e| BenchError::machine(e, "see --help"))?;
-    let bench = Bench::prepare(cli)?;
+    let figures = figures::select(&cli.only).map_err(|e| BenchError::machine(e, "see --help"))?;
+    let bench = Bench::prepare(cli, &figures)?;
     println!("{}", bench.headline());
-    // Before the first process starts, so that it is given back after the last one ended.
-    let _hugepages = Hugepages::reserve(bench.memory_mb(&figures)?)?;
     let before = Jitter::measure(bench.cores.forward, JITTER_TIME);
     print_jitter("before", before);
-    let mut outcomes = Vec::new();
-    for figure in &figures {
-        outcomes.push(bench.figure(*figure)?);
-    }
+    let outcomes = bench.compared(&figures.compared)?;
     let after = Jitter::measure(bench.cores.forward, JITTER_TIME);
     print_jitter("after", after);
-    println!("\n{}", table::render(&outcomes, &bench.machine));
+    let scale = if figures.scale { bench.scale()? } else { Vec::new() };
+    if !outcomes.is_empty() {
+        println!("\n{}", table::render(&outcomes, &bench.machine));
+    }
+    if !scale.is_empty() {
+        println!("\n{}", table::render_scale(&scale));
+    }
     let report = Report {
         machine: &bench.machine,
         dpdk: bench.dpdk.as_deref(),
@@ -113,11 +124,16 @@ fn measure(cli: &Cli) -> Result<bool, BenchError> {
         rounds: cli.rounds.into(),
         window_s: bench.window.as_secs_f64(),
         jitter: [before, after],
-        figures: outcomes.iter().map(FigureReport::from).collect(),
+        figures: outcomes
+            .iter()
+            .map(FigureReport::from)
+            .chain(scale.iter().map(FigureReport::from))
+            .collect(),
     };
     report.write(&cli.out)?;
     println!("One worker on one core; {} has the numbers.", cli.out.join("report.json").display());
-    Ok(outcomes.iter().any(|outcome| outcome.verdict() == Verdict::Missed))
+    let missed = outcomes.iter().any(|outcome| outcome.verdict() == Verdict::Missed);
+    Ok(missed || scale.iter().any(|figure| !figure.reached()))
 }
 
 /// Everything that a figure needs.
@@ -130,12 +146,14 @@ struct Bench {
     testpmd: Testpmd,
     rounds: usize,
     window: Duration,
+    /// Where a figure needs them.
+    hosts: Option<Rc<Hosts>>,
     scratch: TempDir,
 }
 
 impl Bench {
-    /// Looks at what is there; changes nothing but a folder for temporary files.
-    fn prepare(cli: &Cli) -> Result<Self, BenchError> {
+    /// Looks at what is there; makes a folder for temporary files, and the namespaces that a figure needs.
+    fn prepare(cli: &Cli, figures: &Selection) -> Result<Self, BenchError> {
         if !rustix::process::geteuid().is_root() {
             return Err(BenchError::machine("hugepages and packet devices need root", "run it as root"));
         }
@@ -149,6 +167,7 @@ impl Bench {
             "install Debian's package dpdk-dev, or name it with --testpmd",
         )?;
         let dpdk = machine::dpdk_version();
+        let needs_hosts = figures.compared.iter().any(|figure| figure.peer.reports_per_second().is_some());
         Ok(Self {
             cores,
             machine: Machine::look(cores),
@@ -158,6 +177,7 @@ impl Bench {
             dpdk,
             rounds: cli.rounds.into(),
             window: Duration::from_millis(cli.window_ms),
+            hosts: if needs_hosts { Some(Rc::new(Hosts::new()?)) } else { None },
             scratch: tempfile::Builder::new()
                 .prefix("manifold-bench-")
                 .tempdir()
@@ -190,6 +210,7 @@ impl Bench {
             warm_up: WARM_UP,
             window: self.window,
             scratch: self.scratch.path().to_owned(),
+            hosts: figure.peer.reports_per_second().and_then(|_| self.hosts.clone()),
         }
     }
 
@@ -203,6 +224,25 @@ impl Bench {
         Ok(u64::from(most) + SPARE_MB)
     }
 
+    /// Measures the figures that have a peer.
+    fn compared(&self, figures: &[Figure]) -> Result<Vec<Outcome>, BenchError> {
+        if figures.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Before the first process starts, so that it is given back after the last one ended.
+        let _hugepages = Hugepages::reserve(self.memory_mb(figures)?)?;
+        figures.iter().map(|figure| self.figure(*figure)).collect()
+    }
+
+    /// Measures the control side's scale.
+    fn scale(&self) -> Result<Vec<Scale>, BenchError> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let cargo = machine::find_program(Path::new(&cargo), "name it in CARGO")?;
+        scale::run(&cargo, Path::new(env!("CARGO_MANIFEST_DIR")), |what| {
+            eprintln!("{}: {what}", figures::SCALE);
+        })
+    }
+
     /// Counts a number of frames, then measures.
     fn figure(&self, figure: Figure) -> Result<Outcome, BenchError> {
         let work = self.work(figure);
@@ -212,9 +252,15 @@ impl Bench {
         let progress = Progress::new(figure);
         progress.say(format_args!("counting {COUNTED_FRAMES} frames"));
         self.manifold.check_delivery(&work)?;
-        let trial = |turn| match turn {
-            Turn::Ours => self.manifold.trial(&work),
-            Turn::Peer => self.testpmd.trial(figure.peer, &work, &settings),
+        let trial = |turn| match (figure.peer, turn) {
+            (Peer::Testpmd(_), Turn::Ours) => self.manifold.trial(&work, None),
+            (Peer::Testpmd(mode), Turn::Peer) => self.testpmd.trial(mode, &work, &settings),
+            (Peer::WithoutIgmp { per_second }, Turn::Ours) => {
+                self.manifold.trial(&work, Some((Listener::Ours, per_second)))
+            }
+            (Peer::WithoutIgmp { per_second }, Turn::Peer) => {
+                self.manifold.trial(&work, Some((Listener::Nobody, per_second)))
+            }
         };
         let outcome = rounds::run(figure, self.rounds, trial, |done, ours, peer| {
             let (ours, peer) = (ours / 1e6, peer / 1e6);

@@ -12,6 +12,7 @@ use rustix::process::Signal;
 use settings::Settings;
 
 use crate::error::BenchError;
+use crate::reports::{self, Listener, Reports};
 use crate::side::{PATIENCE, Side, Trial, Work, bound_to_us};
 use crate::source::GROUP;
 
@@ -20,6 +21,10 @@ const NAME: &str = "manifold";
 const LATE: Duration = Duration::from_millis(20);
 /// How far a sink's count may be from the source's while frames move: both are read one after the other.
 const APART: f64 = 0.01;
+/// Hosts ask this much longer than frames are counted: counters may be read late.
+const AFTER_WINDOW: Duration = Duration::from_millis(300);
+/// Counters that did not move for so long will not.
+const SETTLED: Duration = Duration::from_millis(100);
 
 /// How to run Manifold.
 #[derive(Debug, Clone)]
@@ -61,6 +66,14 @@ impl Manifold {
                 Work::sink(number)
             );
         }
+        if work.hosts.is_some() {
+            let _ = write!(
+                text,
+                "\n[[port]]\nname = \"{name}\"\ndevice = \"{name}\"\naddress = \"{}\"\n",
+                reports::ADDRESS,
+                name = reports::PORT,
+            );
+        }
         text
     }
 
@@ -73,20 +86,37 @@ impl Manifold {
             .map_err(|e| BenchError::machine(e, "report it"))
     }
 
-    /// Runs one trial.
+    /// Runs one trial, with the reports of that listener and rate beside the data.
     ///
     /// # Errors
     /// It does not start or end, does not answer, or lost a frame.
-    pub(crate) fn trial(&self, work: &Work) -> Result<Trial, BenchError> {
+    pub(crate) fn trial(&self, work: &Work, beside: Option<(Listener, u32)>) -> Result<Trial, BenchError> {
         let mut running = Running::start(&self.program, work, &work.looped_source())?;
+        stop::pause(work.warm_up)?;
+        let asking = match (&work.hosts, beside) {
+            (Some(hosts), Some((listener, per_second))) => {
+                let length = work.warm_up + work.window + AFTER_WINDOW;
+                Some((listener, hosts.ask(listener, per_second, length, work.cores.main)?))
+            }
+            _ => None,
+        };
         stop::pause(work.warm_up)?;
         let (before, cpu_before) = (running.sample_in_time(work)?, running.side.cpu_time());
         stop::pause(work.window)?;
         let (after, cpu_after) = (running.sample_in_time(work)?, running.side.cpu_time());
+        let reports = match asking {
+            Some((Listener::Ours, asking)) => Some(running.reports(asking.finish()?)?),
+            Some((Listener::Nobody, asking)) => {
+                asking.finish()?;
+                None
+            }
+            None => None,
+        };
         running.end()?;
         let seconds = (after.at - before.at).as_secs_f64();
         let copies = check_flow(&before, &after)?;
-        Ok(Trial { copies_per_s: copies as f64 / seconds, waited: cpu_after.waited_since(&cpu_before) })
+        let waited = cpu_after.waited_since(&cpu_before);
+        Ok(Trial { copies_per_s: copies as f64 / seconds, waited, reports })
     }
 
     /// Lets a counted number of frames through, and checks that each sink got each of them.
@@ -149,7 +179,10 @@ impl Running {
     fn start(program: &Path, work: &Work, source: &str) -> Result<Self, BenchError> {
         let config = work.scratch.join("manifold.toml");
         fs::write(&config, Manifold::settings(work, source)).map_err(BenchError::io(config.display()))?;
-        let mut command = bound_to_us(program);
+        let mut command = match &work.hosts {
+            Some(hosts) => hosts.command(program),
+            None => bound_to_us(program),
+        };
         command.arg("run").arg("-c").arg(&config).stdin(Stdio::null()).stdout(Stdio::null());
         let mut side = Side::start(&mut command, NAME, work.scratch.join("manifold.log"))?;
         let socket = work.scratch.join("run/manifold.sock");
@@ -185,6 +218,23 @@ impl Running {
             .ok_or_else(|| self.side.error("its counters are not those that were expected"))
     }
 
+    /// What became of `sent` reports, once nothing more comes of them.
+    fn reports(&mut self, sent: u64) -> Result<Reports, BenchError> {
+        let mut last = Reports::default();
+        loop {
+            stop::pause(SETTLED)?;
+            let counters = self.client.counters().map_err(|e: ClientError| self.side.error(e.to_string()))?;
+            let now = counters.ports.iter().find(|port| port.port == reports::PORT);
+            let Some(now) = now.and_then(|port| Reports::read(sent, port)) else {
+                return Err(self.side.error("its counters are not those that were expected"));
+            };
+            if now == last || now.unaccounted() == 0 {
+                return Ok(now);
+            }
+            last = now;
+        }
+    }
+
     fn end(mut self) -> Result<(), BenchError> {
         self.side.process().signal(Signal::TERM)?;
         self.side.expect_end()
@@ -203,7 +253,13 @@ impl Sample {
             at,
             forwarded: *source.frames.get("forwarded")?,
             copies: sinks.iter().map(copies).collect::<Option<_>>()?,
-            dropped: counters.ports.iter().flat_map(|port| port.drops.values()).sum(),
+            // The hosts' port carries no data.
+            dropped: counters
+                .ports
+                .iter()
+                .filter(|port| port.port != reports::PORT)
+                .flat_map(|port| port.drops.values())
+                .sum(),
         })
     }
 }
@@ -237,6 +293,7 @@ mod tests {
         let ports = vec![
             port("source", &[("forwarded", 7)], &[("no-member", 2)]),
             port("sink-1", &[("tx-frames", 9), ("injected", 2)], &[("tx-full", 1)]),
+            port("hosts", &[], &[("punt-policed", 5)]),
         ];
         let counters = CountersReply { ports };
         let sample = Sample::read(&counters, Instant::now(), 1).unwrap();
@@ -265,6 +322,7 @@ mod tests {
             warm_up: Duration::ZERO,
             window: Duration::ZERO,
             scratch: "/tmp/x".into(),
+            hosts: None,
         };
         let settings = Manifold::read_settings(&work).unwrap();
         assert_eq!(settings.ports.len(), 5);

@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::error::BenchError;
 use crate::jitter::Jitter;
 use crate::machine::Machine;
+use crate::reports::Reports;
 use crate::rounds::Outcome;
 use crate::stats::Spread;
 
@@ -32,7 +33,34 @@ pub(crate) struct Report<'a> {
 
 /// One figure.
 #[derive(Debug, Serialize)]
-pub(crate) struct FigureReport {
+#[serde(untagged)]
+pub(crate) enum FigureReport {
+    /// Beside a peer.
+    Compared(Box<ComparedReport>),
+    /// Without one.
+    Alone {
+        /// Its number in the list of figures.
+        id: &'static str,
+        /// What tells it from others of its id.
+        variant: String,
+        /// What is counted.
+        metric: &'static str,
+        /// In what.
+        unit: &'static str,
+        /// What it came to.
+        ours: Spread,
+        /// What it should come to.
+        aim: f64,
+        /// "at least" or "at most".
+        aim_is: &'static str,
+        /// Whether it did.
+        verdict: &'static str,
+    },
+}
+
+/// A figure beside a peer.
+#[derive(Debug, Serialize)]
+pub(crate) struct ComparedReport {
     id: &'static str,
     variant: String,
     metric: &'static str,
@@ -54,6 +82,9 @@ pub(crate) struct FigureReport {
     trials: Vec<[f64; 3]>,
     /// The largest share of a trial that a forwarding thread waited for its core.
     waited: f64,
+    /// What became of the hosts' reports in all trials of ours, where some were sent beside the data.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reports: Option<Reports>,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,7 +102,7 @@ pub(crate) fn ns_per_copy(copies_per_s: f64) -> f64 {
 impl From<&Outcome> for FigureReport {
     fn from(outcome: &Outcome) -> Self {
         let figure = outcome.figure;
-        Self {
+        Self::Compared(Box::new(ComparedReport {
             id: figure.id,
             variant: figure.variant(),
             metric: figure.metric,
@@ -88,7 +119,8 @@ impl From<&Outcome> for FigureReport {
             peer_ns: outcome.peer.map(ns_per_copy),
             trials: outcome.trials.clone(),
             waited: outcome.waited,
-        }
+            reports: outcome.reports,
+        }))
     }
 }
 
@@ -111,6 +143,7 @@ impl Report<'_> {
 pub(crate) mod tests {
     use super::*;
     use crate::figures::FIGURES;
+    use crate::scale::{AimIs, Scale};
 
     /// Ours at 80 M, the peer at 100 M, fan-out 1.
     pub(crate) fn outcome() -> Outcome {
@@ -124,6 +157,19 @@ pub(crate) mod tests {
             quiet: 1.0,
             trials: vec![[100e6, 80e6, 100e6]],
             waited: 0.002,
+            reports: None,
+        }
+    }
+
+    /// 158 bytes a member of 200.
+    pub(crate) fn scale() -> Scale {
+        Scale {
+            variant: "bytes ports=50 proxy".to_owned(),
+            metric: "memory",
+            unit: "bytes/member",
+            ours: Spread { min: 157.0, median: 158.0, max: 159.0 },
+            aim: 200.0,
+            aim_is: AimIs::AtMost,
         }
     }
 
@@ -149,7 +195,7 @@ pub(crate) mod tests {
             rounds: 10,
             window_s: 1.0,
             jitter: [None; 2],
-            figures: vec![FigureReport::from(&outcome())],
+            figures: vec![FigureReport::from(&outcome()), FigureReport::from(&scale())],
         };
         let folder = dir.path().join("bench/out");
         report.write(&folder).unwrap();
@@ -171,5 +217,9 @@ pub(crate) mod tests {
         assert_eq!(figure["ours_ns"]["median"], 12.5);
         assert_eq!(figure["trials"][0][1], 80e6);
         assert_eq!(figure["verdict"], "floor held");
+        assert_eq!(figure.get("reports"), None, "nobody sent any");
+        let alone = &json["figures"][1];
+        assert_eq!((&alone["id"], &alone["aim_is"]), (&"b15".into(), &"at most".into()));
+        assert_eq!((&alone["ours"]["median"], &alone["verdict"]), (&158.0.into(), &"reached".into()));
     }
 }

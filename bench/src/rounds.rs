@@ -1,7 +1,8 @@
 //! Trials in an order that hides nothing: ours between two of the peer's, round after round.
 
 use crate::error::BenchError;
-use crate::figures::Figure;
+use crate::figures::{Figure, LOSSLESS};
+use crate::reports::Reports;
 use crate::side::Trial;
 use crate::stats::Spread;
 
@@ -45,6 +46,8 @@ pub(crate) struct Outcome {
     pub(crate) trials: Vec<[f64; 3]>,
     /// The largest share of a window that a forwarding thread waited for its core.
     pub(crate) waited: f64,
+    /// What became of the hosts' reports in all trials of ours, where some were sent.
+    pub(crate) reports: Option<Reports>,
 }
 
 /// What an outcome means.
@@ -119,13 +122,22 @@ fn outcome(figure: Figure, rounds: &[Round]) -> Option<Outcome> {
         quiet: itself().filter(|ratio| QUIET.contains(ratio)).count() as f64 / rounds.len() as f64,
         trials: rounds.iter().map(|r| [r.peer[0], r.ours, r.peer[1]].map(|t| t.copies_per_s)).collect(),
         waited: trials().filter_map(|t| t.waited).fold(0.0, f64::max),
+        reports: rounds.iter().filter_map(|r| r.ours.reports).reduce(Reports::plus),
     })
 }
 
 impl Outcome {
-    /// What it means.
+    /// Whether reports were lost at a rate where none may be.
+    fn lost_reports(&self) -> bool {
+        let few = self.figure.peer.reports_per_second().is_some_and(|per_second| per_second <= LOSSLESS);
+        few && self.reports.is_some_and(|reports| reports.lost() > 0)
+    }
+
+    /// What it means. A report that was lost is no noise.
     pub(crate) fn verdict(&self) -> Verdict {
-        if !QUIET.contains(&self.itself.median) || self.quiet < 0.5 {
+        if self.lost_reports() {
+            Verdict::Missed
+        } else if !QUIET.contains(&self.itself.median) || self.quiet < 0.5 {
             Verdict::TooNoisy
         } else if self.ratio.median >= self.figure.aim {
             Verdict::Reached
@@ -150,7 +162,7 @@ mod tests {
         let trial = |turn| {
             turns.push(turn);
             let copies_per_s = *values.next().unwrap();
-            Ok(Trial { copies_per_s, waited: Some(copies_per_s / 1000.0) })
+            Ok(Trial { copies_per_s, waited: Some(copies_per_s / 1000.0), reports: None })
         };
         run(FIGURES[0], rounds, trial, |_, _, _| {}).map(|outcome| (outcome, turns))
     }
@@ -186,6 +198,21 @@ mod tests {
     fn a_median_among_wild_rounds_is_noise() {
         let (outcome, _) = run_with(&[90.0, 80.0, 60.0, 60.0, 80.0, 60.0, 60.0, 80.0, 90.0]).unwrap();
         assert_eq!((outcome.itself.median, outcome.verdict()), (1.0, Verdict::TooNoisy));
+    }
+
+    #[test]
+    fn a_lost_report_is_missed_where_none_may_be() {
+        let verdict = |name: &str, taken| {
+            let figure = *FIGURES.iter().find(|f| f.name() == name).unwrap();
+            let reports = Some(Reports { sent: 10, taken, ..Reports::default() });
+            let trial = |turn| {
+                Ok(Trial { copies_per_s: 1e6, waited: None, reports: reports.filter(|_| turn == Turn::Ours) })
+            };
+            run(figure, 3, trial, |_, _, _| {}).unwrap().verdict()
+        };
+        assert_eq!(verdict("b13/10000", 10), Verdict::Reached);
+        assert_eq!(verdict("b13/10000", 9), Verdict::Missed);
+        assert_eq!(verdict("b13/100000", 9), Verdict::Reached, "there the port's limit is near");
     }
 
     #[test]

@@ -4,17 +4,20 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::rc::Rc;
 use std::time::Duration;
 
-use lab::Process;
+use lab::{Netns, Process};
 
 use crate::error::BenchError;
 use crate::machine::Cores;
+use crate::reports::{Hosts, Reports};
 
 /// How long a side may take to start or to end.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// Lines of a log that an error shows.
 const LOG_LINES: usize = 12;
+const SETPRIV: &str = "setpriv";
 
 /// The work of one trial, the same for both sides.
 #[derive(Debug, Clone)]
@@ -33,6 +36,8 @@ pub(crate) struct Work {
     pub(crate) window: Duration,
     /// A folder for files.
     pub(crate) scratch: PathBuf,
+    /// Hosts on a port of their own, which ask beside the data.
+    pub(crate) hosts: Option<Rc<Hosts>>,
 }
 
 impl Work {
@@ -59,13 +64,23 @@ pub(crate) struct Trial {
     pub(crate) copies_per_s: f64,
     /// Share of its time that the forwarding thread waited for its core, where the kernel tells.
     pub(crate) waited: Option<f64>,
+    /// What became of the hosts' reports, where some were sent.
+    pub(crate) reports: Option<Reports>,
 }
 
 /// Starts `program` so that it ends with this process, even if this process is killed. It keeps its process id.
 pub(crate) fn bound_to_us(program: &Path) -> Command {
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "TERM", "--"]).arg(program);
-    command
+    bound_by(Command::new(SETPRIV), program)
+}
+
+/// The same in a network namespace.
+pub(crate) fn bound_to_us_in(netns: &Netns, program: &Path) -> Command {
+    bound_by(netns.command(SETPRIV), program)
+}
+
+fn bound_by(mut setpriv: Command, program: &Path) -> Command {
+    setpriv.args(["--pdeathsig", "TERM", "--"]).arg(program);
+    setpriv
 }
 
 /// A running side. Dropping it kills it.

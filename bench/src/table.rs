@@ -2,9 +2,12 @@
 
 use std::fmt::Write;
 
+use crate::figures::SCALE;
 use crate::machine::Machine;
 use crate::report::ns_per_copy;
+use crate::reports::Reports;
 use crate::rounds::Outcome;
+use crate::scale::Scale;
 use crate::stats::Spread;
 
 /// A table of all figures, and what its columns do not tell.
@@ -26,19 +29,39 @@ pub(crate) fn render(outcomes: &[Outcome], machine: &Machine) -> String {
         .to_vec(),
     ];
     rows.extend(outcomes.iter().map(|outcome| row(outcome, machine)));
-    let columns = rows[0].len();
+    let mut text = align(&rows);
+    text.push('\n');
+    for outcome in outcomes {
+        let _ = writeln!(text, "{}", note(outcome));
+    }
+    text
+}
+
+/// A table of the figures without a peer.
+pub(crate) fn render_scale(figures: &[Scale]) -> String {
+    let mut rows = vec![["figure", "ours", "aim", "verdict"].map(str::to_owned).to_vec()];
+    rows.extend(figures.iter().map(|figure| {
+        let Scale { variant, unit, ours, aim, aim_is, .. } = figure;
+        vec![
+            format!("{SCALE} {variant}"),
+            format!("{} {unit}", spread(*ours, 1.0, 0)),
+            format!("{} {aim:.0}", aim_is.words()),
+            figure.verdict().to_owned(),
+        ]
+    }));
+    align(&rows)
+}
+
+/// The rows with their columns below each other.
+fn align(rows: &[Vec<String>]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<_> = (0..columns).map(width).collect();
+    let widths: Vec<_> = (0..rows[0].len()).map(width).collect();
     let mut text = String::new();
-    for row in &rows {
+    for row in rows {
         let cells: Vec<_> =
             row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}", width = *width)).collect();
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}", cells.join("  ").trim_end());
-    }
-    text.push('\n');
-    for outcome in outcomes {
-        let _ = writeln!(text, "{}", note(outcome));
     }
     text
 }
@@ -71,6 +94,15 @@ fn note(outcome: &Outcome) -> String {
         let waited = outcome.waited * 100.0;
         let _ = write!(text, "; a forwarding thread waited up to {waited:.1} % of a trial for its core");
     }
+    if let Some(reports) = outcome.reports {
+        let Reports { sent, taken, policed, ring_full } = reports;
+        let unaccounted = reports.unaccounted();
+        let _ = write!(
+            text,
+            "; of {sent} reports {taken} taken, {policed} policed, {ring_full} found the ring full, {unaccounted} \
+             never reached the worker"
+        );
+    }
     text
 }
 
@@ -87,7 +119,7 @@ fn spread(value: Spread, unit: f64, digits: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::{machine, outcome};
+    use crate::report::tests::{machine, outcome, scale};
 
     #[test]
     fn table_shows_ratio_difference_and_verdict() {
@@ -106,6 +138,23 @@ mod tests {
         }
         assert!(text.contains("b1 fan-out 1, 64 B: against testpmd macswap\n"), "{text}");
         assert!(!text.contains("waited"), "0.2 % is nothing: {text}");
+    }
+
+    #[test]
+    fn reports_are_told() {
+        let reports = Some(Reports { sent: 10, taken: 4, policed: 3, ring_full: 2 });
+        let text = render(&[Outcome { reports, ..outcome() }], &machine());
+        let note = "; of 10 reports 4 taken, 3 policed, 2 found the ring full, 1 never reached the worker\n";
+        assert!(text.contains(note), "{text}");
+    }
+
+    #[test]
+    fn scale_has_a_table_without_a_peer() {
+        let text = render_scale(&[scale()]);
+        let row = text.lines().nth(1).unwrap();
+        for cell in ["b15 bytes ports=50 proxy", "158 (157-159) bytes/member", "at most 200", "reached"] {
+            assert!(row.contains(cell), "{cell} in {row}");
+        }
     }
 
     #[test]

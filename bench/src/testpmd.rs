@@ -11,7 +11,7 @@ use settings::Settings;
 
 use crate::console::Console;
 use crate::error::BenchError;
-use crate::figures::Peer;
+use crate::figures::Mode;
 use crate::side::{PATIENCE, Side, Trial, Work, bound_to_us};
 
 const NAME: &str = "testpmd";
@@ -35,8 +35,8 @@ impl Testpmd {
     ///
     /// # Errors
     /// It does not start, says what nobody understands, or lost a frame.
-    pub(crate) fn trial(&self, peer: Peer, work: &Work, ours: &Settings) -> Result<Trial, BenchError> {
-        let mut session = Session::start(self.command(peer, work, ours), work)?;
+    pub(crate) fn trial(&self, mode: Mode, work: &Work, ours: &Settings) -> Result<Trial, BenchError> {
+        let mut session = Session::start(self.command(mode, work, ours), work)?;
         session.wait_for(PROMPT)?;
         session.say("start")?;
         stop::pause(work.warm_up)?;
@@ -48,7 +48,7 @@ impl Testpmd {
         session.say("stop")?;
         session.say("quit")?;
         let console = Console::parse(&session.end()?);
-        check_delivery(peer, work, &console)?;
+        check_delivery(mode, work, &console)?;
         let sinks = 1..=work.fan_out;
         let copies_per_s =
             sinks.map(|port| console.tx_per_s(port)).sum::<Option<f64>>().ok_or_else(|| {
@@ -57,10 +57,10 @@ impl Testpmd {
                     "its console shows no rate for some sink; is this another testpmd?",
                 )
             })?;
-        Ok(Trial { copies_per_s, waited: after.waited_since(&before) })
+        Ok(Trial { copies_per_s, waited: after.waited_since(&before), reports: None })
     }
 
-    fn command(&self, peer: Peer, work: &Work, ours: &Settings) -> Command {
+    fn command(&self, mode: Mode, work: &Work, ours: &Settings) -> Command {
         // Its output comes line by line, as in a terminal: its own words and the prompt do not mix.
         let mut command = bound_to_us(Path::new("stdbuf"));
         command.arg("-oL").arg(&self.program);
@@ -73,7 +73,7 @@ impl Testpmd {
         for number in 1..=work.fan_out {
             command.arg(format!("--vdev={}", Work::sink(number)));
         }
-        if peer == Peer::Bonding {
+        if mode == Mode::Bonding {
             let part = |number| format!(",{}=net_null{number}", self.bonding_keyword);
             let parts: String = (1..=work.fan_out).map(part).collect();
             command.arg(format!("--vdev=net_bonding0,mode=3{parts}"));
@@ -83,10 +83,10 @@ impl Testpmd {
         command.arg(format!("--rxd={}", port.rx_descriptors)).arg(format!("--txd={}", port.tx_descriptors));
         command.arg(format!("--total-num-mbufs={}", settings::pool_size(ours)));
         command.arg(format!("--mbuf-size={}", settings::mbuf_data_room(ours)));
-        match peer {
-            Peer::Macswap => command.arg("--forward-mode=macswap"),
-            Peer::Bonding => {
-                command.arg("--forward-mode=io").arg(format!("--portlist=0,{}", egress_port(peer, work)))
+        match mode {
+            Mode::Macswap => command.arg("--forward-mode=macswap"),
+            Mode::Bonding => {
+                command.arg("--forward-mode=io").arg(format!("--portlist=0,{}", egress_port(mode, work)))
             }
         };
         command
@@ -94,16 +94,16 @@ impl Testpmd {
 }
 
 /// Number of the port that testpmd forwards to: the first sink, or the bonding device behind them all.
-fn egress_port(peer: Peer, work: &Work) -> usize {
-    match peer {
-        Peer::Macswap => 1,
-        Peer::Bonding => work.fan_out + 1,
+fn egress_port(mode: Mode, work: &Work) -> usize {
+    match mode {
+        Mode::Macswap => 1,
+        Mode::Bonding => work.fan_out + 1,
     }
 }
 
 /// What came in went out, to the frame, as counted after the stop.
-fn check_delivery(peer: Peer, work: &Work, console: &Console) -> Result<(), BenchError> {
-    let totals = (console.forwarded_rx(0), console.forwarded_tx(egress_port(peer, work)));
+fn check_delivery(mode: Mode, work: &Work, console: &Console) -> Result<(), BenchError> {
+    let totals = (console.forwarded_rx(0), console.forwarded_tx(egress_port(mode, work)));
     match totals {
         (Some(rx), Some(tx)) if rx > 0 && tx == rx * work.fan_out as u64 => Ok(()),
         (Some(rx), Some(tx)) => Err(BenchError::delivery(

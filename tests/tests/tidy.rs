@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fuzz", &["fuzz-targets"]),
     ("lab", &["types"]),
     ("tests", &["api", "lab", "types"]),
-    ("bench", &["api", "lab", "settings", "types"]),
+    ("bench", &["api", "igmp", "lab", "settings", "types"]),
 ];
 
 /// Where `unsafe` may be.

@@ -1,0 +1,229 @@
+//! b15: how many members the control side holds, what one costs, and the reports a second that one core takes. No
+//! peer: nobody else says.
+//!
+//! The crates measure themselves, each in processes of its own and in processor time; here they are run again and
+//! again and what they say is gathered. `igmp` is the protocol alone; the agent has the group table behind it.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+
+use crate::error::BenchError;
+use crate::figures::SCALE;
+use crate::report::FigureReport;
+use crate::stats::Spread;
+
+/// Runs of each measurement.
+pub(crate) const RUNS: usize = 3;
+const MEMBERS: f64 = 1e6;
+const A_SECOND: f64 = 500e3;
+const BYTES: f64 = 200.0;
+
+/// Who measures itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Crate {
+    /// The protocol.
+    Igmp,
+    /// The control thread's agent over the group table.
+    Control,
+}
+
+impl Crate {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Igmp => "igmp",
+            Self::Control => "control",
+        }
+    }
+
+    /// What it is called in a variant.
+    fn subject(self) -> &'static str {
+        match self {
+            Self::Igmp => "proxy",
+            Self::Control => "agent and table",
+        }
+    }
+}
+
+/// What a crate says of one number of ports.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+struct Shape {
+    ports: u32,
+    members: f64,
+    bytes_a_member: f64,
+    joins_a_second: f64,
+    refreshes_a_second: f64,
+    /// Reports for a general query of the provider's; the agent does not say.
+    answers_a_second: Option<f64>,
+    leaves_a_second: f64,
+}
+
+/// Which side of the aim is the good one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AimIs {
+    /// More is better.
+    AtLeast,
+    /// Less is better.
+    AtMost,
+}
+
+impl AimIs {
+    /// As the report says it.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::AtLeast => "at least",
+            Self::AtMost => "at most",
+        }
+    }
+}
+
+/// A figure without a peer.
+#[derive(Debug, Clone)]
+pub(crate) struct Scale {
+    /// What tells it from the others.
+    pub(crate) variant: String,
+    /// What is counted.
+    pub(crate) metric: &'static str,
+    /// In what.
+    pub(crate) unit: &'static str,
+    /// What it came to.
+    pub(crate) ours: Spread,
+    /// What it should come to.
+    pub(crate) aim: f64,
+    /// At least, or at most.
+    pub(crate) aim_is: AimIs,
+}
+
+impl Scale {
+    /// Whether the median is on the right side of the aim.
+    pub(crate) fn reached(&self) -> bool {
+        match self.aim_is {
+            AimIs::AtLeast => self.ours.median >= self.aim,
+            AimIs::AtMost => self.ours.median <= self.aim,
+        }
+    }
+
+    /// In words.
+    pub(crate) fn verdict(&self) -> &'static str {
+        if self.reached() { "reached" } else { "missed" }
+    }
+}
+
+impl From<&Scale> for FigureReport {
+    fn from(scale: &Scale) -> Self {
+        Self::Alone {
+            id: SCALE,
+            variant: scale.variant.clone(),
+            metric: scale.metric,
+            unit: scale.unit,
+            ours: scale.ours,
+            aim: scale.aim,
+            aim_is: scale.aim_is.words(),
+            verdict: scale.verdict(),
+        }
+    }
+}
+
+/// Runs every measurement, with `cargo` in the folder `tree`, and tells `progress` what comes next.
+///
+/// # Errors
+/// One does not build, delivers not what it should, or says what nobody understands.
+pub(crate) fn run(
+    cargo: &Path,
+    tree: &Path,
+    mut progress: impl FnMut(&str),
+) -> Result<Vec<Scale>, BenchError> {
+    let mut figures = Vec::new();
+    for measured in [Crate::Igmp, Crate::Control] {
+        let mut runs = Vec::with_capacity(RUNS);
+        for number in 1..=RUNS {
+            progress(&format!("{}, run {number}/{RUNS}", measured.name()));
+            runs.push(once(measured, cargo, tree)?);
+        }
+        figures.extend(gather(measured, &runs).ok_or_else(|| unlike(measured, "shapes that differ"))?);
+    }
+    Ok(figures)
+}
+
+fn once(measured: Crate, cargo: &Path, tree: &Path) -> Result<Vec<Shape>, BenchError> {
+    let mut command = Command::new(cargo);
+    command.args(["bench", "--quiet", "-p", measured.name(), "--bench", "scale", "--", "--json"]);
+    // What it builds and why it fails is for whoever waits.
+    let command = command.current_dir(tree).stdin(Stdio::null()).stderr(Stdio::inherit());
+    let output = command.output().map_err(BenchError::io(cargo.display()))?;
+    if !output.status.success() {
+        return Err(BenchError::delivery(measured.name(), format!("its bench ended with {}", output.status)));
+    }
+    serde_json::from_slice(&output.stdout).map_err(|e| unlike(measured, e))
+}
+
+fn unlike(measured: Crate, what: impl std::fmt::Display) -> BenchError {
+    BenchError::machine(
+        format!("the bench of {} says what was not expected: {what}", measured.name()),
+        "report it",
+    )
+}
+
+/// One figure for each number in each shape; `None` when the runs are not of the same shapes.
+fn gather(measured: Crate, runs: &[Vec<Shape>]) -> Option<Vec<Scale>> {
+    let mut figures = Vec::new();
+    for (place, first) in runs.first()?.iter().enumerate() {
+        let shapes: Vec<_> = runs.iter().map(|run| run.get(place)).collect::<Option<_>>()?;
+        if shapes.iter().any(|shape| shape.ports != first.ports) {
+            return None;
+        }
+        let mut add = |what, metric, unit, of: fn(&Shape) -> Option<f64>, (aim, aim_is)| {
+            let values: Vec<_> = shapes.iter().filter_map(|shape| of(shape)).collect();
+            let variant = format!("{what} ports={} {}", first.ports, measured.subject());
+            figures.extend(Spread::of(values).map(|ours| Scale { variant, metric, unit, ours, aim, aim_is }));
+        };
+        let (fast, many) = ((A_SECOND, AimIs::AtLeast), (MEMBERS, AimIs::AtLeast));
+        let rate = "reports/s";
+        add("members", "members held", "members", |s| Some(s.members), many);
+        add("joins", "reports a second", rate, |s| Some(s.joins_a_second), fast);
+        add("refreshes", "reports a second", rate, |s| Some(s.refreshes_a_second), fast);
+        add("answers", "answers to a general query", rate, |s| s.answers_a_second, fast);
+        add(
+            "leaves",
+            "leaves a second, to the end of each member",
+            "leaves/s",
+            |s| Some(s.leaves_a_second),
+            fast,
+        );
+        add("bytes", "memory", "bytes/member", |s| Some(s.bytes_a_member), (BYTES, AimIs::AtMost));
+    }
+    Some(figures)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(joins: f64, bytes: f64) -> Shape {
+        let json = format!(
+            "{{\"ports\":50,\"members\":1000000,\"bytes_a_member\":{bytes},\"joins_a_second\":{joins},\
+             \"refreshes_a_second\":9e5,\"leaves_a_second\":4e5,\"new\":1}}"
+        );
+        serde_json::from_str(&json).unwrap()
+    }
+
+    #[test]
+    fn each_number_is_held_against_its_aim() {
+        let runs = [vec![shape(6e5, 150.0)], vec![shape(4e5, 210.0)], vec![shape(7e5, 151.0)]];
+        let figures = gather(Crate::Control, &runs).unwrap();
+        let of = |what: &str| figures.iter().find(|f| f.variant.starts_with(what)).unwrap();
+        assert_eq!(figures.len(), 5, "the agent says nothing of answers");
+        assert_eq!(of("joins").variant, "joins ports=50 agent and table");
+        assert_eq!(of("joins").ours, Spread { min: 4e5, median: 6e5, max: 7e5 });
+        assert!(of("joins").reached() && of("members").reached() && of("bytes").reached());
+        assert_eq!((of("leaves").verdict(), of("bytes").aim_is), ("missed", AimIs::AtMost));
+    }
+
+    #[test]
+    fn runs_of_other_shapes_are_refused() {
+        let other = Shape { ports: 1, ..shape(6e5, 150.0) };
+        assert!(gather(Crate::Igmp, &[vec![shape(6e5, 150.0)], vec![other]]).is_none());
+        assert!(gather(Crate::Igmp, &[vec![shape(6e5, 150.0)], vec![]]).is_none());
+    }
+}
