@@ -133,12 +133,12 @@ impl Outcome {
         few && self.reports.is_some_and(|reports| reports.lost() > 0)
     }
 
-    /// What it means. A report that was lost is no noise.
+    /// What it means. Reports get lost, too, where other programs keep the forwarding thread from its core.
     pub(crate) fn verdict(&self) -> Verdict {
-        if self.lost_reports() {
-            Verdict::Missed
-        } else if !QUIET.contains(&self.itself.median) || self.quiet < 0.5 {
+        if !QUIET.contains(&self.itself.median) || self.quiet < 0.5 {
             Verdict::TooNoisy
+        } else if self.lost_reports() {
+            Verdict::Missed
         } else if self.ratio.median >= self.figure.aim {
             Verdict::Reached
         } else if self.ratio.median >= self.figure.floor {
