@@ -49,10 +49,10 @@ pub(crate) enum FigureReport {
         unit: &'static str,
         /// What it came to.
         ours: Spread,
-        /// What it should come to.
-        aim: f64,
+        /// What it should come to, where there is an aim.
+        aim: Option<f64>,
         /// "at least" or "at most".
-        aim_is: &'static str,
+        aim_is: Option<&'static str>,
         /// Whether it did.
         verdict: &'static str,
     },
@@ -168,8 +168,7 @@ pub(crate) mod tests {
             metric: "memory",
             unit: "bytes/member",
             ours: Spread { min: 157.0, median: 158.0, max: 159.0 },
-            aim: 200.0,
-            aim_is: AimIs::AtMost,
+            aim: Some((200.0, AimIs::AtMost)),
         }
     }
 

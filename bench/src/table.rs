@@ -41,11 +41,11 @@ pub(crate) fn render(outcomes: &[Outcome], machine: &Machine) -> String {
 pub(crate) fn render_scale(figures: &[Scale]) -> String {
     let mut rows = vec![["figure", "ours", "aim", "verdict"].map(str::to_owned).to_vec()];
     rows.extend(figures.iter().map(|figure| {
-        let Scale { variant, unit, ours, aim, aim_is, .. } = figure;
+        let Scale { variant, unit, ours, aim, .. } = figure;
         vec![
             format!("{SCALE} {variant}"),
             format!("{} {unit}", spread(*ours, 1.0, 0)),
-            format!("{} {aim:.0}", aim_is.words()),
+            aim.map_or_else(String::new, |(aim, aim_is)| format!("{} {aim:.0}", aim_is.words())),
             figure.verdict().to_owned(),
         ]
     }));
