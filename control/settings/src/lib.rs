@@ -5,7 +5,7 @@
 //! of local and source-specific groups, ports' addresses, timers and policies, and new ports on PCI devices and kernel
 //! interfaces. The proxy alone writes the second: [`LiveLayer::edit`] makes a change and checks the whole,
 //! [`LiveLayer::store`] writes it so that no crash leaves half of it. [`load_layers`] is for a start, which a broken live
-//! layer does not stop; [`reload`] is for what runs already. [`difference`] is what a reload must do, [`explain`] where
+//! layer does not stop; [`reload`] is for what runs already. [`difference()`] is what a reload must do, [`explain()`] where
 //! each value comes from.
 //!
 //! Every problem is one line, `file:line:column: what is wrong; what would cure it`, and one look finds them all.
