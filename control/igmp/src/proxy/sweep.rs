@@ -46,11 +46,13 @@ pub(super) struct Sweep {
     at: Time,
     /// The next place to look at.
     place: u32,
+    /// Which sweep it is; see [`Sweeps`].
+    number: u32,
 }
 
 impl Sweep {
     const fn new(kind: Kind, at: Time) -> Self {
-        Self { kind, at, place: 0 }
+        Self { kind, at, place: 0, number: 0 }
     }
 
     pub(super) const fn query(now: Time, within: Duration) -> Self {
@@ -87,8 +89,8 @@ impl Sweep {
     }
 }
 
-/// The sweeps under way, oldest first. Each group remembers the number of the latest that it has been
-/// through.
+/// The sweeps under way, oldest first, numbered as they came. Each group remembers the latest number of its
+/// day: those with a later one it has not been through.
 #[derive(Debug, Default)]
 pub(super) struct Sweeps {
     under_way: VecDeque<Sweep>,
@@ -104,23 +106,28 @@ impl Sweeps {
 
     /// What a group has still to go through that has been through `swept`.
     pub(super) fn owed(&mut self, swept: u32) -> impl Iterator<Item = &mut Sweep> {
-        let owed = self.latest.wrapping_sub(swept) as usize;
-        let from = self.under_way.len().saturating_sub(owed);
-        self.under_way.range_mut(from..)
+        let latest = self.latest;
+        let missed = latest.wrapping_sub(swept);
+        self.under_way.iter_mut().filter(move |sweep| latest.wrapping_sub(sweep.number) < missed)
     }
 
     /// A change of the link and a new announcement leave nothing of what was before. Of two General Queries
-    /// that wait behind a sweep, the one that is to be answered sooner stands for both.
+    /// that wait behind a sweep, the one that is to be answered sooner stands for both; groups that have been
+    /// through the first already go through it again.
     fn push(&mut self, mut sweep: Sweep) {
+        self.latest = self.latest.wrapping_add(1);
+        sweep.number = self.latest;
         match &mut sweep.kind {
             Kind::Query(within) => {
                 let end = sweep.at + *within;
                 if self.under_way.len() > 1
-                    && let Some(Sweep { kind: Kind::Query(waiting), at, .. }) = self.under_way.back_mut()
+                    && let Some(Sweep { kind: Kind::Query(waiting), at, number, .. }) =
+                        self.under_way.back_mut()
                 {
                     if end < *at + *waiting {
                         (*at, *waiting) = (sweep.at, *within);
                     }
+                    *number = sweep.number;
                     return;
                 }
             }
@@ -131,7 +138,6 @@ impl Sweeps {
             }
         }
         self.under_way.push_back(sweep);
-        self.latest = self.latest.wrapping_add(1);
     }
 }
 

@@ -288,3 +288,18 @@ fn walks_are_in_the_order_of_the_groups_whatever_the_order_they_came_in() {
     assert!(order.len() == 500 && order.is_sorted());
     assert!(bench.proxy.groups().map(|view| (view.group, view.port)).is_sorted());
 }
+
+#[test]
+fn r64_a_shorter_query_counts_also_for_groups_that_are_through_the_one_that_waits() {
+    for max_resp in [10, 255] {
+        let mut bench = joined(13, MANY);
+        bench.receive(WAN, &query(255, "0.0.0.0"));
+        bench.receive(WAN, &query(255, "0.0.0.0"));
+        // A step of the first takes its groups through the second, too.
+        bench.run(1);
+        let since = bench.sent.len();
+        bench.receive(WAN, &query(max_resp, "0.0.0.0"));
+        bench.run(u64::from(max_resp) * 100);
+        assert_eq!(answers(&bench, since).len(), MANY as usize, "within {max_resp} tenths");
+    }
+}
