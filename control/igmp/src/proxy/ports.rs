@@ -58,7 +58,10 @@ impl Proxy {
         let other_groups = before.static_groups != after.static_groups || before.access != after.access;
         let other_access = before.access != after.access;
         let v1_now = before.version != after.version && after.version == QuerierVersion::V1;
-        if before.fast_leave != after.fast_leave || before.report_isolated != after.report_isolated {
+        let other_hosts =
+            before.fast_leave != after.fast_leave || before.report_isolated != after.report_isolated;
+        // Who has time to answer under the old timers is not silent under the new.
+        if other_hosts || retimed {
             client.tracker = client.new_tracker(now);
         }
         if moved {

@@ -312,3 +312,18 @@ fn f33_spoofed_hosts_make_leaves_slow_and_nothing_else() {
     bench.receive(A, &joins_v3(1));
     goes_by_r38(&mut bench, &leaves_v3(1));
 }
+
+#[test]
+fn r49_tracked_knows_nobody_for_certain_after_its_timers_changed() {
+    let mut bench = Bench::with(|c| c.fast_leave = FastLeave::Tracked, |_| {});
+    bench.run_to(300_000);
+    bench.receive(A, &joins_v3(1));
+    bench.receive(A, &joins_v3(2));
+    bench.run(20_000);
+    let mut settings = client_settings("10.1.0.1/24");
+    (settings.fast_leave, settings.timers) = (FastLeave::Tracked, short_timers());
+    bench.configure(A, &settings);
+    // The other has not answered yet, and its membership lasts.
+    bench.receive(A, &joins_v3(1));
+    goes_by_r38(&mut bench, &leaves_v3(1));
+}
