@@ -8,13 +8,16 @@
 
 use core::net::Ipv4Addr;
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use types::{GroupAddr, MacAddr, Time};
 
 /// The most hosts kept of one group, and of one port; with more the lists are incomplete (f33).
 const MAX_HOSTS_OF_GROUP: usize = 64;
 const MAX_HOSTS: usize = 16_384;
+
+/// The most lists kept of groups without a member.
+const MAX_LEFT_OVER: usize = 4096;
 
 /// What a host is told by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,12 +47,14 @@ pub(crate) struct HostTracker {
     lists: BTreeMap<GroupAddr, HostList>,
     /// In all lists together.
     hosts: usize,
+    /// Groups that went with an incomplete list, and until when that counts.
+    left_over: VecDeque<(Time, GroupAddr)>,
 }
 
 impl HostTracker {
     /// Knows nobody at `now`.
     pub(crate) fn new(now: Time) -> Self {
-        Self { since: now, lists: BTreeMap::new(), hosts: 0 }
+        Self { since: now, lists: BTreeMap::new(), hosts: 0, left_over: VecDeque::new() }
     }
 
     /// `host` reported `group`; `for_itself` tells that no other host held its own report back on hearing it.
@@ -99,10 +104,32 @@ impl HostTracker {
             && self.since + interval <= now
     }
 
-    /// The group has no member any more.
-    pub(crate) fn forget(&mut self, group: GroupAddr) {
-        if let Some(list) = self.lists.remove(&group) {
-            self.hosts -= list.hosts.len();
+    /// The group has no member any more. That its list was incomplete still counts if it comes back.
+    pub(crate) fn forget(&mut self, group: GroupAddr, now: Time) {
+        while let Some((_, over)) = self.left_over.pop_front_if(|(until, _)| *until <= now) {
+            self.drop_left_over(over, now);
+        }
+        let Some(list) = self.lists.get_mut(&group) else { return };
+        self.hosts -= list.hosts.len();
+        list.hosts = Vec::new();
+        if list.incomplete_until <= now {
+            self.lists.remove(&group);
+            return;
+        }
+        self.left_over.push_back((list.incomplete_until, group));
+        if self.left_over.len() > MAX_LEFT_OVER {
+            // Too many to be kept one by one: nobody is known for certain.
+            self.since = now;
+            for (until, group) in core::mem::take(&mut self.left_over) {
+                self.drop_left_over(group, until);
+            }
+        }
+    }
+
+    /// Drops the list of a group that went, unless the group has come back.
+    fn drop_left_over(&mut self, group: GroupAddr, now: Time) {
+        if self.lists.get(&group).is_some_and(|list| list.hosts.is_empty() && list.incomplete_until <= now) {
+            self.lists.remove(&group);
         }
     }
 }
@@ -148,10 +175,28 @@ mod tests {
         tracker.handle_report(group(2000), host(65_001), true, at(301), GMI);
         assert!(!tracker.handle_leave(group(2000), host(65_001), at(302), GMI));
         for n in 0..1000 {
-            tracker.forget(group(n));
+            tracker.forget(group(n), at(600));
         }
-        tracker.forget(group(2000));
+        tracker.forget(group(2000), at(600));
         assert_eq!((tracker.hosts, tracker.lists.len()), (0, 0));
+    }
+
+    #[test]
+    fn f33_groups_that_come_and_go_leave_no_more_than_so_many_lists() {
+        let mut tracker = HostTracker::new(at(0));
+        for n in 0..20_000 {
+            tracker.handle_report(group(n), host(1), false, at(300), GMI);
+            tracker.forget(group(n), at(301));
+        }
+        assert!(tracker.lists.len() <= MAX_LEFT_OVER && tracker.lists.len() == tracker.left_over.len());
+        assert_eq!(tracker.hosts, 0);
+        // What is not kept counts for all groups.
+        tracker.handle_report(group(1), host(1), true, at(302), GMI);
+        assert!(!tracker.handle_leave(group(1), host(1), at(560), GMI));
+        tracker.forget(group(1), at(561));
+        assert_eq!((tracker.lists.len(), tracker.left_over.len()), (0, 0));
+        tracker.handle_report(group(1), host(1), true, at(562), GMI);
+        assert!(tracker.handle_leave(group(1), host(1), at(563), GMI));
     }
 
     #[test]

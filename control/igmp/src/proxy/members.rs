@@ -150,7 +150,7 @@ impl Proxy {
         if let Some(client) = self.clients.get_mut(&port) {
             client.groups -= 1;
             if let Some(tracker) = &mut client.tracker {
-                tracker.forget(group);
+                tracker.forget(group, now);
             }
         }
         self.actions.push_back(Action::ClearMember { port, group });

@@ -327,3 +327,16 @@ fn r49_tracked_knows_nobody_for_certain_after_its_timers_changed() {
     bench.receive(A, &joins_v3(1));
     goes_by_r38(&mut bench, &leaves_v3(1));
 }
+
+#[test]
+fn r49_tracked_a_report_of_another_version_counts_for_an_interval_though_the_group_went_meanwhile() {
+    let mut bench = tracked(false);
+    bench.receive(A, &by(2, join(G)));
+    bench.run(1000);
+    goes_by_r38(&mut bench, &by(2, leave(G)));
+    bench.receive(A, &joins_v3(1));
+    goes_by_r38(&mut bench, &leaves_v3(1));
+    bench.run(6000);
+    bench.receive(A, &joins_v3(1));
+    goes_at_once(&mut bench, &leaves_v3(1));
+}

@@ -29,8 +29,6 @@ struct Entry {
     may: Time,
     reported: Time,
     v1_until: Time,
-    /// Until when a version 1 or 2 report of the group is young enough to hide other hosts.
-    shared_until: Time,
     checking_until: Time,
     /// Until when there may be a check, or none.
     doubt_until: Time,
@@ -44,7 +42,6 @@ impl Entry {
         may: Time::ZERO,
         reported: Time::ZERO,
         v1_until: Time::ZERO,
-        shared_until: Time::ZERO,
         checking_until: Time::ZERO,
         doubt_until: Time::ZERO,
         asks: Vec::new(),
@@ -80,6 +77,8 @@ pub(crate) struct PortLedger {
     next_query: Option<Time>,
     startup_left: u8,
     entries: BTreeMap<GroupAddr, Entry>,
+    /// Until when a version 1 or 2 report of a group is young enough to hide other hosts.
+    shared_until: BTreeMap<GroupAddr, Time>,
     pub(crate) forwarded: BTreeSet<GroupAddr>,
     /// Since when hosts are told apart.
     tracked_since: Time,
@@ -105,6 +104,7 @@ impl PortLedger {
             next_query: None,
             startup_left: 0,
             entries: BTreeMap::new(),
+            shared_until: BTreeMap::new(),
             forwarded: BTreeSet::new(),
             tracked_since: now,
             calm_since: now,
@@ -333,7 +333,7 @@ impl PortLedger {
             entry.v1_until = now + gmi;
         }
         if version < 3 {
-            entry.shared_until = now + gmi;
+            self.shared_until.insert(group, now + gmi);
         }
         entry.hosts.insert(who, now + gmi);
     }
@@ -348,6 +348,7 @@ impl PortLedger {
         // Who joined before the hosts were told apart may not have answered yet.
         let complete = self.tracked_since + self.gmi() < now;
         let forwarded = self.forwarded.contains(&group);
+        let shared = self.shared_until.get(&group).is_some_and(|until| now < *until);
         let Some(entry) = self.entries.get_mut(&group).filter(|_| forwarded) else { return };
         if role == Role::Other || v1_port || entry.may <= now || entry.may == FOREVER {
             return;
@@ -367,7 +368,7 @@ impl PortLedger {
             FastLeave::Off => (false, false),
             FastLeave::Single => (true, false),
             FastLeave::Tracked => {
-                let known = (isolated || entry.shared_until <= now)
+                let known = (isolated || !shared)
                     && entry.hosts.get(&who).is_some_and(|until| now < *until)
                     && !who.1.is_unspecified();
                 entry.hosts.remove(&who);
