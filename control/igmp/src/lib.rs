@@ -70,6 +70,8 @@
 //! - r49: `tracked` also waits until the port has been listened to for one Group Membership Interval. Hosts
 //!   that joined before a start, a link flap or a change of the mode are unknown until they answer a query,
 //!   and their streams would freeze with the first Leave of another.
+//! - r93, r96: the last member queries end with the link or the switch, and the members age from their last report
+//!   on, because who answered was not heard.
 
 mod action;
 mod counters;

@@ -42,6 +42,9 @@ pub(crate) enum MemberEvent {
     Hold,
     /// The settings name it no more, or allow no check any more: whoever listens has one interval to say so.
     Release,
+    /// Answers cannot be heard any more: a check that is not over ends, and whoever listens
+    /// has until then, or as long as it would have lasted.
+    Interrupt(Time),
     /// The time that [`Member::deadline`] named has come, or passed.
     Timer,
 }
@@ -120,6 +123,7 @@ impl Member {
                 | Event::Lower(_)
                 | Event::Block
                 | Event::Release
+                | Event::Interrupt(_)
                 | Event::Timer,
             ) => to(state, Effect::None),
 
@@ -138,7 +142,7 @@ impl Member {
                 block(expires, quiet_until, now, timers)
             }
             (Self::Present { .. }, Event::Hold) => to(Self::Static, Effect::None),
-            (Self::Present { .. }, Event::Release) => to(state, Effect::None),
+            (Self::Present { .. }, Event::Release | Event::Interrupt(_)) => to(state, Effect::None),
             (Self::Present { expires, .. }, Event::Timer) => expire(state, expires, now),
 
             (Self::V1Present { .. }, Event::ReportV1) => to(v1_present, Effect::None),
@@ -149,15 +153,22 @@ impl Member {
             (Self::V1Present { expires, v1_until }, Event::Lower(until)) => {
                 to(Self::V1Present { expires: expires.min(until), v1_until }, Effect::None)
             }
-            (Self::V1Present { .. }, Event::Leave | Event::FastLeave | Event::Block | Event::Release) => {
-                to(state, Effect::None)
-            }
+            (
+                Self::V1Present { .. },
+                Event::Leave | Event::FastLeave | Event::Block | Event::Release | Event::Interrupt(_),
+            ) => to(state, Effect::None),
             (Self::V1Present { expires, .. }, Event::Timer) => expire(state, expires, now),
 
             (Self::Checking { .. }, Event::ReportV1) => to(v1_present, Effect::None),
             (Self::Checking { .. }, Event::Report) => to(present, Effect::None),
             (Self::Checking { .. }, Event::Hold) => to(Self::Static, Effect::None),
             (Self::Checking { .. }, Event::Release) => to(present, Effect::None),
+            (Self::Checking { expires, .. }, Event::Interrupt(_)) if expires <= now => {
+                to(state, Effect::None)
+            }
+            (Self::Checking { expires, .. }, Event::Interrupt(until)) => {
+                to(Self::Present { expires: expires.max(until), quiet_until: Time::ZERO }, Effect::None)
+            }
             (Self::Checking { .. }, Event::Leave | Event::Lower(_) | Event::Block) => to(state, Effect::None),
             (Self::Checking { expires, next, left }, Event::Timer) => check(expires, next, left, now, timers),
 
@@ -171,6 +182,7 @@ impl Member {
                 | Event::Lower(_)
                 | Event::Block
                 | Event::Hold
+                | Event::Interrupt(_)
                 | Event::Timer,
             ) => to(state, Effect::None),
         }

@@ -58,12 +58,26 @@ impl Proxy {
 
     /// No check goes on where version 1 is spoken: its question would not be heard (r29).
     pub(super) fn end_checks(&mut self, now: Time, port: PortIndex) {
-        let checked = |(&(group, on), entry): (&(GroupAddr, PortIndex), &MemberEntry)| {
-            (on == port && matches!(entry.member, Member::Checking { .. })).then_some(group)
-        };
-        for group in self.members.iter().filter_map(checked).collect::<Vec<_>>() {
+        for (group, _) in self.checks(port) {
             self.step_member(now, port, group, MemberEvent::Release);
         }
+    }
+
+    /// No check goes on without link: who answered was not heard. The members age as if nobody had left (r93).
+    pub(super) fn interrupt_checks(&mut self, now: Time, port: PortIndex) {
+        let Some(client) = self.clients.get(&port) else { return };
+        let interval = client.settings.effective_timers().group_membership_interval();
+        for (group, reported) in self.checks(port) {
+            self.step_member(now, port, group, MemberEvent::Interrupt(reported + interval));
+        }
+    }
+
+    /// The groups that are being checked, and when each was reported last.
+    fn checks(&self, port: PortIndex) -> Vec<(GroupAddr, Time)> {
+        let checked = |(&(group, on), entry): (&(GroupAddr, PortIndex), &MemberEntry)| {
+            (on == port && matches!(entry.member, Member::Checking { .. })).then_some((group, entry.reported))
+        };
+        self.members.iter().filter_map(checked).collect()
     }
 
     pub(super) fn add_member(
@@ -187,6 +201,9 @@ impl Proxy {
 
     /// Ends every membership, and remembers those that hosts asked for until [`Proxy::wake_members`] (r96).
     pub(super) fn sleep_members(&mut self, now: Time) {
+        for port in self.clients.keys().collect::<Vec<_>>() {
+            self.interrupt_checks(now, port);
+        }
         for (group, port) in self.members.keys().copied().collect::<Vec<_>>() {
             if let Some(entry) = self.remove_member(now, port, group, Left::ProxyOff)
                 && entry.member != Member::Static

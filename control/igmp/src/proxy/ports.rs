@@ -157,6 +157,9 @@ impl Proxy {
             client.link_since = now;
             // Who came or went meanwhile was not heard.
             client.tracker = client.new_tracker(now);
+            if !up {
+                self.interrupt_checks(now, port);
+            }
             self.restart_querier(now, port);
             return self.update_client(now, port);
         }

@@ -228,7 +228,7 @@ fn r93_members_age_while_their_link_is_down() {
     let since = bench.sent.len();
     bench.run_to(10_999);
     assert!(bench.forwards(A, G), "still a member");
-    assert!(!bench.forwards(A, "239.2.2.3"));
+    assert!(bench.forwards(A, "239.2.2.3"), "whether somebody would have answered is not known");
     bench.run_to(11_000);
     assert!(bench.forwarded.is_empty());
     assert_eq!(kinds(&bench, since, A), [0; 0]);
@@ -362,4 +362,46 @@ fn r96_after_shutdown_nothing_has_an_effect() {
     bench.run_to(500_000);
     assert_eq!(bench.sent.len(), since);
     assert_eq!(bench.proxy.next_deadline(), None);
+}
+
+#[test]
+fn r96_a_check_that_the_switch_cut_short_cuts_nobody() {
+    // Off before the last question's answers could come, and on again before and after the check's end.
+    for on_at in [4500, 5500] {
+        let mut bench = Bench::with(|c| c.timers = short_timers(), |_| {});
+        bench.run_to(1000);
+        bench.receive(A, &join(G));
+        bench.run_to(3000);
+        bench.receive(A, &leave(G));
+        bench.run_to(4100);
+        bench.proxy.set_enabled(bench.now, false);
+        bench.drain();
+        bench.run_to(on_at);
+        bench.proxy.set_enabled(bench.now, true);
+        bench.drain();
+        bench.run_to(11_999);
+        assert!(bench.forwards(A, G), "until the Group Membership Interval is over");
+        assert_eq!(bench.changes.len(), 3, "and at once");
+        bench.run_to(12_000);
+        assert!(!bench.forwards(A, G));
+    }
+}
+
+#[test]
+fn r93_a_check_that_the_link_cut_short_cuts_nobody() {
+    let mut bench = Bench::with(|c| c.timers = short_timers(), |_| {});
+    bench.run_to(1000);
+    bench.receive(A, &join(G));
+    bench.run_to(3000);
+    bench.receive(A, &leave(G));
+    bench.run_to(4100);
+    // Who answered the last question was not heard.
+    bench.link(A, false);
+    bench.run_to(4500);
+    bench.link(A, true);
+    bench.run_to(5500);
+    assert_eq!(bench.receive(A, &join(G)), Verdict::Refreshed, "in time for the General Query");
+    bench.run_to(16_499);
+    assert!(bench.forwards(A, G));
+    assert_eq!(bench.changes.len(), 1, "without a gap");
 }

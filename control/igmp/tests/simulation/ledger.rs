@@ -11,50 +11,10 @@ use core::net::Ipv4Addr;
 use igmp::{ClientPortSettings, FastLeave, QuerierVersion, RouterTimers};
 use types::{GroupAddr, Ipv4Net, MacAddr, Time};
 
+use crate::entry::{Ask, Entry};
 use crate::frames::{BLOCK, Message, Packet, TO_IN};
 
 const FOREVER: Time = Time::from_nanos(u64::MAX);
-
-/// A group-specific query that has to be sent, or may be.
-#[derive(Debug, Clone, Copy)]
-struct Ask {
-    at: Time,
-    until: Time,
-    optional: bool,
-}
-
-#[derive(Debug, Clone)]
-struct Entry {
-    must: Time,
-    may: Time,
-    reported: Time,
-    v1_until: Time,
-    checking_until: Time,
-    /// Until when there may be a check, or none.
-    doubt_until: Time,
-    asks: Vec<Ask>,
-    hosts: BTreeMap<(MacAddr, Ipv4Addr), Time>,
-}
-
-impl Entry {
-    const ABSENT: Self = Self {
-        must: Time::ZERO,
-        may: Time::ZERO,
-        reported: Time::ZERO,
-        v1_until: Time::ZERO,
-        checking_until: Time::ZERO,
-        doubt_until: Time::ZERO,
-        asks: Vec::new(),
-        hosts: BTreeMap::new(),
-    };
-
-    fn lower(&mut self, to: Time, certainly: bool) {
-        self.must = self.must.min(to);
-        if certainly {
-            self.may = self.may.min(to);
-        }
-    }
-}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Role {
@@ -215,7 +175,24 @@ impl PortLedger {
         self.hold_at = (!up).then(|| now + hold);
         self.entries.values_mut().flat_map(|entry| &mut entry.asks).for_each(|ask| ask.optional = true);
         if up {
-            self.hold_statics();
+            return self.hold_statics();
+        }
+        self.interrupt_checks(now);
+    }
+
+    /// Who would answer a check is not heard: members last as if nobody had left (r93, r96).
+    fn interrupt_checks(&mut self, now: Time) {
+        let (gmi, tolerance) = (self.gmi(), self.tolerance);
+        for entry in self.entries.values_mut().filter(|entry| entry.may != FOREVER) {
+            let lasts = entry.reported + gmi;
+            if now < entry.checking_until {
+                entry.must = entry.must.max(lasts);
+            }
+            if now < entry.checking_until.max(entry.doubt_until) + tolerance {
+                entry.may = entry.may.max(lasts);
+                entry.asks.clear();
+            }
+            (entry.checking_until, entry.doubt_until) = (Time::ZERO, Time::ZERO);
         }
     }
 
@@ -234,17 +211,11 @@ impl PortLedger {
         (self.enabled, self.calm_since, self.tracked_since) = (on, now, now);
         self.start(now);
         self.expire_hold(now);
-        self.forbid(now);
-        let (gmi, window) = (self.gmi(), self.last_member_query_time());
-        for entry in self.entries.values_mut() {
-            if now < entry.checking_until.max(entry.doubt_until) {
-                // Whether the check goes on is left open; a question that comes late has its time.
-                (entry.must, entry.may) = (now, (entry.reported + gmi).max(now + window));
-                (entry.checking_until, entry.doubt_until) = (Time::ZERO, now + window);
-                entry.asks.iter_mut().for_each(|ask| ask.until = now + window * 2);
-            }
-            entry.asks.iter_mut().for_each(|ask| ask.optional = true);
+        if !on {
+            self.interrupt_checks(now);
         }
+        self.forbid(now);
+        self.entries.values_mut().flat_map(|entry| &mut entry.asks).for_each(|ask| ask.optional = true);
         self.hold_statics();
     }
 

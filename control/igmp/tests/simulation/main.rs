@@ -14,6 +14,7 @@
 //! | `fault` | wrong proxies, which the checks must see |
 
 mod chance;
+mod entry;
 mod fault;
 mod frames;
 mod host;
