@@ -36,6 +36,8 @@ pub(crate) enum MemberEvent {
     FastLeave,
     /// The querier, another router, gives the members until then to answer (r28).
     Lower(Time),
+    /// The interval is longer now: whoever listens has until then.
+    Raise(Time),
     /// A version 3 BLOCK_OLD_SOURCES record.
     Block,
     /// The settings name the group as static.
@@ -121,6 +123,7 @@ impl Member {
                 Event::Leave
                 | Event::FastLeave
                 | Event::Lower(_)
+                | Event::Raise(_)
                 | Event::Block
                 | Event::Release
                 | Event::Interrupt(_)
@@ -138,6 +141,9 @@ impl Member {
             (Self::Present { expires, quiet_until }, Event::Lower(until)) => {
                 to(Self::Present { expires: expires.min(until), quiet_until }, Effect::None)
             }
+            (Self::Present { expires, quiet_until }, Event::Raise(until)) => {
+                to(Self::Present { expires: expires.max(until), quiet_until }, Effect::None)
+            }
             (Self::Present { expires, quiet_until }, Event::Block) => {
                 block(expires, quiet_until, now, timers)
             }
@@ -152,6 +158,11 @@ impl Member {
             (Self::V1Present { .. }, Event::Hold) => to(Self::Static, Effect::None),
             (Self::V1Present { expires, v1_until }, Event::Lower(until)) => {
                 to(Self::V1Present { expires: expires.min(until), v1_until }, Effect::None)
+            }
+            (Self::V1Present { expires, v1_until }, Event::Raise(until)) => {
+                // As long as the version 1 host's where that was the last report.
+                let v1_until = if v1_until == expires { v1_until.max(until) } else { v1_until };
+                to(Self::V1Present { expires: expires.max(until), v1_until }, Effect::None)
             }
             (
                 Self::V1Present { .. },
@@ -169,7 +180,9 @@ impl Member {
             (Self::Checking { expires, .. }, Event::Interrupt(until)) => {
                 to(Self::Present { expires: expires.max(until), quiet_until: Time::ZERO }, Effect::None)
             }
-            (Self::Checking { .. }, Event::Leave | Event::Lower(_) | Event::Block) => to(state, Effect::None),
+            (Self::Checking { .. }, Event::Leave | Event::Lower(_) | Event::Raise(_) | Event::Block) => {
+                to(state, Effect::None)
+            }
             (Self::Checking { expires, next, left }, Event::Timer) => check(expires, next, left, now, timers),
 
             (Self::Static, Event::Release) => to(present, Effect::None),
@@ -180,6 +193,7 @@ impl Member {
                 | Event::Leave
                 | Event::FastLeave
                 | Event::Lower(_)
+                | Event::Raise(_)
                 | Event::Block
                 | Event::Hold
                 | Event::Interrupt(_)

@@ -10,7 +10,7 @@ use crate::member::{Member, MemberEffect, MemberEvent, MemberStep};
 use crate::settings::QuerierVersion;
 use crate::timers::TimerQueue;
 use crate::wire::{Outgoing, Version};
-use crate::{Action, Event, Left};
+use crate::{Action, Event, Left, RouterTimers};
 
 impl MemberEntry {
     /// Takes the next state, and sets the timer. One that is put off again and again costs nothing: it comes
@@ -54,6 +54,24 @@ impl Proxy {
         let Some(entry) = self.members.get(&(group, port)) else { return };
         let step = entry.member.handle(event, now, &self.clients[&port].settings.effective_timers());
         self.store(now, port, group, step, Left::Expired);
+    }
+
+    /// Each report counts for the Group Membership Interval in force, if that is longer than `before`: the hosts
+    /// answer within what the new queries give them. What the querier lowered stays so (r28).
+    pub(super) fn raise_members(&mut self, now: Time, port: PortIndex, before: &RouterTimers) {
+        let Some(client) = self.clients.get(&port) else { return };
+        let interval = client.settings.effective_timers().group_membership_interval();
+        let before = before.group_membership_interval();
+        if interval <= before {
+            return;
+        }
+        let full = |(&(group, on), entry): (&(GroupAddr, PortIndex), &MemberEntry)| {
+            let full = entry.member.expires().is_some_and(|expires| entry.reported + before <= expires);
+            (on == port && full).then_some((group, entry.reported))
+        };
+        for (group, reported) in self.members.iter().filter_map(full).collect::<Vec<_>>() {
+            self.step_member(now, port, group, MemberEvent::Raise(reported + interval));
+        }
     }
 
     /// No check goes on where version 1 is spoken: its question would not be heard (r29).

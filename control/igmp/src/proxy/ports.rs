@@ -71,6 +71,9 @@ impl Proxy {
             self.step_querier(now, port, QuerierEvent::Retime);
         }
         self.update_client(now, port);
+        if retimed {
+            self.raise_members(now, port, &before.effective_timers());
+        }
         if v1_now {
             self.end_checks(now, port);
         }

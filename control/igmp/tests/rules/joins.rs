@@ -1,9 +1,11 @@
 //! r35 to r37, r48, r53, r69, r87: members come, stay and age.
 
-use igmp::{Event, Left, MemberState, Verdict, Version};
+use core::time::Duration;
+
+use igmp::{ClientPortSettings, Event, Left, MemberState, RouterTimers, Verdict, Version};
 use types::Time;
 
-use crate::bench::{A, B, Bench, WAN, port};
+use crate::bench::{A, B, Bench, WAN, client_settings, port, short_timers};
 use crate::raw::{group, ip, join, join_v1, leave, report_v3};
 
 const G: &str = "239.2.2.2";
@@ -159,4 +161,33 @@ fn r87_a_report_of_one_client_port_goes_to_no_other() {
     assert_eq!(bench.sent_since(since, A), []);
     assert_eq!(bench.sent_since(since, B), []);
     assert!(bench.sent_since(since, WAN).len() >= 3);
+}
+
+#[test]
+fn r37_other_timers_give_members_the_time_to_answer_that_they_ask_for() {
+    // A query each 5 s to be answered within 1 s; then each 60 s, within 25 s.
+    let s = Duration::from_secs;
+    let timers = RouterTimers::new(2, s(60), s(25), s(1), None).unwrap();
+    let settings = ClientPortSettings { timers, ..client_settings("10.1.0.1/24") };
+    let mut bench = Bench::with(|c| c.timers = short_timers(), |_| {});
+    bench.run_to(1000);
+    bench.receive(A, &join(G));
+    bench.receive(A, &join_v1("239.1.1.1"));
+    bench.receive(A, &join("239.1.1.2"));
+    bench.run_to(6000);
+    bench.configure(A, &settings);
+    assert_eq!(bench.general_queries(A).last(), Some(&6000));
+    bench.run_to(30_000);
+    assert_eq!(bench.receive(A, &join(G)), Verdict::Refreshed, "answered in time");
+    assert_eq!(bench.receive(A, &leave("239.1.1.1")), Verdict::LeaveV1Host, "r45");
+    bench.run_to(145_999);
+    assert_eq!(bench.changes.len(), 3, "none cut before");
+    bench.run_to(146_000);
+    assert_eq!(bench.forwarded.len(), 1, "145 s after the last report");
+    // Back: what was promised is kept.
+    bench.configure(A, &ClientPortSettings { timers: short_timers(), ..settings });
+    bench.run_to(174_999);
+    assert!(bench.forwards(A, G));
+    bench.run_to(175_000);
+    assert!(bench.forwarded.is_empty());
 }
