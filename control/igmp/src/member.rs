@@ -20,8 +20,9 @@ pub(crate) enum Member {
     V1Present { expires: Time, v1_until: Time },
     /// A Leave came: gone at `expires` unless reported; `left` queries still to send, the next at `next`.
     Checking { expires: Time, next: Time, left: u8 },
-    /// The settings say that somebody does: never ages, no Leave removes it (r55).
-    Static,
+    /// The settings say that somebody does: never ages, no Leave removes it (r55). A version 1 host that reported
+    /// counts until then once it is static no more.
+    Static { v1_until: Time },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +76,7 @@ impl Member {
     /// When it wants its next [`MemberEvent::Timer`].
     pub(crate) fn deadline(self) -> Option<Time> {
         match self {
-            Self::Absent | Self::Static => None,
+            Self::Absent | Self::Static { .. } => None,
             Self::Present { expires, .. } | Self::V1Present { expires, .. } => Some(expires),
             Self::Checking { expires, left: 0, .. } => Some(expires),
             Self::Checking { expires, next, .. } => Some(next.min(expires)),
@@ -85,7 +86,7 @@ impl Member {
     /// When it goes unless reported; `None` when it never goes by itself, or is not there.
     pub(crate) fn expires(self) -> Option<Time> {
         match self {
-            Self::Absent | Self::Static => None,
+            Self::Absent | Self::Static { .. } => None,
             Self::Present { expires, .. }
             | Self::V1Present { expires, .. }
             | Self::Checking { expires, .. } => Some(expires),
@@ -102,7 +103,7 @@ impl Member {
             | Self::Present { .. }
             | Self::V1Present { .. }
             | Self::Checking { .. }
-            | Self::Static => self,
+            | Self::Static { .. } => self,
         }
     }
 
@@ -113,11 +114,12 @@ impl Member {
         let expires = now + timers.group_membership_interval();
         let present = Self::Present { expires, quiet_until: Time::ZERO };
         let v1_present = Self::V1Present { expires, v1_until: expires };
+        let held = Self::Static { v1_until: Time::ZERO };
         let state = self.at(now);
         match (state, event) {
             (Self::Absent, Event::ReportV1) => to(v1_present, Effect::Joined),
             (Self::Absent, Event::Report) => to(present, Effect::Joined),
-            (Self::Absent, Event::Hold) => to(Self::Static, Effect::Joined),
+            (Self::Absent, Event::Hold) => to(held, Effect::Joined),
             (
                 Self::Absent,
                 Event::Leave
@@ -147,7 +149,7 @@ impl Member {
             (Self::Present { expires, quiet_until }, Event::Block) => {
                 block(expires, quiet_until, now, timers)
             }
-            (Self::Present { .. }, Event::Hold) => to(Self::Static, Effect::None),
+            (Self::Present { .. }, Event::Hold) => to(held, Effect::None),
             (Self::Present { .. }, Event::Release | Event::Interrupt(_)) => to(state, Effect::None),
             (Self::Present { expires, .. }, Event::Timer) => expire(state, expires, now),
 
@@ -155,7 +157,7 @@ impl Member {
             (Self::V1Present { v1_until, .. }, Event::Report) => {
                 to(Self::V1Present { expires, v1_until }, Effect::None)
             }
-            (Self::V1Present { .. }, Event::Hold) => to(Self::Static, Effect::None),
+            (Self::V1Present { v1_until, .. }, Event::Hold) => to(Self::Static { v1_until }, Effect::None),
             (Self::V1Present { expires, v1_until }, Event::Lower(until)) => {
                 to(Self::V1Present { expires: expires.min(until), v1_until }, Effect::None)
             }
@@ -172,7 +174,7 @@ impl Member {
 
             (Self::Checking { .. }, Event::ReportV1) => to(v1_present, Effect::None),
             (Self::Checking { .. }, Event::Report) => to(present, Effect::None),
-            (Self::Checking { .. }, Event::Hold) => to(Self::Static, Effect::None),
+            (Self::Checking { .. }, Event::Hold) => to(held, Effect::None),
             (Self::Checking { .. }, Event::Release) => to(present, Effect::None),
             (Self::Checking { expires, .. }, Event::Interrupt(_)) if expires <= now => {
                 to(state, Effect::None)
@@ -185,11 +187,14 @@ impl Member {
             }
             (Self::Checking { expires, next, left }, Event::Timer) => check(expires, next, left, now, timers),
 
-            (Self::Static, Event::Release) => to(present, Effect::None),
+            (Self::Static { .. }, Event::ReportV1) => to(Self::Static { v1_until: expires }, Effect::None),
+            (Self::Static { v1_until }, Event::Release) if now < v1_until => {
+                to(Self::V1Present { expires, v1_until }, Effect::None)
+            }
+            (Self::Static { .. }, Event::Release) => to(present, Effect::None),
             (
-                Self::Static,
-                Event::ReportV1
-                | Event::Report
+                Self::Static { .. },
+                Event::Report
                 | Event::Leave
                 | Event::FastLeave
                 | Event::Lower(_)

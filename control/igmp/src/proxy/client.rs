@@ -110,7 +110,7 @@ impl Proxy {
         let member = entry.member.at(now);
         let verdict = match member {
             Member::Absent => return Verdict::LeaveNoMember,
-            Member::Static => return Verdict::LeaveStatic,
+            Member::Static { .. } => return Verdict::LeaveStatic,
             Member::V1Present { .. } => return Verdict::LeaveV1Host,
             Member::Present { .. } => Verdict::LeaveTaken,
             Member::Checking { .. } => Verdict::LeaveRepeated,

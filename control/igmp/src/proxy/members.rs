@@ -34,7 +34,8 @@ impl Proxy {
         let may_be = |group: &GroupAddr| !group.is_link_local() && self.forbids(client, *group).is_none();
         let wanted: Vec<_> = client.settings.static_groups.iter().copied().filter(may_be).collect();
         let held = |(&(group, on), entry): (&(GroupAddr, PortIndex), &MemberEntry)| {
-            (on == port && entry.member == Member::Static && !wanted.contains(&group)).then_some(group)
+            (on == port && matches!(entry.member, Member::Static { .. }) && !wanted.contains(&group))
+                .then_some(group)
         };
         for group in self.members.iter().filter_map(held).collect::<Vec<_>>() {
             self.step_member(now, port, group, MemberEvent::Release);
@@ -130,7 +131,7 @@ impl Proxy {
         self.timers.cancel(&mut entry.timer);
         let why = match entry.member {
             Member::Checking { .. } => Left::Leave,
-            Member::Absent | Member::Present { .. } | Member::V1Present { .. } | Member::Static => {
+            Member::Absent | Member::Present { .. } | Member::V1Present { .. } | Member::Static { .. } => {
                 Left::Expired
             }
         };
@@ -224,7 +225,7 @@ impl Proxy {
         }
         for (group, port) in self.members.keys().copied().collect::<Vec<_>>() {
             if let Some(entry) = self.remove_member(now, port, group, Left::ProxyOff)
-                && entry.member != Member::Static
+                && !matches!(entry.member, Member::Static { .. })
             {
                 self.asleep.push(((group, port), entry));
             }

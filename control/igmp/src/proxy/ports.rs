@@ -213,7 +213,7 @@ impl Proxy {
             return;
         }
         self.drop_members(now, PortSet::only(port), |_, _, member| match member {
-            Member::Static => None,
+            Member::Static { .. } => None,
             Member::Absent | Member::Present { .. } | Member::V1Present { .. } | Member::Checking { .. } => {
                 Some(Left::LinkDown)
             }

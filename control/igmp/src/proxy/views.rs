@@ -243,7 +243,7 @@ fn member_view((group, port): (GroupAddr, PortIndex), entry: &MemberEntry) -> Op
         Member::Present { expires, .. } => (MemberState::Present, Some(expires), None),
         Member::V1Present { expires, v1_until } => (MemberState::V1Present, Some(expires), Some(v1_until)),
         Member::Checking { expires, .. } => (MemberState::Checking, Some(expires), None),
-        Member::Static => (MemberState::Static, None, None),
+        Member::Static { .. } => (MemberState::Static, None, None),
     };
     Some(GroupView {
         port,

@@ -112,3 +112,24 @@ fn r69_r88_a_static_group_that_is_never_forwarded_makes_no_member() {
     assert_eq!(bench.forwarded.len(), 1);
     assert_eq!(bench.proxy.upstream_groups().map(|view| view.group).collect::<Vec<_>>(), [group(G)]);
 }
+
+#[test]
+fn r45_a_v1_host_heard_while_the_group_was_static_counts_afterwards() {
+    for before in [false, true] {
+        let mut bench = Bench::with(|c| c.timers = short_timers(), |_| {});
+        if before {
+            bench.receive(A, &join_v1(G));
+        }
+        set(&mut bench, &[G]);
+        if !before {
+            bench.receive(A, &join_v1(G));
+        }
+        bench.run_to(5000);
+        bench.receive(A, &join(G));
+        set(&mut bench, &[]);
+        assert_eq!(state(&bench), MemberState::V1Present);
+        assert_eq!(bench.receive(A, &leave(G)), Verdict::LeaveV1Host);
+        bench.run_to(11_000);
+        assert_eq!(bench.receive(A, &leave(G)), Verdict::LeaveTaken, "r47");
+    }
+}
