@@ -118,6 +118,10 @@ impl Proxy {
         self.members.insert((group, port), entry);
         if let Some(client) = self.clients.get_mut(&port) {
             client.groups += 1;
+            if !client.link_up {
+                // The last that was heard of a link that went: the hold counts for it, too (r93).
+                self.update_client(now, port);
+            }
         }
         self.actions.push_back(Action::SetMember { port, group });
         self.tell(Event::Joined { port, group, host, version });

@@ -195,7 +195,7 @@ impl Proxy {
     }
 
     /// Follows settings, link and switch with what else runs on a client port.
-    fn update_client(&mut self, now: Time, port: PortIndex) {
+    pub(super) fn update_client(&mut self, now: Time, port: PortIndex) {
         self.update_discovery(now, port);
         let running = self.is_running();
         let Some(client) = self.clients.get_mut(&port) else { return };

@@ -175,3 +175,18 @@ fn a_port_that_goes_down_with_its_new_settings_sends_nothing_more() {
     assert_eq!(bench.sent.last().unwrap().source, ip("10.1.0.8"));
     assert!(bench.forwards(A, G));
 }
+
+#[test]
+fn r93_who_is_heard_last_of_a_link_that_went_is_held_no_longer_than_the_others() {
+    let mut bench = bench(3);
+    bench.run_to(1000);
+    bench.link(A, false);
+    bench.run_to(1001);
+    // It came in just before.
+    assert_eq!(bench.receive(A, &join(G)), Verdict::Joined);
+    bench.run_to(3999);
+    assert!(bench.forwards(A, G));
+    bench.run_to(4000);
+    assert!(bench.forwarded.is_empty());
+    assert_eq!(bench.sent.last().map(|sent| (sent.port, sent.kind)), Some((WAN, 0x17)));
+}
