@@ -107,7 +107,8 @@ pub struct Agent {
     pub(crate) event_pace: EventPace,
     /// Masks that wait for the end of the next poll.
     pub(crate) masks_due: bool,
-    /// Ports that are gone and that the provider's Leaves still go out of (r70).
+    /// Ports that are gone and that the last of what is said there still goes out of: the provider's Leaves (r70), the
+    /// end of router advertisements (r102).
     pub(crate) leaving: PortSet,
     router_mac: MacAddr,
     seed: u64,
@@ -259,7 +260,7 @@ impl Agent {
     }
 
     /// Whether what was configured is in force: in the masks, in the table, and no port that is gone is still
-    /// needed for Leaves.
+    /// needed for what goes out there last.
     pub fn is_settled(&self) -> bool {
         !self.has_output() && self.leaving.is_empty()
     }

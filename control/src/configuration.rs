@@ -101,7 +101,7 @@ impl Agent {
             before.ports.iter().filter(|old| !self.configuration.ports.iter().any(|new| new.is_same(old)))
         {
             tracing::info!(port = gone.name, "port removed");
-            if gone.is_upstream() && gone.link_up {
+            if gone.link_up {
                 self.leaving = self.leaving.with(gone.index);
             }
             self.proxy.remove_port(now, gone.index);

@@ -77,8 +77,14 @@ pub(super) fn answers(reply: &Reply, request: &Request) -> bool {
     }
 }
 
-/// A frame of ours in words: `query`, `query 239.1.1.1`, `report 239.1.1.1`, `leave 239.1.1.1`.
+/// A frame of ours in words: `query`, `query 239.1.1.1`, `report 239.1.1.1`, `leave 239.1.1.1`, and those of
+/// router discovery, by their types.
 pub(super) fn words(frame: &[u8]) -> String {
+    match frame[38] {
+        0x30 => return "advertisement".to_owned(),
+        0x32 => return "termination".to_owned(),
+        _ => {}
+    }
     let packet = parse(frame).unwrap();
     assert_eq!(packet.source_mac, ROUTER);
     match packet.message {

@@ -175,6 +175,19 @@ fn a_port_that_goes_is_out_of_the_masks_at_once_and_out_of_the_table() {
     assert_eq!(bench.agent.table.members(nth_group(2)), PortSet::EMPTY, "it has no role");
 }
 
+/// RFC 4286, section 5: a switch need not find out by itself that the router is gone.
+#[test]
+fn r102_a_port_that_goes_for_good_terminates_its_advertisements_first() {
+    let mut bench = settled();
+    bench.configure(|c| client(&mut c.ports[A]).router_discovery = true);
+    bench.run(Duration::from_secs(10));
+    bench.sent();
+    bench.configure(|c| drop(c.ports.remove(A)));
+    assert!(bench.agent.is_settled());
+    let sent: Vec<_> = bench.sent().into_iter().filter(|(port, _)| *port == A).collect();
+    assert_eq!(sent, [(A, "termination".to_owned())]);
+}
+
 #[test]
 fn a_new_port_is_asked_and_gets_what_its_clients_ask_for() {
     let mut bench = settled();
