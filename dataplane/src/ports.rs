@@ -3,13 +3,16 @@
 //! What af_packet's transmit ring holds when the carrier goes, the kernel would send when it returns:
 //! stale frames. So such a port is closed at the loss, its ring with it, and opened anew at the return.
 
-use dpdk::{Eal, Mempool, Port, PortConfig, Queues};
+use dpdk::{Burst, Eal, Mempool, Port, PortConfig, Queues};
 use links::LinkInfo;
-use settings::{Device, PortSettings, Settings};
+use settings::{AF_PACKET_FRAMES, Device, PortSettings, Settings};
 use types::MacAddr;
 
 use crate::assembly::PortFacts;
 use crate::failure::Failure;
+
+/// Frames that are poured out at a time.
+const POUR: usize = 32;
 
 /// What it takes to bring a device into service.
 #[derive(Clone)]
@@ -120,12 +123,34 @@ impl Devices {
             mtu: if settings.device.kernel_interface().is_none() { settings.mtu } else { None },
             ..PortConfig::new(self.pool.clone())
         };
-        let queues = port.start(&config).map_err(|e| Failure::of_port(settings, e))?;
+        let mut queues = port.start(&config).map_err(|e| Failure::of_port(settings, e))?;
+        if settings.device.kernel_interface().is_some() {
+            pour_out(&mut queues, &settings.device);
+        }
         let unicast = port.set_router_mac(self.router_mac).map_err(|e| Failure::of_port(settings, e))?;
         let multicast = port.accept_all_multicast();
         let (name, driver, mac) = (&settings.name, &port.info().driver, port.info().mac);
         tracing::info!(port = name, driver, %mac, ?unicast, ?multicast, "started");
         Ok(queues)
+    }
+}
+
+/// Frees what a kernel interface's ring holds so far: af_packet's socket takes the frames of every interface there is
+/// from when it is made until it is bound. Binding waits for those that are being received, so that afterwards all that
+/// is foreign lies in the ring, before anything that follows.
+fn pour_out(queues: &mut Queues, device: &Device) {
+    let given = if let Device::Vdev(vdev) = device { vdev.argument("framecnt") } else { None };
+    let ring = given.and_then(|frames| frames.parse().ok()).unwrap_or(AF_PACKET_FRAMES);
+    let mut burst = Burst::<POUR>::new();
+    for queue in &mut queues.rx {
+        // No more than the ring holds: own frames keep coming.
+        for _ in 0..ring.div_ceil(POUR as u32) {
+            let got = queue.rx_burst(&mut burst);
+            burst.clear();
+            if got == 0 {
+                break;
+            }
+        }
     }
 }
 

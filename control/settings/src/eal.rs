@@ -5,8 +5,8 @@ use crate::memory::{MachineError, MemoryMode, MemoryPlan, frame_size};
 use crate::model::{Cores, LogLevel, PortSettings, Settings};
 use crate::problem::{Place, Problems, SettingsError};
 
-/// Frames in each AF_PACKET ring, which is the driver's default too.
-pub(crate) const AF_PACKET_FRAMES: u32 = 512;
+/// Frames in each ring of a kernel interface, which is the driver's default too.
+pub const AF_PACKET_FRAMES: u32 = 512;
 /// Block size of AF_PACKET rings with frames above 2 KiB: a multiple of the frame size, as the driver takes frames
 /// to lie without gaps, and of any page size.
 const AF_PACKET_BLOCK: u32 = 65_536;

@@ -37,7 +37,7 @@ mod sections;
 
 pub use device::{Device, DeviceError, InterfaceName, PciAddress, Vdev};
 pub use difference::{Difference, KeyChange, PortChange, difference};
-pub use eal::{Placement, eal_args, place_threads};
+pub use eal::{AF_PACKET_FRAMES, Placement, eal_args, place_threads};
 pub use edit::{Edit, EditError, apply_edits};
 pub use explain::{Effective, effective_file, explain};
 pub use live::{LiveLayer, write_live};

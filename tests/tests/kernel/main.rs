@@ -12,6 +12,7 @@ mod comeback;
 mod election;
 mod explain;
 mod fast_leave;
+mod foreign;
 mod guard;
 mod hosts;
 mod instances;

@@ -5,7 +5,7 @@ use api::{ChangedReply, Client, ClientError, Edit, ExplainReply, PortCounters, Q
 use lab::Manifold;
 use rustix::process::Signal;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use types::GroupAddr;
 
 /// A running Manifold and how to reach it.
@@ -25,6 +25,11 @@ impl Running {
     /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.manifold.id()
+    }
+
+    /// Where it answers.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// A port's counters.
