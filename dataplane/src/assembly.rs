@@ -14,6 +14,8 @@ use igmp::{
 use settings::{IgmpVersion, PortSettings, Settings};
 use types::{Ipv4Net, MacAddr, PortIndex};
 
+use crate::ports::ETHERNET_MTU;
+
 /// IGMP frames a second that one port may send to the control thread; a group's whole membership of a
 /// large access network answers within one response interval below this.
 const PUNTS_PER_SECOND: u32 = 100_000;
@@ -44,6 +46,13 @@ pub(crate) struct PortFacts {
     pub kernel_mac: Option<MacAddr>,
     /// Whether it has carrier.
     pub link_up: bool,
+}
+
+impl PortFacts {
+    /// Of a kernel interface that is not there; when it is, they follow it.
+    pub(crate) fn missing() -> Self {
+        Self { driver: "net_af_packet".to_owned(), mtu: ETHERNET_MTU, kernel_mac: None, link_up: false }
+    }
 }
 
 /// One worker's share of the parts.

@@ -28,4 +28,16 @@ impl Failure {
     pub(crate) fn of_port(port: &PortSettings, error: impl Display) -> Self {
         Self::Machine(format!("port \"{}\": {error}", port.name))
     }
+
+    /// With where the port is written, and how to be rid of one that only the live layer has.
+    pub(crate) fn written(self, port: &PortSettings) -> Self {
+        let with = |message| {
+            let out = format!("; or take the port out with `manifoldctl remove-port {}`", port.name);
+            format!("{}: {message}{}", port.place, if port.is_live { &out } else { "" })
+        };
+        match self {
+            Self::Settings(message) => Self::Settings(with(message)),
+            Self::Machine(message) => Self::Machine(with(message)),
+        }
+    }
 }

@@ -13,12 +13,12 @@ pub(crate) struct Interfaces {
 
 impl Interfaces {
     /// Takes the instance's lock, undoes what a crashed run left, and takes the interfaces of all ports: one for
-    /// each port of the settings, `None` where the device is no kernel interface.
+    /// each port of the settings.
     ///
     /// # Errors
-    /// The instance runs already; an interface is missing, of a kind not taken, or somebody's; a
-    /// privilege is missing. Nothing is left changed but that an interface that was down is up.
-    pub(crate) fn take_all(settings: &Settings) -> Result<(Self, Vec<Option<LinkInfo>>), Failure> {
+    /// The instance runs already; an interface of the administrator's is missing, of a kind not taken, or
+    /// somebody's; a privilege is missing. Nothing is left changed but that an interface that was down is up.
+    pub(crate) fn take_all(settings: &Settings) -> Result<(Self, Vec<Looked>), Failure> {
         let lock = InstanceLock::acquire(&settings.paths.run_dir, &settings.proxy.instance)
             .map_err(Failure::machine)?;
         let (guard, recovery) = Guard::new(lock).map_err(Failure::machine)?;
@@ -31,9 +31,11 @@ impl Interfaces {
         }
         let mut interfaces = Self { guard };
         let mut found = inspect_all(settings)?;
-        for (port, link) in settings.ports.iter().zip(&mut found) {
-            if let Some(link) = link {
-                interfaces.claim(port, link)?;
+        for (port, looked) in settings.ports.iter().zip(&mut found) {
+            if let Ok(Some(link)) = looked
+                && let Err(failure) = interfaces.claim(port, link)
+            {
+                *looked = Err(only_live(port, failure)?);
             }
         }
         Ok((interfaces, found))
@@ -69,19 +71,31 @@ impl Interfaces {
     }
 }
 
+/// A port's kernel interface, `None` where the device is none, or why a port of the live layer waits for it.
+pub(crate) type Looked = Result<Option<LinkInfo>, Failure>;
+
 /// Looks at the kernel interfaces among the ports' devices. Changes nothing.
 ///
 /// # Errors
-/// An interface is missing, of a kind not taken, somebody's, or that of two ports.
-pub(crate) fn inspect_all(settings: &Settings) -> Result<Vec<Option<LinkInfo>>, Failure> {
-    let mut found: Vec<Option<LinkInfo>> = Vec::with_capacity(settings.ports.len());
+/// An interface of the administrator's is missing, of a kind not taken, somebody's, or that of two ports.
+pub(crate) fn inspect_all(settings: &Settings) -> Result<Vec<Looked>, Failure> {
+    let mut found: Vec<Looked> = Vec::with_capacity(settings.ports.len());
     for port in &settings.ports {
         let taken = settings.ports.iter().zip(&found);
-        let taken = taken.filter_map(|(port, link)| Some((link.as_ref()?.index, port.name.as_str())));
-        let link = inspect(port, taken)?;
-        found.push(link);
+        let taken = taken
+            .filter_map(|(port, looked)| Some((looked.as_ref().ok()?.as_ref()?.index, port.name.as_str())));
+        let looked = match inspect(port, taken) {
+            Ok(link) => Ok(link),
+            Err(failure) => Err(only_live(port, failure)?),
+        };
+        found.push(looked);
     }
     Ok(found)
+}
+
+/// What was added while Manifold ran does not keep it from starting: its port waits.
+fn only_live(port: &PortSettings, failure: Failure) -> Result<Failure, Failure> {
+    if port.is_live { Ok(failure) } else { Err(failure.written(port)) }
 }
 
 /// Looks at the kernel interface of `port`, when its device is one; `taken` are those of other ports, to which

@@ -58,6 +58,13 @@ impl ServedPort {
         Self { index, settings, facts, link, port: None, told: None, refusal: None }
     }
 
+    /// One whose interface cannot be had yet.
+    pub(crate) fn waiting(index: PortIndex, settings: PortSettings, failure: Failure) -> Self {
+        let mut port = Self::new(index, settings, None, PortFacts::missing());
+        port.wait_for(failure);
+        port
+    }
+
     /// Whether the kernel tells of its carrier; then it is closed without one.
     pub(crate) fn is_kernel(&self) -> bool {
         self.settings.device.kernel_interface().is_some()
@@ -80,6 +87,7 @@ impl ServedPort {
 
     /// It stays out of service until that is cured; the log says so once.
     pub(crate) fn wait_for(&mut self, failure: Failure) {
+        let failure = failure.written(&self.settings);
         let refusal = Some(failure.to_string());
         if self.refusal != refusal {
             tracing::warn!("{failure}; the port waits for that, the others go on");

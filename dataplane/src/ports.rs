@@ -10,6 +10,7 @@ use types::MacAddr;
 
 use crate::assembly::PortFacts;
 use crate::failure::Failure;
+use crate::interfaces::Looked;
 
 /// Frames that are poured out at a time.
 const POUR: usize = 32;
@@ -42,19 +43,38 @@ impl Started {
     }
 }
 
-/// Every port of the settings, opened; their devices stand in EAL's line.
+/// A port with its kernel interface, if it has one, or why it waits for that.
+pub(crate) type OpenedPort = Result<(Option<LinkInfo>, Port), Failure>;
+
+/// The ports of the settings, opened but for those that wait; their devices stand in EAL's line.
 ///
 /// # Errors
 /// DPDK has no such port.
-pub(crate) fn open_all(eal: &Eal, settings: &Settings) -> Result<Vec<Port>, Failure> {
-    settings.ports.iter().map(|port| open(eal, port)).collect()
+pub(crate) fn open_all(
+    eal: &Eal,
+    settings: &Settings,
+    looked: Vec<Looked>,
+) -> Result<Vec<OpenedPort>, Failure> {
+    let opened = |(port, looked): (&PortSettings, Looked)| match looked {
+        Ok(link) => Ok(Ok((link, open(eal, port)?))),
+        Err(failure) => Ok(Err(failure)),
+    };
+    settings.ports.iter().zip(looked).map(opened).collect()
 }
 
-/// The one source MAC for all ports: the settings', else the provider port's, else the first port's.
-pub(crate) fn router_mac(settings: &Settings, ports: &[Port]) -> MacAddr {
-    let upstream = settings.proxy.upstream.and_then(|index| ports.get(index.get()));
-    let own = upstream.or(ports.first()).map_or(MacAddr::ZERO, |port| port.info().mac);
-    settings.proxy.router_mac.unwrap_or(own)
+/// The one source MAC for all ports: the settings', else the provider port's, else that of the first one that is there.
+///
+/// # Errors
+/// None is there.
+pub(crate) fn router_mac(settings: &Settings, ports: &[OpenedPort]) -> Result<MacAddr, Failure> {
+    let mac = |opened: &OpenedPort| opened.as_ref().ok().map(|(_, port)| port.info().mac);
+    let upstream = || ports.get(settings.proxy.upstream?.get()).and_then(mac);
+    let own = settings.proxy.router_mac.or_else(upstream).or_else(|| ports.iter().find_map(mac));
+    own.ok_or_else(|| {
+        Failure::machine(
+            "no port's device is there; set `router-mac` in [proxy], and the ports wait for theirs",
+        )
+    })
 }
 
 fn open(eal: &Eal, port: &PortSettings) -> Result<Port, Failure> {
@@ -190,7 +210,7 @@ fn facts(settings: &PortSettings, link: Option<&LinkInfo>, port: &Port) -> Resul
 }
 
 /// MTU of a kernel interface that receive buffers are made for where the settings say nothing.
-const ETHERNET_MTU: u16 = 1500;
+pub(crate) const ETHERNET_MTU: u16 = 1500;
 
 /// What a kernel interface carries: no more than its own MTU, nor than the buffers were made for.
 pub(crate) fn kernel_mtu(settings: &PortSettings, link: u32) -> u16 {

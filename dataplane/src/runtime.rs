@@ -22,7 +22,7 @@ use control::{
 };
 use dpdk::{Eal, HEADROOM, Mempool, Queues};
 use forwarding::{Ingress, frame_ring};
-use links::{LinkInfo, LinkWatch};
+use links::LinkWatch;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use settings::{LiveLayer, MemoryPlan, Placement, Poll, Settings, eal_args, mbuf_data_room, pool_size};
 use types::Time;
@@ -30,7 +30,7 @@ use types::Time;
 use crate::assembly::{PlacedPort, assemble, lane};
 use crate::desk::{WorkerDesk, worker_desk};
 use crate::failure::Failure;
-use crate::interfaces::{Interfaces, inspect_all};
+use crate::interfaces::{Interfaces, Looked, inspect_all};
 use crate::inventory::{Inventory, ServedPort, Told};
 use crate::loop_watch::LoopWatch;
 use crate::machine;
@@ -62,7 +62,7 @@ pub fn run(config: &Path, trailing: &[String]) -> Result<(), Failure> {
     let (interfaces, links) = Interfaces::take_all(&settings)?;
     let (memory, placement) = machine::plan(&settings)?;
     machine::leave_worker_cores(&settings, &placement);
-    let eal = start_eal(&settings, &memory, &placement, trailing)?;
+    let eal = start_eal(&present(&settings, &links), &memory, &placement, trailing)?;
     let machine = Machine { eal, memory, placement, interfaces, links };
     let (mut running, changes) = Running::start(config, (settings, live, log), machine, &signals)?;
     tracing::info!(socket = %running.settings.socket.path.display(), "running");
@@ -83,7 +83,11 @@ pub fn check(config: &Path, look_at_machine: bool) -> Result<(), Failure> {
     machine::serves(&settings)?;
     let mut text: String = settings.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
     if look_at_machine {
-        inspect_all(&settings)?;
+        for (port, looked) in settings.ports.iter().zip(inspect_all(&settings)?) {
+            if let Err(failure) = looked {
+                text += &format!("warning: {}; the port would wait for that\n", failure.written(port));
+            }
+        }
         let (memory, placement) = machine::plan(&settings)?;
         if let Some(warning) = &memory.warning {
             text += &format!("warning: {warning}\n");
@@ -117,6 +121,12 @@ fn main_core_only(placement: &Placement) -> Placement {
     Placement { control: placement.control, workers: Vec::new() }
 }
 
+/// The settings less the ports that wait for their interfaces: DPDK is not told of those.
+fn present(settings: &Settings, looked: &[Looked]) -> Settings {
+    let there = settings.ports.iter().zip(looked).filter(|(_, looked)| looked.is_ok());
+    Settings { ports: there.map(|(port, _)| port.clone()).collect(), ..settings.clone() }
+}
+
 /// What the machine gave.
 struct Machine {
     eal: Eal,
@@ -124,7 +134,7 @@ struct Machine {
     placement: Placement,
     interfaces: Interfaces,
     /// One for each port of the settings.
-    links: Vec<Option<LinkInfo>>,
+    links: Vec<Looked>,
 }
 
 struct Running {
@@ -166,13 +176,20 @@ impl Running {
         let frame_room = mbuf_data_room(&settings);
         let core = *placement.workers.first().ok_or_else(|| Failure::machine("no core for a worker"))?;
         let pool = frame_pool(&eal, &settings)?;
-        let opened = open_all(&eal, &settings)?;
-        let router_mac = router_mac(&settings, &opened);
+        let opened = open_all(&eal, &settings, links)?;
+        let router_mac = router_mac(&settings, &opened)?;
         let devices = Devices { eal, pool: pool.clone(), router_mac };
         let (mut inventory, mut queues) = (Inventory::default(), Vec::new());
-        for ((settings, link), port) in settings.ports.iter().zip(links).zip(opened) {
-            let started = devices.start(settings, link.as_ref(), port)?;
+        for (settings, opened) in settings.ports.iter().zip(opened) {
             let index = inventory.free_place().ok_or_else(|| Failure::machine("no place for a port"))?;
+            let (link, port) = match opened {
+                Ok(opened) => opened,
+                Err(failure) => {
+                    inventory.insert(ServedPort::waiting(index, settings.clone(), failure));
+                    continue;
+                }
+            };
+            let started = devices.start(settings, link.as_ref(), port)?;
             let mut served = ServedPort::new(index, settings.clone(), link, started.facts);
             served.port = Some(started.port);
             inventory.insert(served);

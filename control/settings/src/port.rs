@@ -17,6 +17,7 @@ const DESCRIPTORS: u16 = 1024;
 #[derive(Debug, Clone)]
 pub(crate) struct RawPort {
     pub(crate) place: Place,
+    pub(crate) is_live: bool,
     pub(crate) name: At<String>,
     pub(crate) device: Option<At<Device>>,
     pub(crate) address: Option<At<Ipv4Net>>,
@@ -40,7 +41,8 @@ impl RawPort {
         let device_options = DeviceOptions::read(&mut section, problems);
         let place = section.place().clone();
         section.finish(problems);
-        Some(Self { place, name: name?, device, address, querier_address, options, device_options })
+        let is_live = false;
+        Some(Self { place, is_live, name: name?, device, address, querier_address, options, device_options })
     }
 
     /// A port of the live layer: policies of a port that is there, or a new one on a PCI or kernel device.
@@ -63,7 +65,8 @@ impl RawPort {
         let device_options = DeviceOptions::default();
         let place = section.place().clone();
         section.finish(problems);
-        Some(Self { place, name: name?, device, address, querier_address, options, device_options })
+        let is_live = true;
+        Some(Self { place, is_live, name: name?, device, address, querier_address, options, device_options })
     }
 
     /// What `live` says about this port goes before what this says.
@@ -86,6 +89,8 @@ impl RawPort {
         PortSettings {
             name: self.name.value,
             device,
+            place: self.place,
+            is_live: self.is_live,
             address: self.address.map(|at| at.value),
             querier_address: self.querier_address.map(|at| at.value),
             timers: o.timers(),

@@ -95,6 +95,7 @@ fn what_is_printed_is_a_file_of_the_same_settings() {
             assert!(port.timers.last_member_query_count.is_none());
             port.timers.last_member_query_count = printed.timers.last_member_query_count;
             port.link_down_hold = printed.link_down_hold;
+            port.place = printed.place.clone();
         }
         settings.warnings.clear();
         original.warnings.clear();

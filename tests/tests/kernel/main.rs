@@ -23,6 +23,7 @@ mod neighbour;
 mod outgoing;
 mod policies;
 mod provider_hosts;
+mod reboot;
 mod record;
 mod refused;
 mod reload;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use types::{AccessList, GroupAddr, Ipv4Net};
 
 use crate::device::Device;
+use crate::problem::Place;
 
 /// One `[[port]]`, with `[defaults]` filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +15,10 @@ pub struct PortSettings {
     pub name: String,
     /// What it runs on.
     pub device: Device,
+    /// Where its `[[port]]` stands.
+    pub place: Place,
+    /// Only the live layer has it: it was added while Manifold ran.
+    pub is_live: bool,
     /// Its own address and network.
     pub address: Option<Ipv4Net>,
     /// Source of its queries where that is not `address` (r19).
