@@ -114,9 +114,9 @@ fn build(raw: Raw, upstream: Option<PortIndex>, problems: &mut Problems) -> Sett
         }
     }
     let count = u8::try_from(ports.len()).unwrap_or(u8::MAX);
-    let max_ports = raw.max_ports.map_or(count, |at| {
+    let max_ports = raw.max_ports.map(|at| {
         if at.value < count {
-            let cure = format!("set {count} or more, or leave it out");
+            let cure = format!("set {count} or more, or leave it out, and restart Manifold if it runs");
             problems.error(&at.place, format!("`max-ports` is {}, for {count} ports", at.value), cure);
         }
         at.value

@@ -99,7 +99,6 @@ pub fn difference(old: &Settings, new: &Settings) -> Difference {
     for (table, known) in TABLES {
         for (class, change) in changes(known, old, new) {
             match class {
-                Class::NextStart => continue,
                 Class::Restart => restart.push(format!("[{table}] {}", change.key)),
                 Class::Live => {}
             }

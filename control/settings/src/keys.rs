@@ -45,8 +45,6 @@ pub(crate) enum PortClass {
 pub(crate) enum Class {
     Live,
     Restart,
-    /// It is for the memory of the next start, and follows the number of ports where it is not set.
-    NextStart,
 }
 
 const fn set<T, C>(key: &'static str, class: C, show: fn(&T) -> Option<String>) -> Key<T, C> {
@@ -120,7 +118,7 @@ pub(crate) static PORT: &[Key<PortSettings, PortClass>] = &{
 
 /// The other tables and their keys.
 pub(crate) static TABLES: &[(&str, &[Key<Settings, Class>])] = &{
-    use Class::{Live, NextStart, Restart};
+    use Class::{Live, Restart};
     [
         (
             "proxy",
@@ -171,7 +169,12 @@ pub(crate) static TABLES: &[(&str, &[Key<Settings, Class>])] = &{
                     |s| s.eal.memory_mb.and_then(|n| bare(&n)),
                     "computed from ports and descriptors",
                 ),
-                set("max-ports", NextStart, |s| bare(&s.eal.max_ports)),
+                Key {
+                    key: "max-ports",
+                    class: Restart,
+                    show: |s| s.eal.max_ports.and_then(|n| bare(&n)),
+                    unset: Unset::Derived(|s| s.ports.len().to_string(), "the number of ports"),
+                },
                 set("args", Restart, |s| list(&s.eal.args)),
             ],
         ),

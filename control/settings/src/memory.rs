@@ -123,7 +123,7 @@ pub fn pool_size(settings: &Settings) -> u32 {
     };
     let present: u32 = settings.ports.iter().map(rings).sum();
     let largest = settings.ports.iter().map(rings).max().unwrap_or(0);
-    let coming = u32::from(settings.eal.max_ports).saturating_sub(settings.ports.len() as u32);
+    let coming = coming(settings);
     let held = workers * (CACHED_MBUFS + 2 * BURST) + INJECT_MBUFS;
     let mbufs = present + coming * largest + held;
     mbufs.max(LEAST_MBUFS).next_multiple_of(1024) - 1
@@ -150,6 +150,11 @@ pub(crate) fn frame_size(port: &PortSettings) -> u32 {
     (u32::from(port.mtu.unwrap_or(1500)) + 66 + 14).next_power_of_two().max(2048)
 }
 
+/// Ports that may come while Manifold runs.
+fn coming(settings: &Settings) -> u32 {
+    settings.eal.max_ports.map_or(0, |most| u32::from(most).saturating_sub(settings.ports.len() as u32))
+}
+
 /// MiB of memory for DPDK: the pool of [`pool_size`] mbufs, driver tables for each port, and DPDK's own.
 ///
 /// Without hugepages the pool takes more: DPDK lets no mbuf cross a page, so one of 2,176 bytes has a page of 4 KiB to
@@ -165,6 +170,6 @@ pub fn memory_mb(settings: &Settings, mode: MemoryMode) -> u32 {
     let pool = (u64::from(pool_size(settings)) * u64::from(each)).div_ceil(1 << 20) as u32;
     let tables = |port: &PortSettings| if matches!(port.device, Device::Pci(_)) { PCI_MB } else { VDEV_MB };
     let present: u32 = settings.ports.iter().map(tables).sum();
-    let coming = u32::from(settings.eal.max_ports).saturating_sub(settings.ports.len() as u32);
+    let coming = coming(settings);
     BASE_MB + present + coming * PCI_MB + pool
 }

@@ -93,8 +93,9 @@ pub struct EalSettings {
     pub args: Vec<String>,
     /// MiB of memory for DPDK in place of the computed ones.
     pub memory_mb: Option<u32>,
-    /// How many ports memory is set aside for: without hugepages it cannot grow later.
-    pub max_ports: u8,
+    /// How many ports memory is set aside for, as without hugepages it cannot grow later; those of the settings where
+    /// `None`.
+    pub max_ports: Option<u8>,
 }
 
 /// `hugepages`.

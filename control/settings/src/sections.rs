@@ -126,7 +126,8 @@ fn read_router_mac(value: &Value<'_, '_>, problems: &mut Problems) -> Option<Mac
 
 /// `[eal]`. `max_ports` is filled in once the ports are known.
 pub(crate) fn read_eal(root: &mut Section<'_, '_>, problems: &mut Problems) -> (EalSettings, Option<At<u8>>) {
-    let mut eal = EalSettings { hugepages: Hugepages::Auto, args: Vec::new(), memory_mb: None, max_ports: 0 };
+    let mut eal =
+        EalSettings { hugepages: Hugepages::Auto, args: Vec::new(), memory_mb: None, max_ports: None };
     let Some(mut section) = root.table("eal", problems) else { return (eal, None) };
     if let Some(at) = section.value("hugepages").and_then(|v| v.choice(HUGEPAGES, problems)) {
         eal.hugepages = at.value;

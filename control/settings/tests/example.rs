@@ -37,7 +37,7 @@ fn the_defaults_are_what_the_reference_says() {
     assert_eq!((port.sources, port.mtu), (Sources::No, None));
     assert_eq!((port.rx_descriptors, port.tx_descriptors), (1024, 1024));
     assert_eq!((&settings.worker.cores, settings.worker.poll), (&Cores::Auto, Poll::Adaptive));
-    assert_eq!((settings.eal.hugepages, settings.eal.max_ports), (Hugepages::Auto, 3));
+    assert_eq!((settings.eal.hugepages, settings.eal.max_ports), (Hugepages::Auto, None));
     assert_eq!(settings.log.level, LogLevel::Info);
     assert_eq!(settings.socket.path.to_str(), Some("/run/manifold/manifold.sock"));
     let local: Vec<_> = settings.proxy.local_groups.iter().map(ToString::to_string).collect();
@@ -51,6 +51,7 @@ fn every_default_in_a_comment_is_the_default() {
     // These have no default that a file could show.
     assert_eq!(shown.proxy.router_mac.take().unwrap().to_string(), "02:00:00:00:00:01");
     assert_eq!(shown.eal.memory_mb.take(), Some(64));
+    assert_eq!(shown.eal.max_ports.take(), Some(3));
     assert_eq!(shown.worker.control_core.take(), Some(0));
     assert_eq!(shown.socket.group.take().as_deref(), Some("manifold"));
     assert_eq!(shown.record.path.take().unwrap().to_str(), Some("/var/lib/manifold/record"));

@@ -348,7 +348,7 @@ fn numbers_and_words_out_of_range() {
             "m.toml:6:9: `group` is \"\"; it takes a group of users that `getent group` lists",
             "m.toml:8:9: `level` is \"verbose\"; it takes \"error\" or \"warn\" or \"info\" or \"debug\" or \"trace\"",
             "m.toml:10:14: `max-groups` is -1; it takes a whole number from 1 to 1048576 groups",
-            "m.toml:12:13: `max-ports` is 1, for 2 ports; set 2 or more, or leave it out",
+            "m.toml:12:13: `max-ports` is 1, for 2 ports; set 2 or more, or leave it out, and restart Manifold if it runs",
             "m.toml:16:7: `mtu` is 100000; it takes a whole number from 576 to 9600 bytes",
             "m.toml:17:18: `rx-descriptors` is 100; it takes a multiple of 32, as most NICs do",
             "m.toml:18:11: `sources` is \"sometimes\"; it takes true, false or \"querier\"",

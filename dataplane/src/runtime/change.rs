@@ -161,7 +161,7 @@ impl Running {
     fn check_buffers(&self, new: &Settings) -> Refused {
         let mut needed = new.clone();
         // Ports that may come are what this is about.
-        needed.eal.max_ports = u8::try_from(new.ports.len()).unwrap_or(u8::MAX);
+        needed.eal.max_ports = None;
         let (buffers, there) = (pool_size(&needed), self.devices.pool.size());
         let mut refused = Vec::new();
         if buffers > there {

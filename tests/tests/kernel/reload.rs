@@ -213,6 +213,10 @@ fn f42_settings_that_do_not_pass_change_nothing_and_each_problem_is_told() {
     let changed = running.change(&Request::Reload);
     assert!(changed.restart.iter().any(|line| line.contains("[worker] poll")), "{changed:?}");
     assert!(changed.applied.iter().any(|line| line.contains("last-member-query-interval")), "{changed:?}");
+    let roomy = Recipe { max_ports: Some(6), ..recipe };
+    stage.rewrite(&roomy, |text| text.replace("\"500ms\"", "\"400ms\""));
+    let more = running.change(&Request::Reload);
+    assert_eq!(more.restart, ["[eal] max-ports is 6, was not set: waits for a restart"]);
 
     running.expect_running();
     let (_, end) = stage.end_source(sender, &[hall_a]);
