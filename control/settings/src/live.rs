@@ -85,7 +85,10 @@ impl LiveLayer {
     /// The file cannot be written; it is as it was.
     pub fn store(&mut self) -> io::Result<Option<PathBuf>> {
         let (Some(path), Some(text)) = (&self.path, &self.text) else { return Ok(None) };
-        let kept = match fs::read(path) {
+        // What is no file is not waited for, but moved.
+        let is_other = fs::metadata(path).is_ok_and(|found| !found.is_file());
+        let found = if is_other { Err(ErrorKind::InvalidInput.into()) } else { fs::read(path) };
+        let kept = match found {
             Ok(found) if self.stored.as_ref().is_some_and(|stored| stored.as_bytes() == found) => None,
             Err(error) if error.kind() == ErrorKind::NotFound => None,
             Ok(_) | Err(_) => Some(set_aside(path)?),

@@ -141,6 +141,10 @@ fn read_file(path: &Path) -> Result<Option<String>, SettingsError> {
         what,
         cure: cure.to_owned(),
     };
+    // To open a FIFO would wait for a writer, and all of Manifold with it.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return Err(problem("is no regular file".to_owned(), "put the settings into a file").into());
+    }
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes));
     match read {

@@ -139,6 +139,27 @@ fn f39_a_file_broken_by_hand_while_manifold_runs_costs_nothing_that_was_set() {
     assert!(reload(&files.main).is_ok());
 }
 
+/// To open one waits for somebody who writes to it.
+#[test]
+fn f39_a_fifo_in_place_of_a_file_is_refused_and_not_waited_for() {
+    let fifo = |path: &Path| {
+        fs::remove_file(path).ok();
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    let files = files();
+    let (_, mut layer) = load_layers(&files.main).unwrap();
+    fifo(&files.live);
+    let message = format!("{}: is no regular file; put the settings into a file", files.live.display());
+    assert_eq!(reload(&files.main).expect_err("refused").to_string(), message);
+    layer = layer.edit(&[switch_off()]).unwrap().1;
+    layer.store().unwrap().expect("the FIFO is put aside");
+    assert!(fs::read_to_string(&files.live).unwrap().contains("enabled = false"));
+
+    fifo(&files.main);
+    let message = format!("{}: is no regular file; put the settings into a file", files.main.display());
+    assert_eq!(load(&files.main).expect_err("refused").to_string(), message);
+}
+
 #[test]
 fn the_folder_is_made_and_the_file_can_be_read_by_all() {
     let dir = tempfile::tempdir().unwrap();
