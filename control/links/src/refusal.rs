@@ -208,7 +208,8 @@ fn kind_cure(kind: &LinkKind, lower: Option<&str>) -> String {
         }
         (LinkKind::Macvtap | LinkKind::Ipvlan, Some(lower)) => {
             format!(
-                "use a macvlan: ip link add link {lower} name mv0 type macvlan mode bridge, with mac = \"port\""
+                "use a macvlan, with its own MAC as router-mac in [proxy]: \
+                 ip link add link {lower} name mv0 type macvlan mode bridge"
             )
         }
         (LinkKind::Bridge | LinkKind::OpenVswitch | LinkKind::Bond | LinkKind::Team, _) => {
@@ -255,6 +256,15 @@ mod tests {
 
     fn net(text: &str) -> IpNet {
         IpNet { addr: text.parse().unwrap(), prefix_len: 24 }
+    }
+
+    #[test]
+    fn the_cure_for_a_macvtap_names_the_key_there_is() {
+        assert_eq!(
+            kind_cure(&LinkKind::Macvtap, Some("eth0")),
+            "use a macvlan, with its own MAC as router-mac in [proxy]: ip link add link eth0 name mv0 type macvlan \
+             mode bridge"
+        );
     }
 
     #[test]
