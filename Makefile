@@ -1,6 +1,7 @@
 # Two commands: `make demo` plays the story, `make test` runs every test. Each installs what is missing.
 CARGO ?= cargo
-LOOM_TARGET := target/loom
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+LOOM_TARGET := $(TARGET)/loom
 
 .DEFAULT_GOAL := build
 .PHONY: setup build demo test test-unit test-loom test-system test-long fuzz lint deny bench doc clean
@@ -12,7 +13,7 @@ build: setup
 	$(CARGO) build --release --workspace --bins
 
 demo: build
-	@target/release/story
+	@$(TARGET)/release/story
 
 test: lint test-unit test-loom test-system
 
@@ -45,7 +46,7 @@ deny:
 	.ci/deny
 
 bench: build
-	target/release/bench
+	$(TARGET)/release/bench
 
 doc:
 	$(CARGO) doc --workspace --no-deps --open
