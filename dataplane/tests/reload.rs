@@ -148,3 +148,14 @@ fn the_logs_level_follows() {
     let log = running.wait_for_log("port \"hall-b\" goes");
     assert!(!log.contains("port \"hall-b\" comes"), "{log}");
 }
+
+#[test]
+fn a_doubt_that_comes_with_a_change_is_told_in_the_reply_and_once() {
+    let running = Running::start();
+    let doubtful = "require-on-link-source = true\n";
+    let changed = running.reload(doubtful).unwrap();
+    let [doubt] = &changed.warnings[..] else { panic!("{changed:?}") };
+    assert!(doubt.contains("manifold.toml:") && doubt.contains("set `address`"), "{doubt}");
+    assert!(running.wait_for_log("set `address`").contains(doubt));
+    assert_eq!(running.reload(doubtful).unwrap(), ChangedReply::default());
+}

@@ -13,4 +13,7 @@ pub struct ChangedReply {
     pub switch_ms: Option<f64>,
     /// Microseconds for which workers stood still to let go of a port; `null` if none had to.
     pub removal_us: Option<f64>,
+    /// Doubts that came with the change, one line each.
+    #[serde(default)]
+    pub warnings: Vec<String>,
 }

@@ -184,10 +184,13 @@ fn changes() {
         restart: vec![],
         switch_ms: Some(1.5),
         removal_us: None,
+        warnings: vec!["w".to_owned()],
     };
     written(
         Reply::Changed(reply),
-        &["{\"changed\":{\"applied\":[\"a\"],\"restart\":[],\"switch_ms\":1.5,\"removal_us\":null}}"],
+        &[
+            "{\"changed\":{\"applied\":[\"a\"],\"restart\":[],\"switch_ms\":1.5,\"removal_us\":null,\"warnings\":[\"w\"]}}",
+        ],
     );
 }
 

@@ -56,16 +56,19 @@ fn quoted(text: &str) -> String {
 
 /// What was done, and what it cost.
 pub(crate) fn changed(reply: &ChangedReply, color: bool) -> String {
-    if reply.applied.is_empty() && reply.restart.is_empty() {
-        return "nothing to do: everything is so already\n".to_owned();
-    }
     let mut out = String::new();
+    if reply.applied.is_empty() && reply.restart.is_empty() {
+        out += "nothing to do: everything is so already\n";
+    }
     let mut line = |text: String, tone| out.push_str(&(toned(&printable(&text), tone, color) + "\n"));
     for text in &reply.applied {
         line(text.clone(), Tone::Plain);
     }
     for text in &reply.restart {
         line(format!("waits for a restart: {text}"), Tone::Attention);
+    }
+    for text in &reply.warnings {
+        line(format!("warning: {text}"), Tone::Attention);
     }
     if let Some(ms) = reply.switch_ms {
         line(format!("the provider's port was switched within {ms:.1} ms"), Tone::Plain);

@@ -99,9 +99,8 @@ impl Running {
         {
             tracing::warn!("the log's level stays: {error}");
         }
-        for doubt in new.warnings.iter().filter(|doubt| !self.settings.warnings.contains(doubt)) {
-            tracing::warn!("{doubt}");
-        }
+        let doubts = new.warnings.iter().filter(|doubt| !self.settings.warnings.contains(doubt));
+        let warnings = doubts.map(ToString::to_string).collect();
         let committed = self.commit(new, &plan, opened);
         let pause = still.max(committed.cycles);
         let trouble = committed.trouble.map(|failure| failure.to_string());
@@ -110,8 +109,8 @@ impl Running {
             restart: waiting,
             switch_ms: difference.upstream.then_some(committed.configured.as_secs_f64() * 1e3),
             removal_us: (pause > 0).then(|| pause as f64 * 1e6 / self.devices.eal.cycles_hz() as f64),
+            warnings,
         };
-        log(&changed);
         Ok(changed)
     }
 
@@ -392,7 +391,10 @@ fn store(live: &mut LiveLayer) -> Result<(), Failure> {
 /// The reply, and the log of a change that was refused.
 fn tell(done: Result<ChangedReply, Refused>) -> Reply {
     match done {
-        Ok(changed) => Reply::Changed(changed),
+        Ok(changed) => {
+            log(&changed);
+            Reply::Changed(changed)
+        }
         Err(problems) => {
             for problem in &problems {
                 tracing::warn!("nothing was changed: {problem}");
@@ -415,14 +417,14 @@ fn waits_for_a_restart(difference: &Difference) -> Vec<String> {
 }
 
 fn log(changed: &ChangedReply) {
-    let ChangedReply { applied, restart, switch_ms, removal_us } = changed;
+    let ChangedReply { applied, restart, switch_ms, removal_us, warnings } = changed;
     if applied.is_empty() && restart.is_empty() {
         tracing::info!("the settings are the same; nothing was changed");
     }
     for line in applied {
         tracing::info!("changed: {line}");
     }
-    for line in restart {
+    for line in restart.iter().chain(warnings) {
         tracing::warn!("{line}");
     }
     if let Some(milliseconds) = switch_ms {

@@ -27,6 +27,7 @@ fn busy() -> ChangedReply {
         restart: vec!["[eal] memory-mb".to_owned()],
         switch_ms: Some(1.25),
         removal_us: Some(85.0),
+        warnings: vec!["live.toml:3:1: a doubt; its cure".to_owned()],
     }
 }
 
