@@ -57,7 +57,7 @@ fn quoted(text: &str) -> String {
 /// What was done, and what it cost.
 pub(crate) fn changed(reply: &ChangedReply, color: bool) -> String {
     let mut out = String::new();
-    if reply.applied.is_empty() && reply.restart.is_empty() {
+    if reply.applied.is_empty() && reply.restart.is_empty() && reply.warnings.is_empty() {
         out += "nothing to do: everything is so already\n";
     }
     let mut line = |text: String, tone| out.push_str(&(toned(&printable(&text), tone, color) + "\n"));

@@ -5,10 +5,13 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use crate::assemble::assemble;
+use crate::difference::difference;
 use crate::edit::{Edit, EditError, apply_edits};
-use crate::load::{MAX_FILE_BYTES, parse_layers, too_large};
+use crate::load::{MAX_FILE_BYTES, parse, parse_layers, too_large};
 use crate::model::Settings;
 use crate::problem::{Place, Problem, SettingsError};
+use crate::reader::Document;
 
 /// The live layer that is in force, over the administrator's settings that are. Changes begin from both, whatever the
 /// files hold by now: one that is broken, or half edited, while Manifold runs must neither cost what was set before nor
@@ -58,6 +61,34 @@ impl LiveLayer {
             }
         }
         Ok((settings, Self { text: Some(text), ..self.clone() }))
+    }
+
+    /// What the administrator edited since `before` without any effect, as this layer has the key: one line each.
+    pub fn hides(&self, before: &Self) -> Vec<String> {
+        let (Some(path), Some(text)) = (&self.path, &self.text) else { return Vec::new() };
+        let main = |layer: &Self| parse(&layer.main.1, &layer.main.0);
+        let (Ok(old), Ok(new)) = (main(before), main(self)) else { return Vec::new() };
+        let name = path.display().to_string();
+        let live = Document::new(&name, text);
+        // Reading it finds where each key stands.
+        if assemble(&Document::new(&self.main.0, &self.main.1), Some(&live)).is_err() {
+            return Vec::new();
+        }
+        let hidden = |section: String, key: &'static str, command: String| {
+            let origin = live.origin(&section, key)?;
+            let what = format!("`{key}` is set here, which goes before the administrator's file");
+            Some(format!("{origin}: {what}; to have it from there: `{command} {key}`"))
+        };
+        let edited = difference(&old, &new);
+        let general = edited.keys.iter().filter_map(|(table, change)| {
+            hidden(format!("[{table}]"), change.key, "manifoldctl unset".to_owned())
+        });
+        let ports = edited.changed.iter().flat_map(|port| port.keys.iter().map(move |key| (&port.name, key)));
+        let ports = ports.filter_map(|(port, change)| {
+            let command = format!("manifoldctl unset --port {port}");
+            hidden(format!("[[port]] \"{port}\""), change.key, command)
+        });
+        general.chain(ports).collect()
     }
 
     /// The settings with `text` as live layer.

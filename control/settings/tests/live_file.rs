@@ -139,6 +139,25 @@ fn f39_a_file_broken_by_hand_while_manifold_runs_costs_nothing_that_was_set() {
     assert!(reload(&files.main).is_ok());
 }
 
+#[test]
+fn an_edit_of_the_administrators_that_the_live_layer_hides_is_told_with_the_cure() {
+    let files = files();
+    let live = "[proxy]\nenabled = true\n[[port]]\nname = \"hall\"\nany-ttl = true\n";
+    fs::write(&files.live, live).unwrap();
+    let (_, before) = load_layers(&files.main).unwrap();
+    assert!(before.hides(&before).is_empty(), "nothing was edited");
+    let main = fs::read_to_string(&files.main).unwrap();
+    let defaults = "[defaults]\nany-ttl = true\nignore-v1 = true\n";
+    fs::write(&files.main, main.replace("[proxy]\n", "[proxy]\nenabled = false\n") + defaults).unwrap();
+    let (settings, after) = reload(&files.main).unwrap();
+    assert!(settings.proxy.enabled);
+    let said = after.hides(&before);
+    let [enabled, ttl] = &said[..] else { panic!("{said:?}") };
+    assert!(enabled.contains("live.toml:2: `enabled` is set here"), "{enabled}");
+    assert!(enabled.ends_with("`manifoldctl unset enabled`"), "{enabled}");
+    assert!(ttl.ends_with("`manifoldctl unset --port hall any-ttl`"), "{ttl}");
+}
+
 /// To open one waits for somebody who writes to it.
 #[test]
 fn f39_a_fifo_in_place_of_a_file_is_refused_and_not_waited_for() {

@@ -52,7 +52,8 @@ impl Running {
     /// Reads the settings anew.
     pub(super) fn reload(&mut self) -> Reply {
         let done = settings::reload(&self.config).map_err(problems).and_then(|(settings, live)| {
-            let changed = self.apply(settings, || Ok(()))?;
+            let mut changed = self.apply(settings, || Ok(()))?;
+            changed.warnings.extend(live.hides(&self.live));
             self.live = live;
             Ok(changed)
         });
@@ -418,7 +419,7 @@ fn waits_for_a_restart(difference: &Difference) -> Vec<String> {
 
 fn log(changed: &ChangedReply) {
     let ChangedReply { applied, restart, switch_ms, removal_us, warnings } = changed;
-    if applied.is_empty() && restart.is_empty() {
+    if applied.is_empty() && restart.is_empty() && warnings.is_empty() {
         tracing::info!("the settings are the same; nothing was changed");
     }
     for line in applied {
