@@ -48,9 +48,10 @@ impl Namespace {
     fn assert_refused(&self, link: &str, parts: &[&str]) {
         let place = Place::new();
         let before = self.state(link);
-        let named = format!("port \"hall-a\": interface `{link}` ");
+        let named = format!(": port \"hall-a\": interface `{link}` ");
         let refusal = assert_refused(&place, &mut self.run(&place, link), Fault::Machine, parts);
-        assert!(refusal.message.starts_with(&named), "{}", refusal.message);
+        assert!(refusal.message.starts_with("manifold.toml:"), "{}", refusal.message);
+        assert!(refusal.message.contains(&named), "{}", refusal.message);
         assert!(refusal.message.contains("; cure: "), "{}", refusal.message);
         assert_eq!(self.state(link), before, "it was changed");
         assert_eq!(nft_tables(&mut self.command("nft")), "");
