@@ -212,6 +212,7 @@ impl Agent {
         self.change_masks(PortSet::EMPTY);
         self.proxy.handle_link(now, port, up);
         self.announce_link(now, port);
+        self.forget_samples(now);
     }
 
     /// Answers a request of the socket.

@@ -118,6 +118,7 @@ impl Agent {
             self.proxy.set_enabled(now, true);
         }
         self.announce_changes(now, &before);
+        self.forget_samples(now);
     }
 
     /// The ports that are another than before, or that have another role.

@@ -63,9 +63,20 @@ pub(super) fn allowed(look: &Look<'_>, port: &PortInfo, settings: &ClientPortSet
     }
 }
 
+/// Whether the port would refuse the group now, and has refused some for that reason.
+pub(super) fn has_refused(look: &Look<'_>, port: &PortInfo) -> bool {
+    let counters = look.agent.proxy.counters(port.index);
+    look.agent.proxy.refusal(look.group, port.index).is_some_and(|verdict| counters.verdict(verdict) > 0)
+}
+
+const NOT_COUNTED: &str = "no member, as reports for it change nothing now";
+
 /// Who asked for the group on the port.
 pub(super) fn asked(look: &Look<'_>, port: &PortInfo) -> Check {
     let topic = Topic::Asked;
+    if look.is_closed() {
+        return note(topic, Some(port), NOT_COUNTED);
+    }
     if let Some(member) = look.agent.proxy.member(look.group, port.index) {
         return good(topic, Some(port), member_words(look, &member));
     }
@@ -83,6 +94,9 @@ pub(super) fn asked(look: &Look<'_>, port: &PortInfo) -> Check {
 
 /// Nobody asked for the group on any port.
 pub(super) fn asked_nowhere(look: &Look<'_>) -> Check {
+    if look.is_closed() {
+        return note(Topic::Asked, None, NOT_COUNTED);
+    }
     let clients = look.agent.ports().iter().filter(|port| !port.is_upstream());
     let refused: Vec<_> =
         clients.filter_map(|port| Some(format!("{} on {}", refused(look, port)?, port.name))).collect();

@@ -114,6 +114,9 @@ fn nothing_arrives(look: &Look<'_>, waited: &str) -> Check {
     let text = format!("no frame of it came in by any port within {waited}");
     let (why, cure) = match look.agent.proxy.upstream_group(look.group) {
         Some(view) => silence(look, &view),
+        None if look.is_closed() => {
+            return note(Topic::Arriving, look.upstream(), text + "; the provider was not asked for it");
+        }
         None => ("; the provider was not asked for it", "have a host ask for it"),
     };
     bad(Topic::Arriving, look.upstream(), text + why, cure)

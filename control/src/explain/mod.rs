@@ -37,6 +37,11 @@ impl<'a> Look<'a> {
         self.agent.ports().iter().find(|port| port.is_upstream())
     }
 
+    /// Whether reports for the group change nothing, whoever sends them: no host need be looked at.
+    fn is_closed(&self) -> bool {
+        !self.agent.configuration.enabled || clients::allowed_at_all(self).ok == Some(false)
+    }
+
     /// How many frames are counted, if any.
     fn rate(&self) -> Option<String> {
         let rate = self.watched?.rate()?;
@@ -49,6 +54,11 @@ impl Agent {
     pub(crate) fn take_sample(&mut self, now: Time, port: PortIndex, frame: &[u8]) {
         let Some(info) = self.configuration.ports.iter().find(|info| info.index == port) else { return };
         self.samples.take(now, port, frame, &Ingress::new(&info.ingress));
+    }
+
+    /// What was seen was before a change.
+    pub(crate) fn forget_samples(&mut self, now: Time) {
+        self.samples.forget(now, |group| self.table.counters(group));
     }
 }
 
@@ -113,6 +123,9 @@ fn find<'a>(look: &Look<'a>, asked: Option<PortIndex>) -> Findings<'a> {
             continue;
         }
         let mut checks = vec![clients::allowed(look, port, settings)];
+        if clients::has_refused(look, port) {
+            findings.refusing.push(port.index);
+        }
         if asked.is_some() || is_member {
             checks.push(clients::asked(look, port));
             checks.push(clients::querier(look, port));

@@ -125,6 +125,17 @@ impl Samples {
         frames.push_back(sample);
     }
 
+    /// What was seen says nothing of what is now: settings or a link changed. `counters` tells what has been
+    /// counted of a group.
+    pub(crate) fn forget(&mut self, now: Time, counters: impl Fn(GroupAddr) -> GroupCounters) {
+        for (group, watched) in &mut self.watched {
+            watched.since = now;
+            watched.counted = (now, counters(*group));
+            watched.rate = 0.0;
+            watched.frames.clear();
+        }
+    }
+
     /// When [`expire`](Self::expire) has something to do.
     pub(crate) fn next_deadline(&self) -> Option<Time> {
         self.watched.values().map(|watched| watched.until).min()

@@ -2,6 +2,8 @@
 
 use api::{Check, Topic};
 
+use types::PortIndex;
+
 use crate::configuration::PortInfo;
 
 /// All that was found.
@@ -11,6 +13,8 @@ pub(super) struct Findings<'a> {
     pub(super) general: Vec<Check>,
     /// What concerns one, for each port in question.
     pub(super) ports: Vec<(&'a PortInfo, Vec<Check>)>,
+    /// Ports that would refuse the group, and have refused hosts for that reason.
+    pub(super) refusing: Vec<PortIndex>,
 }
 
 impl Findings<'_> {
@@ -40,6 +44,12 @@ pub(super) fn verdict(findings: &Findings<'_>, watching: bool) -> Verdict {
     let worst =
         chains.iter().filter_map(|(port, fault)| Some((*port, (*fault)?))).max_by_key(|(_, f)| f.topic);
     let general = fault(&findings.general, &[]);
+    // Where nobody has it and a port refused hosts, that port's refusal says more than the silence of others.
+    let refused = chains.iter().find(|(port, _)| findings.refusing.contains(&port.index));
+    let worst = match (general, refused) {
+        (Some(Check { topic: Topic::Asked, .. }), Some((port, Some(fault)))) => Some((*port, *fault)),
+        _ => worst,
+    };
     let arrives =
         findings.general.iter().any(|check| check.topic == Topic::Arriving && check.ok == Some(true));
     if lit.is_empty() {

@@ -124,10 +124,10 @@ fn r54_the_access_list_denies_it_by_a_rule() {
         "dark, on hall-a: the access list denies it: `deny 239.2.0.0/16`",
         "put a rule that allows it before that one in `access` of hall-a",
     );
-    // On the other port it may be had: without a port named, nobody asked there.
+    // On the other port it may be had, but nobody asked there, and here somebody did.
     let reply = ask(&mut bench, None);
-    assert!(reply.verdict.starts_with("dark: nobody asked for it"), "{reply:#?}");
-    assert!(reply.verdict.contains("1 access-denied"), "{reply:#?}");
+    assert_eq!(reply.verdict, "dark, on hall-a: the access list denies it: `deny 239.2.0.0/16`");
+    assert!(found(&reply, Topic::Asked)[0].contains("1 access-denied"), "{reply:#?}");
 
     let reply = ask_about(&mut bench, group("239.2.3.1"), Some("hall-a"));
     assert_eq!(found(&reply, Topic::Allowed)[1], "ok hall-a: allowed by `allow 239.2.3.0/24`");
@@ -178,6 +178,40 @@ fn r53_a_port_that_has_all_the_groups_it_may() {
         "dark, on hall-a: the port has all the 1 groups that it may have",
         "raise `max-groups` of hall-a",
     );
+    // Also asked of no port: the refusal says more than the silence on the others.
+    let reply = ask(&mut bench, None);
+    dark(
+        &reply,
+        "dark, on hall-a: the port has all the 1 groups that it may have",
+        "raise `max-groups` of hall-a",
+    );
+}
+
+#[test]
+fn hosts_are_not_to_blame_where_their_reports_change_nothing() {
+    let mut bench = Bench::new(Plan::new());
+    for group in [group("224.0.0.5"), group("239.255.255.250")] {
+        for port in [None, Some("hall-a")] {
+            let reply = ask_about(&mut bench, group, port);
+            let of_hosts =
+                |check: &&api::Check| check.cure.as_ref().is_some_and(|cure| cure.contains("host ask"));
+            assert_eq!(reply.checks.iter().find(of_hosts), None);
+            assert_eq!(reply.dark, Some(true));
+        }
+    }
+}
+
+#[test]
+fn what_was_seen_before_a_change_says_nothing_after_it() {
+    let mut bench = joined(Plan::new());
+    let reply = explained(&mut bench, None, &[(WAN, PLAIN)]);
+    assert_eq!(reply.dark, Some(false), "{}", reply.verdict);
+    let mut configuration = bench.agent.configuration.clone();
+    configuration.ssm_range = vec!["232.0.0.0/8".parse().unwrap()];
+    bench.agent.configure(bench.now, configuration);
+    bench.poll();
+    let reply = ask(&mut bench, None);
+    assert_eq!((reply.dark, reply.watching), (None, true), "{}", reply.verdict);
 }
 
 #[test]
@@ -250,6 +284,8 @@ fn r95_another_router_is_querier() {
     configuration.ports[A].forward_when_not_querier = true;
     bench.agent.configure(bench.now, configuration);
     bench.poll();
+    bench.worker(WAN, PLAIN.frame());
+    bench.run(Duration::from_millis(1));
     let reply = ask(&mut bench, Some("hall-a"));
     lit(&reply, "forwarded to hall-a");
     let querier = found(&reply, Topic::Querier);
