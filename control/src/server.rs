@@ -192,7 +192,10 @@ fn read_next(mut stream: &UnixStream, lines: &mut LineBuffer, patience: Duration
             Ok(Some(line)) => return Ok(Next::Line(Request::parse(line))),
             Ok(None) => {}
             Err(too_long) => {
-                return Ok(Next::Broken(show::error(too_long.to_string(), "send one request a line")));
+                return Ok(Next::Broken(show::error(
+                    too_long.to_string(),
+                    "send one request a line; what is more than fits is set in the settings file, and a reload",
+                )));
             }
         }
         stream.set_read_timeout(Some(left(deadline)?))?;

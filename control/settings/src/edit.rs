@@ -80,6 +80,10 @@ impl Edit {
             None => PROXY_KEYS.to_vec(),
             Some(_) => [PORT_KEYS, PortOptions::KEYS].concat(),
         };
+        let of_ports = || PORT_KEYS.iter().chain(PortOptions::KEYS).any(|key| *key == self.key);
+        if self.port.is_none() && of_ports() {
+            return Err(self.refuse("is a setting of a port", "name the port: `--port NAME`"));
+        }
         if !known.contains(&&*self.key) {
             let cure = match nearest(&self.key, &known) {
                 Some(key) => {
@@ -176,8 +180,10 @@ fn edit_port(
     let index = ports.iter().position(named);
     let removes = edit.key == "device" && value.is_none();
     if removes && !index.and_then(|i| ports.get(i)).is_some_and(|table| table.contains_key("device")) {
-        let what = "only a port that was added while Manifold runs can be removed so";
-        return Err(edit.refuse(what, "take any other out of the administrator's file, and reload"));
+        let what =
+            format!("no port named \"{name}\" was added while Manifold ran, and only such can be removed so");
+        let cure = "look at `manifoldctl show ports`; one of the administrator's file goes by taking it out there, and a reload";
+        return Err(edit.refuse(what, cure));
     }
     match (index, value) {
         (Some(index), _) if removes => {

@@ -100,8 +100,9 @@ fn what_is_taken_out_leaves_no_trace() {
 fn a_port_of_the_administrators_cannot_be_removed() {
     let refused =
         |live: Option<&str>, name: &str| apply_edits(live, &[unset(name, "device")]).unwrap_err().to_string();
-    let message = "`device` in [[port]] \"hall\": only a port that was added while Manifold runs can be removed so; take \
-                   any other out of the administrator's file, and reload";
+    let message = "`device` in [[port]] \"hall\": no port named \"hall\" was added while Manifold ran, and only such can be \
+                   removed so; look at `manifoldctl show ports`; one of the administrator's file goes by taking it out \
+                   there, and a reload";
     assert_eq!(refused(None, "hall"), message);
     assert_eq!(refused(Some("[[port]]\nname = \"hall\"\nany-ttl = true\n"), "hall"), message);
 }
@@ -165,7 +166,12 @@ fn no_change_reaches_vdevs_eal_paths_the_record_descriptors_or_mtu() {
     ] {
         let (early, error) = refused(edit(None, key, Some("\"/tmp/x\"")));
         assert!(early, "{key}");
-        assert!(error.contains("is no setting that can be changed while Manifold runs; "), "{error}");
+        let of_a_port = error.contains("is a setting of a port; name the port: `--port NAME`");
+        assert_eq!(of_a_port, ["max-groups", "any-ttl", "device"].contains(&key), "{error}");
+        assert!(
+            of_a_port || error.contains("is no setting that can be changed while Manifold runs; "),
+            "{error}"
+        );
     }
     for device in [
         "net_pcap0,tx_pcap=/etc/passwd",
