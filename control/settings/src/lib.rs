@@ -34,6 +34,7 @@ mod problem;
 mod reader;
 mod roles;
 mod sections;
+mod unwritten;
 
 pub use device::{Device, DeviceError, InterfaceName, PciAddress, Vdev};
 pub use difference::{Difference, KeyChange, PortChange, difference};

@@ -12,6 +12,7 @@ use crate::load::{MAX_FILE_BYTES, parse, parse_layers, too_large};
 use crate::model::Settings;
 use crate::problem::{Place, Problem, SettingsError};
 use crate::reader::Document;
+use crate::unwritten::by_key;
 
 /// The live layer that is in force, over the administrator's settings that are. Changes begin from both, whatever the
 /// files hold by now: one that is broken, or half edited, while Manifold runs must neither cost what was set before nor
@@ -46,7 +47,8 @@ impl LiveLayer {
     /// [`store`](Self::store) the layer, then apply the settings.
     ///
     /// # Errors
-    /// A change that is refused, or settings that do not pass with it.
+    /// A change that is refused, or settings that do not pass with it. What is wrong in the layer is named by port and
+    /// key: no file has its lines.
     pub fn edit(&self, edits: &[Edit]) -> Result<(Settings, Self), EditError> {
         let text = apply_edits(self.text(), edits)?;
         let settings = self.check(&text)?;
@@ -106,7 +108,8 @@ impl LiveLayer {
         if text.len() as u64 > MAX_FILE_BYTES {
             return Err(too_large(path).into());
         }
-        parse_layers(main, name, text, &path.display().to_string())
+        let live = path.display().to_string();
+        parse_layers(main, name, text, &live).map_err(|error| by_key(error, &live, text))
     }
 
     /// Writes what is in force to the file, by [`write_live`]. A file that somebody else wrote since, or that did not

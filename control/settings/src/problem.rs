@@ -74,6 +74,11 @@ impl SettingsError {
         &self.problems
     }
 
+    /// With every problem put otherwise, in the order that they have.
+    pub(crate) fn map(self, change: impl FnMut(Problem) -> Problem) -> Self {
+        Self { problems: self.problems.into_iter().map(change).collect() }
+    }
+
     pub(crate) fn into_problems(self) -> Vec<Problem> {
         self.problems
     }

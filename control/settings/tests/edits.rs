@@ -225,18 +225,41 @@ fn no_change_reaches_vdevs_eal_paths_the_record_descriptors_or_mtu() {
     assert_eq!(layer.edit(&[]).unwrap().0, before);
 }
 
+/// No file has the lines of a change that was not made.
+#[test]
+fn a_change_that_does_not_pass_is_named_by_port_key_and_value() {
+    let live = "# by hand\n[[port]]\nname = \"bar\"\ndevice = \"e1\"\n";
+    let (_dir, _, _, layer) = layer(Some(live));
+    let refused = |edits: &[Edit]| layer.edit(edits).unwrap_err().to_string();
+    let same = refused(&[set("hall", "address", "\"10.0.0.2/24\"")]);
+    assert!(
+        same.starts_with(
+            "port \"hall\", address = \"10.0.0.2/24\": ports \"wan\" and \"hall\" have one address; "
+        ),
+        "{same}"
+    );
+    let list = refused(&[set("bar", "access", "[\n\"deny 239.9.0.0/16\",\n\"deny 10.0.0.0/8\",\n]")]);
+    assert!(list.starts_with("port \"bar\", access: `access[1]`"), "{list}");
+    // Both places are in the layer: the port's, and that of the port that has the interface.
+    let taken = refused(&[set("lobby", "device", "\"e1\"")]);
+    assert!(taken.starts_with("port \"lobby\", device: port \"lobby\" takes the interface e1, "), "{taken}");
+    assert!(taken.contains("the first is at port \"bar\", device"), "{taken}");
+    for said in [same, list, taken] {
+        assert!(!said.contains("live.toml"), "{said}");
+    }
+}
+
 #[test]
 fn a_change_that_does_not_pass_names_what_would() {
-    let (dir, _, _, layer) = layer(None);
-    let live = dir.path().join("live/live.toml").display().to_string();
+    let (_dir, _, _, layer) = layer(None);
     let refused = |edits: &[Edit]| layer.edit(edits).unwrap_err().to_string();
     assert_eq!(
         refused(&[set("hall", "fast-leave", "\"fast\"")]),
-        format!("{live}:4:14: `fast-leave` is \"fast\"; it takes \"off\" or \"single\" or \"tracked\"")
+        "port \"hall\", fast-leave: `fast-leave` is \"fast\"; it takes \"off\" or \"single\" or \"tracked\""
     );
     assert_eq!(
         refused(&[edit(None, "upstream", Some("\"gone\""))]),
-        format!("{live}:3:12: `upstream` is \"gone\", which is no port; the ports are \"wan\", \"hall\"")
+        "[proxy], upstream: `upstream` is \"gone\", which is no port; the ports are \"wan\", \"hall\""
     );
     assert_eq!(
         refused(&[set("bar", "any-ttl", "true")]),
