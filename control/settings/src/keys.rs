@@ -8,7 +8,7 @@ use toml_edit::Value;
 
 use crate::duration;
 use crate::model::{Cores, IgmpVersion, PortSettings, Settings, Sources};
-use crate::options::{FAST_LEAVE, LEAVE};
+use crate::options::{FAST_LEAVE, LEAVE, SOURCE_MAC};
 use crate::sections::{HUGEPAGES, POLL};
 
 /// A key of `T`, and what a change of it takes, `C`.
@@ -110,6 +110,12 @@ pub(crate) static PORT: &[Key<PortSettings, PortClass>] = &{
             unset: Unset::Derived(membership_interval, "the group membership interval"),
         },
         set("router-discovery", Policy, |p| bare(&p.router_discovery)),
+        or_words(
+            "mac",
+            Policy,
+            |p| p.mac.and_then(|mac| word(SOURCE_MAC, mac)),
+            "\"router\"; \"port\" on a macvlan",
+        ),
         or_words("mtu", Device, |p| p.mtu.and_then(|n| bare(&n)), "the device's own"),
         set("rx-descriptors", Device, |p| bare(&p.rx_descriptors)),
         set("tx-descriptors", Device, |p| bare(&p.tx_descriptors)),

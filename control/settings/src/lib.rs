@@ -46,7 +46,7 @@ pub use load::{load, load_layers, parse, parse_layers, reload};
 pub use memory::{MachineError, MemoryMode, MemoryPlan, mbuf_data_room, memory_mb, plan_memory, pool_size};
 pub use model::{
     Cores, EalSettings, FastLeave, Hugepages, IgmpVersion, LeavePolicy, LogLevel, LogSettings, PathSettings,
-    Poll, PortSettings, PortTimers, ProxySettings, RecordSettings, Role, Settings, SocketSettings, Sources,
-    TableSettings, WorkerSettings,
+    Poll, PortSettings, PortTimers, ProxySettings, RecordSettings, Role, Settings, SocketSettings, SourceMac,
+    Sources, TableSettings, WorkerSettings,
 };
 pub use problem::{Place, Problem, SettingsError, Warning};

@@ -20,6 +20,9 @@ const INJECT_MBUFS: u32 = 512;
 const AF_XDP_FILL: u32 = 2048;
 /// Frames that a worker takes from a queue at a time.
 const BURST: u32 = 32;
+/// Frames of its own that each port may have in a worker's hands: copies with the port's source MAC. Counted for every
+/// port, so that `mac` can be changed while Manifold runs.
+const COPIES: u32 = 64;
 /// The least pool: a burst on every port while the smallest rings are full.
 const LEAST_MBUFS: u32 = 8192;
 /// MiB for DPDK's own tables, of which the pool's cache for every possible core is the largest.
@@ -107,8 +110,8 @@ pub fn plan_memory(settings: &Settings, free_hugepages_mb: u32) -> Result<Memory
     }
 }
 
-/// Mbufs in the pool: what the rings of all ports and the caches of all workers can hold at a time, with two bursts
-/// in every worker's hands. A multiple of 1,024 less one, as a pool's own ring holds one less than its size.
+/// Mbufs in the pool: what the rings of all ports and the caches of all workers can hold at a time, each ring with frames
+/// of its own, with two bursts and a batch of copies for each port in every worker's hands. A multiple of 1,024 less one, as a pool's own ring holds one less than its size.
 ///
 /// Counts [`EalSettings::max_ports`](crate::EalSettings::max_ports) ports, those that may come as large as the
 /// largest that is there.
@@ -119,7 +122,7 @@ pub fn pool_size(settings: &Settings) -> u32 {
             Device::Vdev(vdev) if vdev.driver() == "net_af_xdp" => AF_XDP_FILL,
             _ => 0,
         };
-        workers * (u32::from(port.rx_descriptors) + u32::from(port.tx_descriptors) + fill)
+        workers * (u32::from(port.rx_descriptors) + u32::from(port.tx_descriptors) + fill + COPIES)
     };
     let present: u32 = settings.ports.iter().map(rings).sum();
     let largest = settings.ports.iter().map(rings).max().unwrap_or(0);

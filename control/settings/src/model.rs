@@ -9,7 +9,7 @@ use types::{Ipv4Net, MacAddr, PortIndex};
 
 use crate::problem::Warning;
 
-pub use port::{FastLeave, IgmpVersion, LeavePolicy, PortSettings, PortTimers, Sources};
+pub use port::{FastLeave, IgmpVersion, LeavePolicy, PortSettings, PortTimers, SourceMac, Sources};
 
 /// Everything that Manifold is told, both layers in one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub struct ProxySettings {
     pub local_groups: Vec<Ipv4Net>,
     /// Groups that hosts have from a source of their choice alone (RFC 4607; r100); none by default.
     pub ssm_range: Vec<Ipv4Net>,
-    /// The MAC that every frame is sent from; the provider port's where `None`.
+    /// The MAC that every frame is sent from, but on ports with [`SourceMac::Port`]; the provider port's where `None`.
     pub router_mac: Option<MacAddr>,
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use types::{AccessList, AccessRule, GroupAddr, Ipv4Net, MAX_LOCAL_GROUPS};
 
-use crate::model::{FastLeave, IgmpVersion, LeavePolicy, PortTimers, Sources};
+use crate::model::{FastLeave, IgmpVersion, LeavePolicy, PortTimers, SourceMac, Sources};
 use crate::problem::{At, Place, Problems};
 use crate::reader::{Section, Value};
 
@@ -27,6 +27,9 @@ pub(crate) const FAST_LEAVE: &[(&str, FastLeave)] =
     &[("off", FastLeave::Off), ("single", FastLeave::Single), ("tracked", FastLeave::Tracked)];
 pub(crate) const LEAVE: &[(&str, LeavePolicy)] =
     &[("always", LeavePolicy::Always), ("last-reporter", LeavePolicy::LastReporter)];
+
+pub(crate) const SOURCE_MAC: &[(&str, SourceMac)] =
+    &[("router", SourceMac::Router), ("port", SourceMac::Port)];
 
 /// A set of options: how each is read from its key, and how one set stands in for what another does not say.
 macro_rules! options {
@@ -92,6 +95,7 @@ options! {
         leave: LeavePolicy, "leave", |v, p| v.choice(LEAVE, p);
         link_down_hold: Duration, "link-down-hold", |v, p| v.duration(NONE_TO_LONG, MS, p);
         router_discovery: bool, "router-discovery", |v, p| v.boolean(p);
+        mac: SourceMac, "mac", |v, p| v.choice(SOURCE_MAC, p);
     }
 }
 

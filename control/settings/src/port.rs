@@ -91,6 +91,7 @@ impl RawPort {
             device,
             place: self.place,
             is_live: self.is_live,
+            mac: o.mac.as_ref().map(|at| at.value),
             address: self.address.map(|at| at.value),
             querier_address: self.querier_address.map(|at| at.value),
             timers: o.timers(),

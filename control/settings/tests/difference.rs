@@ -76,6 +76,7 @@ const CHANGES: &[(&str, Flags, &str)] = &[
     ("leave = \"last-reporter\"", POLICY, "leave is \"last-reporter\", was \"always\""),
     ("link-down-hold = \"0s\"", POLICY, "link-down-hold is \"0s\", was not set"),
     ("router-discovery = true", POLICY, "router-discovery is true, was false"),
+    ("mac = \"port\"", POLICY, "mac is \"port\", was not set"),
     ("mtu = 1400", DEVICE, "mtu is 1400, was not set"),
     ("rx-descriptors = 512", DEVICE, "rx-descriptors is 512, was 1024"),
     ("tx-descriptors = 512", DEVICE, "tx-descriptors is 512, was 1024"),

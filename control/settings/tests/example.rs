@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use settings::{Cores, Hugepages, LogLevel, Poll, PortTimers, Role, Settings, Sources, parse};
+use settings::{Cores, Hugepages, LogLevel, Poll, PortTimers, Role, Settings, SourceMac, Sources, parse};
 
 const EXAMPLE: &str = include_str!("../../../packaging/manifold.toml");
 
@@ -57,6 +57,7 @@ fn every_default_in_a_comment_is_the_default() {
     assert_eq!(shown.record.path.take().unwrap().to_str(), Some("/var/lib/manifold/record"));
     assert_eq!(shown.ports[1].querier_address.take().unwrap().to_string(), "10.1.0.1");
     for port in &mut shown.ports {
+        assert_eq!(port.mac.take(), Some(SourceMac::Router));
         assert_eq!(port.mtu.take(), Some(1500));
         assert_eq!(port.timers.last_member_query_count.take(), Some(2));
         assert_eq!(port.max_groups.take(), Some(65_536));

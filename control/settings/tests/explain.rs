@@ -56,6 +56,7 @@ fn each_value_comes_with_its_file_and_line() {
             "\"190s\"",
             "default: the group membership interval".to_owned(),
         ),
+        ("[[port]] # hall", "mac", "", "default: \"router\"; \"port\" on a macvlan".to_owned()),
         ("[[port]] # hall", "mtu", "", "default: the device's own".to_owned()),
         ("[[port]] # new", "name", "\"new\"", live(7)),
         ("[[port]] # new", "address", "\"10.2.0.1/24\"", live(9)),

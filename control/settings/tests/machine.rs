@@ -101,12 +101,12 @@ fn two_kernel_interfaces_fit_into_48_mb_without_hugepages() {
 fn the_pool_holds_what_rings_and_caches_can() {
     let pool = |before: &str, devices: &[&str]| pool_size(&with_devices(before, devices));
     let four = ["3b:00.0", "3b:00.1", "3b:00.2", "3b:00.3"];
-    // 4 x 2048 in rings, 832 with the worker, 512 to send: 9,536.
+    // 4 x 2048 in rings, 4 x 64 copies, 832 with the worker, 512 to send: 9,792.
     assert_eq!(pool("", &four), 10 * 1024 - 1);
     assert_eq!(pool("[eal]\nmax-ports = 8\n", &four), 18 * 1024 - 1);
-    // Every worker has a queue of its own on each port: 16,384 + 1,664 + 512.
+    // Every worker has a queue of its own on each port: 16,384 + 512 + 1,664 + 512.
     assert_eq!(pool("[worker]\ncores = [1, 2]\n", &four), 19 * 1024 - 1);
-    // 4 x 4,096 with the fill rings.
+    // 4 x 4,096 with the fill rings: 17,984.
     assert_eq!(
         pool(
             "",

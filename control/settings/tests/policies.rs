@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use settings::{FastLeave, IgmpVersion, LeavePolicy, Settings, Sources, parse};
+use settings::{FastLeave, IgmpVersion, LeavePolicy, Settings, SourceMac, Sources, parse};
 
 /// A provider's port "wan" with `wan` in line 6 and on, and client port "hall" with `hall` after it, in line 10 where
 /// `wan` is one line.
@@ -29,6 +29,22 @@ fn warned(text: &str, messages: &[&str]) -> Settings {
 #[track_caller]
 fn hall(keys: &str) -> settings::PortSettings {
     warned(&text("", "", keys), &[]).port("hall").unwrap().1.clone()
+}
+
+#[test]
+fn a_port_sends_from_the_routers_mac_or_its_own() {
+    assert_eq!(hall("").mac, None, "as its device needs");
+    assert_eq!(hall("mac = \"router\"").mac, Some(SourceMac::Router));
+    assert_eq!(hall("mac = \"port\"").mac, Some(SourceMac::Port));
+    let all = warned(
+        "[proxy]\nupstream = \"wan\"\n[defaults]\nmac = \"port\"\n[[port]]\nname = \"wan\"\ndevice = \"e0\"\n",
+        &[],
+    );
+    assert_eq!(all.ports[0].mac, Some(SourceMac::Port), "either role has one");
+    refused(
+        &text("", "", "mac = \"02:00:00:00:00:01\""),
+        &["m.toml:10:7: `mac` is \"02:00:00:00:00:01\"; it takes \"router\" or \"port\""],
+    );
 }
 
 #[test]

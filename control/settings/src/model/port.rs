@@ -19,6 +19,8 @@ pub struct PortSettings {
     pub place: Place,
     /// Only the live layer has it: it was added while Manifold ran.
     pub is_live: bool,
+    /// Which MAC it sends from; where `None` the router's, and a macvlan's own on a macvlan, which has no other.
+    pub mac: Option<SourceMac>,
     /// Its own address and network.
     pub address: Option<Ipv4Net>,
     /// Source of its queries where that is not `address` (r19).
@@ -79,6 +81,15 @@ impl PortSettings {
             Device::Vdev(vdev) => vdev.name().to_owned(),
         }
     }
+}
+
+/// `mac`: which source MAC a port's frames have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SourceMac {
+    /// `"router"`: the one of the whole router, so that a frame is the same on every port.
+    Router,
+    /// `"port"`: the device's own, on a copy of each frame: a VF under a spoof check, a hypervisor's port.
+    Port,
 }
 
 /// Whether multicast from a client port is forwarded (RFC 4605, sections 3.2 and 4.2; r75).
