@@ -56,50 +56,52 @@ pub enum ClientError {
     Io(io::Error),
 }
 
-impl fmt::Display for ClientError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoSocket(path) => write!(
-                f,
-                "no socket at {}; is Manifold running? Start it with `systemctl start manifold`, or name its socket \
-                 with --socket",
-                path.display()
+impl ClientError {
+    /// The same as a reply, for programs: the proxy's own, or one in its form.
+    pub fn to_reply(&self) -> ErrorReply {
+        let (message, cure) = match self {
+            Self::NoSocket(path) => (
+                format!("no socket at {}", path.display()),
+                "is Manifold running? Start it with `systemctl start manifold`, or name its socket with --socket",
             ),
             Self::NotASocket(path) => {
-                write!(f, "{} is not a socket; name Manifold's with --socket", path.display())
+                (format!("{} is not a socket", path.display()), "name Manifold's with --socket")
             }
-            Self::PathTooLong(path) => {
-                write!(f, "{} is too long for a socket; a path of at most 107 bytes is none", path.display())
-            }
-            Self::Stale(path) => write!(
-                f,
-                "nobody listens at {}, which a process that died has left; start Manifold anew with `systemctl \
-                 restart manifold`",
-                path.display()
+            Self::PathTooLong(path) => (
+                format!("{} is too long for a socket", path.display()),
+                "give it a path of at most 107 bytes",
             ),
-            Self::Permission(path) => write!(
-                f,
-                "this user may not connect to {}; run as root, or join the group that `group` in [socket] of \
-                 Manifold's settings names",
-                path.display()
+            Self::Stale(path) => (
+                format!("nobody listens at {}, which a process that died has left", path.display()),
+                "start Manifold anew with `systemctl restart manifold`",
             ),
-            Self::TimedOut(timeout) => write!(
-                f,
-                "no answer within {} s; the proxy hangs or is stopped: look at `systemctl status manifold`",
-                timeout.as_secs_f64()
+            Self::Permission(path) => (
+                format!("this user may not connect to {}", path.display()),
+                "run as root, or join the group that `group` in [socket] of Manifold's settings names",
             ),
-            Self::Closed => f.write_str(
-                "Manifold closed the connection before it answered; it is stopping, or serves too many: try again",
+            Self::TimedOut(timeout) => (
+                format!("no answer within {} s", timeout.as_secs_f64()),
+                "the proxy hangs or is stopped: look at `systemctl status manifold`",
+            ),
+            Self::Closed => (
+                "Manifold closed the connection before it answered".to_owned(),
+                "it is stopping, or serves too many: try again",
             ),
             Self::BadReply(why) => {
-                write!(f, "what came is no reply ({why}); are Manifold and this program of one version?")
+                (format!("what came is no reply ({why})"), "are Manifold and this program of one version?")
             }
-            Self::Refused(error) => {
-                write!(f, "{}; {}", error.message, error.cure)?;
-                error.details.iter().try_for_each(|detail| write!(f, "\n{detail}"))
-            }
-            Self::Io(error) => write!(f, "{error}; try again, and look at `systemctl status manifold`"),
-        }
+            Self::Refused(error) => return error.clone(),
+            Self::Io(error) => (error.to_string(), "try again, and look at `systemctl status manifold`"),
+        };
+        ErrorReply::new(message, cure)
+    }
+}
+
+impl fmt::Display for ClientError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ErrorReply { message, cure, details } = self.to_reply();
+        write!(f, "{message}; {cure}")?;
+        details.iter().try_for_each(|detail| write!(f, "\n{detail}"))
     }
 }
 

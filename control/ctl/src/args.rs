@@ -14,7 +14,8 @@ pub(crate) struct Args {
     /// Manifold's socket, as its settings name it
     #[arg(long, global = true, value_name = "PATH", default_value = api::DEFAULT_SOCKET)]
     pub(crate) socket: PathBuf,
-    /// One line of JSON instead of a table
+    /// One line of JSON on standard output instead of text, for errors too: {"error":{"message":...,"cure":...}}, with
+    /// "details" where there are more. Only a wrong command line is told as text, on standard error
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// When to use colour; `auto`: on a terminal, unless NO_COLOR is set

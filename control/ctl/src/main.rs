@@ -13,7 +13,7 @@ mod units;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
 
-use api::{CHANGE_TIMEOUT, Client, ClientError, DEFAULT_TIMEOUT};
+use api::{CHANGE_TIMEOUT, Client, ClientError, DEFAULT_TIMEOUT, Reply};
 use clap::Parser;
 use serde::Serialize;
 
@@ -23,13 +23,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let text = match run(&args) {
         Ok(text) => text,
-        Err(error) => {
-            let text = error.to_string();
-            let lines: Vec<_> = text.lines().map(table::printable).collect();
-            // Standard error may be closed; there is nobody left to tell then.
-            let _ = writeln!(io::stderr(), "manifoldctl: {}", lines.join("\n"));
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return refused(&error, args.json),
     };
     match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
         Ok(()) => ExitCode::SUCCESS,
@@ -40,6 +34,19 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Tells of an error: a program, where it reads answers; people, where errors go.
+fn refused(error: &ClientError, as_json: bool) -> ExitCode {
+    // What is told to may be closed; there is nobody left to tell then.
+    if as_json {
+        let _ = io::stdout().write_all(Reply::Error(error.to_reply()).to_line().as_bytes());
+    } else {
+        let text = error.to_string();
+        let lines: Vec<_> = text.lines().map(table::printable).collect();
+        let _ = writeln!(io::stderr(), "manifoldctl: {}", lines.join("\n"));
+    }
+    ExitCode::FAILURE
 }
 
 /// Asks, and puts the answer into the text to print.

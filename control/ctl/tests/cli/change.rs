@@ -90,6 +90,30 @@ fn a_refusal_is_exit_1_with_every_problem_and_nothing_on_standard_output() {
 }
 
 #[test]
+fn a_program_gets_refusals_as_json_with_the_same_exit_status() {
+    let (_dir, socket) = server(|_| {
+        let error = ErrorReply::new("nothing was changed", "correct what is named");
+        Reply::Error(ErrorReply { details: vec!["port \"a\": b\u{7}".to_owned()], ..error })
+    });
+    let refused = |socket: &Path, args: &[&str]| {
+        let output = ctl(socket, args).output().unwrap();
+        assert_eq!((output.status.code(), output.stderr), (Some(1), vec![]), "{args:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let json = r#"{"error":{"message":"nothing was changed","cure":"correct what is named","details":["port \"a\": b\u0007"]}}"#;
+    for args in
+        [&["--json", "reload"][..], &["show", "groups", "--json"], &["explain", "239.2.2.2", "--json"]]
+    {
+        assert_eq!(refused(&socket, args), json.to_owned() + "\n", "{args:?}");
+    }
+    // Where nobody answers, too.
+    let nobody = refused(Path::new("/nowhere"), &["show", "status", "--json"]);
+    let Reply::Error(error) = Reply::parse(nobody.as_bytes()).unwrap() else { panic!("{nobody}") };
+    assert_eq!(error.message, "no socket at /nowhere");
+    assert!(error.cure.contains("--socket"), "{}", error.cure);
+}
+
+#[test]
 fn what_is_no_change_is_exit_2_and_asks_nobody() {
     for args in [
         &["set"][..],

@@ -248,7 +248,7 @@ fn no_answer_is_exit_1_with_the_cure() {
     );
 
     let (_dir, socket) = server(|_| Reply::Error(ErrorReply::new("it is\x1b[2J too early", "ask later")));
-    let output = ctl(&socket, &["show", "status", "--json"]).output().unwrap();
+    let output = ctl(&socket, &["show", "status"]).output().unwrap();
     assert_eq!((output.status.code(), output.stdout), (Some(1), vec![]));
     assert_eq!(
         String::from_utf8(output.stderr).unwrap(),
