@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::server::Answer;
 use crate::show;
-use crate::waker::{Sleeper, Waker};
+use crate::waker::{Rest, Sleeper, Waker};
 
 /// Punted frames taken from one port before the next port has its turn.
 const FRAMES_A_TURN: usize = 64;
@@ -216,6 +216,10 @@ pub(crate) struct Control {
     pub(crate) inputs: Inputs,
     sleeper: Sleeper,
     clock: Clock,
+    /// The last turn took a frame or an input.
+    worked: bool,
+    /// It took as many frames of one port as a turn may.
+    cut: bool,
     /// Who waits until what was configured is in force.
     pub(crate) configured: Vec<Sender<()>>,
 }
@@ -227,7 +231,8 @@ impl Control {
         let ended = Arc::new(AtomicBool::new(false));
         let inputs = Inputs { queue, ended: Arc::clone(&ended) };
         let outlet = Injector(inject);
-        let control = Self { agent, punted, outlet, inputs, sleeper, clock, configured: Vec::new() };
+        let (worked, cut, configured) = (false, false, Vec::new());
+        let control = Self { agent, punted, outlet, inputs, sleeper, clock, worked, cut, configured };
         (ControlHandle { inputs: sender, ended, waker }, control)
     }
 
@@ -239,7 +244,8 @@ impl Control {
 
     fn run(mut self) -> Agent {
         while let ControlFlow::Continue(deadline) = self.turn() {
-            self.sleep_until(deadline);
+            let rest = self.rest(deadline);
+            self.sleeper.rest(rest, || self.has_work());
         }
         self.leave();
         self.agent
@@ -249,9 +255,12 @@ impl Control {
     /// when it is time to end.
     pub(crate) fn turn(&mut self) -> ControlFlow<(), Option<Time>> {
         let now = self.clock.now();
+        (self.worked, self.cut) = (false, false);
         self.take_frames(now);
         for _ in 0..INPUTS_A_TURN {
-            match self.inputs.queue.try_recv() {
+            let input = self.inputs.queue.try_recv();
+            self.worked |= input.is_ok();
+            match input {
                 Ok(Input::Request(request, reply)) => {
                     // Whoever asked may have given up; that is no concern of ours.
                     let _ = reply.try_send(self.agent.handle_request(now, request));
@@ -281,28 +290,33 @@ impl Control {
         if self.agent.has_output() {
             return;
         }
-        self.punted.retain_mut(|ring| {
+        let Self { punted, agent, worked, cut, .. } = self;
+        punted.retain_mut(|ring| {
             // Asked first: what came before the end is taken.
             let has_ended = ring.has_ended();
             for _ in 0..FRAMES_A_TURN {
-                if ring.recv(|port, frame| self.agent.handle_frame(now, port, frame)).is_none() {
+                if ring.recv(|port, frame| agent.handle_frame(now, port, frame)).is_none() {
                     return !has_ended;
                 }
+                *worked = true;
             }
+            *cut = true;
             true
         });
     }
 
-    fn sleep_until(&self, deadline: Option<Time>) {
-        let behind = self.agent.has_output();
-        let timeout = if behind {
-            Some(OUTLET_PAUSE)
-        } else {
-            deadline.map(|at| at.saturating_since(self.clock.now()))
-        };
-        self.sleeper.sleep(timeout, || {
-            !self.inputs.is_empty() || !behind && self.punted.iter().any(|ring| !ring.is_empty())
-        });
+    /// What to do until the next turn.
+    pub(crate) fn rest(&self, deadline: Option<Time>) -> Rest {
+        if self.agent.has_output() {
+            return Rest::Sleep(Some(OUTLET_PAUSE));
+        }
+        let until_due = deadline.map(|at| at.saturating_since(self.clock.now()));
+        Rest::after(self.worked, self.cut, until_due)
+    }
+
+    /// Whether something waits that a turn would take.
+    fn has_work(&self) -> bool {
+        !self.inputs.is_empty() || !self.agent.has_output() && self.punted.iter().any(|ring| !ring.is_empty())
     }
 
     fn leave(&mut self) {

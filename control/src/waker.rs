@@ -1,4 +1,5 @@
-//! Wakes the control thread, at the price of a system call only while it sleeps.
+//! Wakes the control thread, at the price of a system call only while it sleeps, and not again for every frame of a
+//! stream: who has just worked naps first, and whoever brings work meanwhile pays nothing.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -12,6 +13,32 @@ use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 struct Shared {
     fd: OwnedFd,
     asleep: AtomicBool,
+}
+
+/// How long a nap lasts. The kernel adds its timer slack, 50 us, so that a stream of frames has the thread wake about
+/// every 100 us, and a join in the midst of one waits no longer than that.
+pub(crate) const NAP: Duration = Duration::from_micros(50);
+
+/// What to do between two turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rest {
+    /// Go on at once.
+    None,
+    /// Pause, and wake by oneself: nobody is told of it.
+    Nap(Duration),
+    /// Sleep until woken, or for so long.
+    Sleep(Option<Duration>),
+}
+
+impl Rest {
+    /// After a turn that did some work, or none; `more`: and could not end it; `until_due`: to the next deadline.
+    pub(crate) fn after(worked: bool, more: bool, until_due: Option<Duration>) -> Self {
+        match (worked, more) {
+            (_, true) => Self::None,
+            (true, false) => Self::Nap(until_due.map_or(NAP, |due| due.min(NAP))),
+            (false, false) => Self::Sleep(until_due),
+        }
+    }
 }
 
 /// For whoever gives the control thread work: workers, the socket, the main thread.
@@ -53,6 +80,15 @@ impl Waker {
 }
 
 impl Sleeper {
+    /// Takes the rest that is due; `has_work` is looked at once wakers know of a sleep.
+    pub(crate) fn rest(&self, rest: Rest, has_work: impl FnOnce() -> bool) {
+        match rest {
+            Rest::None => {}
+            Rest::Nap(pause) => std::thread::sleep(pause),
+            Rest::Sleep(timeout) => self.sleep(timeout, has_work),
+        }
+    }
+
     /// Sleeps until woken or for `timeout` (`None`: for good), unless `has_work` says there is some.
     pub fn sleep(&self, timeout: Option<Duration>, has_work: impl FnOnce() -> bool) {
         self.0.asleep.store(true, Ordering::Relaxed);
@@ -74,6 +110,60 @@ impl Sleeper {
 mod tests {
     use super::*;
     use std::sync::atomic::AtomicU64;
+
+    #[test]
+    fn whoever_worked_naps_before_it_sleeps_and_nobody_is_late_for_a_deadline() {
+        let (short, long) = (Duration::from_micros(7), Duration::from_secs(9));
+        for (worked, more, until_due, rest) in [
+            (true, true, Some(long), Rest::None),
+            (false, true, None, Rest::None),
+            (true, false, None, Rest::Nap(NAP)),
+            (true, false, Some(long), Rest::Nap(NAP)),
+            (true, false, Some(short), Rest::Nap(short)),
+            (true, false, Some(Duration::ZERO), Rest::Nap(Duration::ZERO)),
+            (false, false, Some(short), Rest::Sleep(Some(short))),
+            (false, false, None, Rest::Sleep(None)),
+        ] {
+            assert_eq!(Rest::after(worked, more, until_due), rest, "{worked} {more} {until_due:?}");
+        }
+    }
+
+    /// Plays a stream of frames in virtual time, one every `gap`; how often a waker had to write.
+    fn writes(frames: u32, gap: Duration) -> u32 {
+        let (waker, sleeper) = waker().unwrap();
+        let signalled = || rustix::io::read(&sleeper.0.fd, &mut [0u8; 8]).is_ok();
+        let (mut now, mut waiting, mut writes) = (Duration::ZERO, 0, 0);
+        // The thread looks next at that time; it sleeps for good where there is none.
+        let mut next = None;
+        sleeper.0.asleep.store(true, Ordering::Relaxed);
+        for n in 0..frames {
+            let arrival = gap * n;
+            while let Some(at) = next.filter(|at| *at <= arrival) {
+                now = at;
+                next = match Rest::after(std::mem::take(&mut waiting) > 0, false, None) {
+                    Rest::None => Some(now),
+                    Rest::Nap(pause) => Some(now + pause),
+                    Rest::Sleep(_) => {
+                        sleeper.0.asleep.store(true, Ordering::Relaxed);
+                        None
+                    }
+                };
+            }
+            (now, waiting) = (now.max(arrival), waiting + 1);
+            waker.wake();
+            if signalled() {
+                writes += 1;
+                next = Some(now);
+            }
+        }
+        writes
+    }
+
+    #[test]
+    fn a_stream_wakes_once_and_frames_far_apart_each_wake_at_once() {
+        assert_eq!(writes(100_000, Duration::from_micros(10)), 1);
+        assert_eq!(writes(1_000, Duration::from_millis(1)), 1_000);
+    }
 
     #[test]
     fn no_work_is_slept_over() {

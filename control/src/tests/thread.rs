@@ -1,6 +1,7 @@
 //! The control thread on real rings. No test waits for a time: each waits for what must come.
 
 use std::collections::HashSet;
+use std::ops::ControlFlow;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use types::Time;
 use super::bench::{A, B, Plan, WAN, answers, join, nth_group, port, words};
 use crate::record::hex;
 use crate::thread::Control;
+use crate::waker::{NAP, Rest};
 use crate::{
     Agent, Clock, Configuration, ControlError, ControlHandle, ControlParts, Recorder, Waker, read_record,
     replay_record, spawn, waker,
@@ -381,6 +383,30 @@ fn f34_a_flood_that_never_ends_delays_no_join_elsewhere_by_a_turn() {
         while ends.injected.recv(|_, _| ()).is_some() {}
         assert!(control.agent.table.members(nth_group(1000 + n)).contains(port(B)), "join {n}");
     }
+}
+
+#[test]
+fn a_thread_that_took_something_naps_before_it_lets_itself_be_woken() {
+    let (parts, mut ends) = parts(|now| Plan::new().without_neighbours().agent(now), 4096);
+    let (mut flood, punted) = frame_ring(1024);
+    let (handle, mut control) = Control::new(parts);
+    let mut turn = || {
+        let ControlFlow::Continue(deadline) = control.turn() else { panic!("nobody ended it") };
+        control.rest(deadline)
+    };
+    assert!(matches!(turn(), Rest::Sleep(Some(_))), "nothing came");
+    ends.punt(A, &join(A, nth_group(0))).unwrap();
+    assert!(matches!(turn(), Rest::Nap(pause) if pause <= NAP), "a frame");
+    assert!(matches!(turn(), Rest::Sleep(_)), "and no other");
+    handle.link(port(B), false).unwrap();
+    assert!(matches!(turn(), Rest::Nap(_)), "an input");
+    handle.add_ring(punted).unwrap();
+    while flood.send(port(A), &join(A, nth_group(1))).is_ok() {}
+    assert!(matches!(turn(), Rest::Nap(_)), "the new ring is read from the next turn on");
+    for _ in 0..1024 / 64 {
+        assert_eq!(turn(), Rest::None, "more waits than one turn takes");
+    }
+    assert!(matches!(turn(), Rest::Sleep(_)));
 }
 
 #[test]
