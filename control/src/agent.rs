@@ -1,7 +1,7 @@
 //! All protocol state, and what follows from a change of it: the group table, the masks, frames to send.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::{MbufView, Reply, Request};
@@ -14,7 +14,7 @@ use crate::configuration::{Configuration, PortInfo};
 use crate::events::EventPace;
 use crate::explain::Samples;
 use crate::neighbours::Neighbours;
-use crate::record::{Begin, Entry, Recorder, VERSION};
+use crate::record::{Begin, Entry, RecordState, Recorder, VERSION};
 use crate::show;
 
 /// Timers fired in one turn, so that frames and requests get theirs.
@@ -110,9 +110,13 @@ pub struct Agent {
     /// Ports that are gone and that the last of what is said there still goes out of: the provider's Leaves (r70), the
     /// end of router advertisements (r102).
     pub(crate) leaving: PortSet,
+    /// The names of ports that are gone, by their places: what is still told of them.
+    pub(crate) former: BTreeMap<PortIndex, String>,
     router_mac: MacAddr,
     seed: u64,
     recorder: Option<Recorder>,
+    /// How it stands with the record, if one was begun.
+    pub(crate) record_state: Option<RecordState>,
     /// It has been told to end.
     stopped: bool,
     /// An action taken from the proxy that the outlet had no room for.
@@ -147,9 +151,11 @@ impl Agent {
             event_pace: EventPace::default(),
             masks_due: false,
             leaving: PortSet::EMPTY,
+            former: BTreeMap::new(),
             router_mac,
             seed,
             recorder: None,
+            record_state: None,
             stopped: false,
             waiting: None,
         };
@@ -161,6 +167,7 @@ impl Agent {
     /// record has no other beginning.
     #[must_use]
     pub fn recorded(mut self, recorder: Recorder) -> Self {
+        self.record_state = Some(recorder.state());
         self.recorder = Some(recorder);
         self.record(|agent| {
             Entry::Begin(Begin {
@@ -284,9 +291,10 @@ impl Agent {
         self.configuration.ports.iter().find(|p| p.index == port)
     }
 
-    /// The port's name, for logs.
+    /// The port's name, for logs, also when it is gone.
     pub(crate) fn name(&self, port: PortIndex) -> &str {
-        self.port(port).map_or("?", |p| &p.name)
+        let former = || self.former.get(&port).map_or("?", String::as_str);
+        self.port(port).map_or_else(former, |p| &p.name)
     }
 
     /// Whether data is forwarded at all.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use api::{
     CountersReply, ErrorReply, GroupView, GroupsReply, HeldBack, LinkState, MemberState, MemberView,
-    PortCounters, PortView, PortsReply, QuerierRole, QuerierView, QueryView, Reply, Request, StatusReply,
-    UpstreamView, seconds,
+    PortCounters, PortView, PortsReply, QuerierRole, QuerierView, QueryView, RecordView, Reply, Request,
+    StatusReply, UpstreamView, seconds,
 };
 use forwarding::PortCountersSnapshot;
 use igmp::{PortRole, ReceivedType, SentType, Verdict, Version};
@@ -210,6 +210,10 @@ fn status(agent: &Agent, now: Time) -> StatusReply {
         workers: agent.counters.len() as u64,
         hugepages: process.hugepages,
         mbufs: (process.mbufs)(),
+        record: agent
+            .record_state
+            .as_ref()
+            .map(|record| RecordView { path: record.path.clone(), ended: record.ended().map(str::to_owned) }),
         warnings: agent.configuration.warnings.iter().cloned().chain(table_warning(agent)).collect(),
     }
 }

@@ -370,8 +370,20 @@ pub struct StatusReply {
     pub hugepages: bool,
     /// DPDK's buffers.
     pub mbufs: MbufView,
+    /// The record; `null` where the settings ask for none.
+    #[serde(default)]
+    pub record: Option<RecordView>,
     /// Doubts about the settings, one line each.
     pub warnings: Vec<String>,
+}
+
+/// The record of what the control thread is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordView {
+    /// Its file.
+    pub path: String,
+    /// Why nothing more is recorded, with the cure; `null` while it goes on.
+    pub ended: Option<String>,
 }
 
 /// The buffer pool.

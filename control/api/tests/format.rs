@@ -7,7 +7,7 @@ use std::time::Duration;
 use api::{
     ChangedReply, Check, CountersReply, ErrorReply, ExplainReply, GroupView, GroupsReply, HeldBack,
     LinkState, MbufView, MemberState, MemberView, PortCounters, PortRole, PortView, PortsReply, QuerierRole,
-    QuerierView, QueryView, Reply, StatusReply, Topic, UpstreamView, seconds,
+    QuerierView, QueryView, RecordView, Reply, StatusReply, Topic, UpstreamView, seconds,
 };
 
 /// Asserts the line, and that it reads back.
@@ -139,6 +139,7 @@ fn status() {
         workers: 1,
         hugepages: false,
         mbufs: MbufView { size: 8191, in_use: 96 },
+        record: Some(RecordView { path: "/r".to_owned(), ended: Some("why".to_owned()) }),
         warnings: vec!["w".to_owned()],
     };
     written(
@@ -146,7 +147,7 @@ fn status() {
         &[
             "{\"status\":{\"version\":\"0.1.0\",\"instance\":\"main\",\"pid\":7,\"uptime_s\":1.5,\"enabled\":true,",
             "\"upstream\":\"wan\",\"ports\":3,\"groups\":2,\"max_groups\":16384,\"workers\":1,\"hugepages\":false,",
-            "\"mbufs\":{\"size\":8191,\"in_use\":96},\"warnings\":[\"w\"]}}",
+            "\"mbufs\":{\"size\":8191,\"in_use\":96},\"record\":{\"path\":\"/r\",\"ended\":\"why\"},\"warnings\":[\"w\"]}}",
         ],
     );
 }

@@ -242,6 +242,13 @@ pub(crate) fn status(reply: &StatusReply, color: bool) -> String {
     for (name, value) in rows {
         table.push([name.into(), value]);
     }
+    if let Some(record) = &reply.record {
+        let (text, tone) = match &record.ended {
+            None => (record.path.clone(), Tone::Plain),
+            Some(why) => (format!("{} HAS STOPPED: {why}", record.path), Tone::Bad),
+        };
+        table.push(["record".into(), Cell::toned(text, tone)]);
+    }
     for warning in &reply.warnings {
         table.push([Cell::toned("warning", Tone::Attention), warning.as_str().into()]);
     }

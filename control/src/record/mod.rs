@@ -15,6 +15,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::thread::{Builder, JoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
@@ -33,10 +34,33 @@ const QUEUED: usize = 16_384;
 /// Where a record ends, in bytes: two million reports, and room on the disk for what else it is there for.
 const LIMIT: u64 = 1 << 30;
 
+/// How it stands with a record, for `show status`.
+#[derive(Debug, Clone)]
+pub(crate) struct RecordState {
+    /// The file's name.
+    pub(crate) path: String,
+    /// Why it ended before the process did; nothing while it goes on.
+    ended: Arc<OnceLock<String>>,
+}
+
+impl RecordState {
+    /// Why nothing more is recorded.
+    pub(crate) fn ended(&self) -> Option<&str> {
+        self.ended.get().map(String::as_str)
+    }
+
+    /// Nothing more is: for good. The first reason stays.
+    fn end(&self, why: String) {
+        tracing::warn!(record = self.path, "the record ends here: {why}");
+        let _ = self.ended.set(why);
+    }
+}
+
 /// Writes the record. The file is complete when this is dropped.
 pub struct Recorder {
     /// `None` when nothing more is to be written.
     to: Option<Sender<Entry>>,
+    state: RecordState,
     /// Entries left out since the last one that was not.
     lost: u64,
     /// Something has been left out before.
@@ -69,15 +93,24 @@ impl Recorder {
 
     pub(crate) fn to(file: File, name: String, queued: usize, limit: u64) -> io::Result<Self> {
         let (to, from) = bounded(queued);
+        let state = RecordState { path: name, ended: Arc::default() };
+        let told = state.clone();
         let writer =
             Builder::new().name("record".to_owned()).spawn(move || match write(&from, file, limit) {
                 Ok(End::Closed) => {}
-                Ok(End::Full) => tracing::warn!(record = name, limit, "the record is full; it ends here"),
-                Err(error) => {
-                    tracing::warn!(record = name, %error, "the record cannot be written; it ends here")
+                Ok(End::Full) => {
+                    told.end(format!("it has its {} MiB; a restart begins another", limit >> 20))
                 }
+                Err(error) => told.end(format!(
+                    "it cannot be written: {error}; make room, or check its folder and disk, and restart"
+                )),
             })?;
-        Ok(Self { to: Some(to), lost: 0, is_gapped: false, writer: Some(writer) })
+        Ok(Self { to: Some(to), state, lost: 0, is_gapped: false, writer: Some(writer) })
+    }
+
+    /// How it stands with it, from now on.
+    pub(crate) fn state(&self) -> RecordState {
+        self.state.clone()
     }
 
     /// Has an entry written, if there is room for it. Does not wait.

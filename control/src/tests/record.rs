@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use api::{Reply, Request};
 use igmp::wire::Outgoing;
 use settings::Sources;
 use tempfile::TempDir;
@@ -282,4 +283,21 @@ fn a_gap_is_told_by_the_replay() {
     let result = replayed(&path).1.unwrap();
     assert_eq!(result.lost, 5);
     assert!(result.to_string().contains("5 are missing"), "{result}");
+}
+
+/// Where writing fails: of whatever kind the file system is, this device is always full.
+#[test]
+fn a_record_that_cannot_be_written_is_told_by_the_status() {
+    let file = OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let recorder = Recorder::to(file, "/var/r".to_owned(), 16, u64::MAX).unwrap();
+    let state = recorder.state();
+    let mut agent = Plan::new().agent(START).recorded(recorder);
+    while state.ended().is_none() {
+        std::thread::yield_now();
+    }
+    let Reply::Status(status) = agent.handle_request(START, Request::ShowStatus) else { panic!("no status") };
+    let record = status.record.unwrap();
+    assert_eq!(record.path, "/var/r");
+    let why = record.ended.unwrap();
+    assert!(why.contains("No space left") && why.contains("restart"), "{why}");
 }

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 
 use api::{
     CountersReply, ErrorReply, GroupView, GroupsReply, HeldBack, LinkState, MbufView, MemberState,
-    MemberView, PortCounters, PortRole, PortView, PortsReply, QuerierRole, QuerierView, QueryView, Reply,
-    Request, StatusReply, UpstreamView,
+    MemberView, PortCounters, PortRole, PortView, PortsReply, QuerierRole, QuerierView, QueryView,
+    RecordView, Reply, Request, StatusReply, UpstreamView,
 };
 use tempfile::TempDir;
 
@@ -136,6 +136,7 @@ fn status() -> StatusReply {
         workers: 1,
         hugepages: false,
         mbufs: MbufView { size: 8191, in_use: 96 },
+        record: Some(RecordView { path: "/var/r".to_owned(), ended: None }),
         warnings: vec!["manifold.toml:9:1: client port \"hall-b\" has no address".to_owned()],
     }
 }
@@ -285,4 +286,14 @@ fn a_full_disk_is_an_error() {
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.starts_with("manifoldctl: cannot write: No space left"), "{stderr}");
+}
+
+#[test]
+fn a_record_that_stopped_is_told_with_the_reason() {
+    let record =
+        RecordView { path: "/var/r".to_owned(), ended: Some("the disk is full; make room".to_owned()) };
+    let (_dir, socket) =
+        server(move |_| Reply::Status(StatusReply { record: Some(record.clone()), ..status() }));
+    let text = shown(&socket, &["show", "status"]);
+    assert!(text.contains("/var/r HAS STOPPED: the disk is full; make room"), "{text}");
 }
