@@ -105,6 +105,12 @@ impl Agent {
                 self.leaving = self.leaving.with(gone.index);
             }
             self.proxy.remove_port(now, gone.index);
+            self.former.insert(gone.index, gone.name.clone());
+        }
+        for new in &self.configuration.ports {
+            if !before.ports.iter().any(|old| old.is_same(new)) {
+                self.proxy.forget_counters(new.index);
+            }
         }
         let Configuration { local_groups, ssm_range, .. } = &self.configuration;
         if (local_groups, ssm_range) != (&before.local_groups, &before.ssm_range) {

@@ -32,7 +32,7 @@ counted! {
     }
 }
 
-/// What one port received and sent, since the proxy was made. The verdicts add up to the frames handed in.
+/// What one port received and sent, since the proxy was made or the place became its own. The verdicts add up to the frames handed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IgmpCounters {
     received: [u64; ReceivedType::COUNT],

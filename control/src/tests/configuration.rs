@@ -359,3 +359,28 @@ fn r75_a_source_that_depends_on_the_election_is_none_where_it_is_lost() {
     bench.configure(|c| c.ports[A].sources = Sources::Yes);
     assert_eq!(bench.data(A, other), ports([WAN]));
 }
+
+/// What happened on a port that was removed is told by its name.
+#[test]
+fn a_port_that_is_gone_keeps_its_name_in_the_log() {
+    let mut bench = settled();
+    let name = bench.agent.name(port(A)).to_owned();
+    bench.configure(|c| c.ports.retain(|info| info.index != port(A)));
+    assert_eq!(bench.agent.name(port(A)), name);
+    bench.configure(|c| c.ports.push(info(A, "lobby", client_role(A))));
+    assert_eq!(bench.agent.name(port(A)), "lobby");
+}
+
+#[test]
+fn igmp_counters_of_a_place_that_another_port_gets_begin_at_zero() {
+    let mut bench = settled();
+    let taken = |bench: &Bench| bench.agent.proxy.counters(port(A)).frames();
+    let before = taken(&bench);
+    assert!(before > 0);
+    bench.configure(|c| client(&mut c.ports[A]).max_groups = 7);
+    assert_eq!(taken(&bench), before, "the same port goes on");
+    bench.configure(|c| c.ports[A].name = "lobby".to_owned());
+    assert_eq!(taken(&bench), 0);
+    bench.join(A, group("239.4.4.4"));
+    assert_eq!(taken(&bench), 1);
+}

@@ -261,6 +261,11 @@ impl Proxy {
         &self.counters[port.get()]
     }
 
+    /// The port's counters begin anew: its place is another's now.
+    pub fn forget_counters(&mut self, port: PortIndex) {
+        self.counters[port.get()] = IgmpCounters::ZERO;
+    }
+
     fn is_running(&self) -> bool {
         self.settings.enabled && !self.stopped
     }
