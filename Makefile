@@ -2,15 +2,27 @@
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 LOOM_TARGET := $(TARGET)/loom
+# Manifold on a DPDK of its own: where that is installed, where it is built, and how.
+DPDK := $(abspath $(TARGET))/dpdk
+FAST_TARGET := $(abspath $(TARGET))/fast
+ON_OWN_DPDK = PKG_CONFIG_PATH=$(DPDK)/lib/pkgconfig RUSTFLAGS="-Ctarget-cpu=native" CARGO_TARGET_DIR=$(FAST_TARGET)
 
 .DEFAULT_GOAL := build
-.PHONY: setup build demo test test-unit test-loom test-system test-long fuzz lint deny bench doc clean
+.PHONY: setup build dpdk fast demo test test-fast test-unit test-loom test-system test-long fuzz lint deny bench doc clean
 
 setup:
 	@dpdk-build/setup.sh
 
 build: setup
 	$(CARGO) build --release --workspace --bins
+
+# The distribution's DPDK, built for Manifold on this machine alone: once, some minutes.
+dpdk: setup
+	@dpdk-build/build-dpdk.sh --prefix $(DPDK)
+
+# target/fast/release/manifold: for one worker, and for this CPU.
+fast: dpdk
+	$(ON_OWN_DPDK) $(CARGO) build --release --workspace --bins
 
 demo: build
 	@$(TARGET)/release/story
@@ -32,6 +44,11 @@ test-long: build
 test-system: build
 	$(CARGO) test -p tests -- --test-threads=1
 
+# What the other DPDK could change: the bindings, the crate above them, whole processes.
+test-fast: fast
+	$(ON_OWN_DPDK) $(CARGO) test -p dpdk-sys -p dpdk -p dataplane
+	$(ON_OWN_DPDK) $(CARGO) test -p tests -- --test-threads=1
+
 # libFuzzer on each target for FUZZ_SECONDS (60); crashes in target/fuzz/crashes.
 fuzz:
 	.ci/fuzz
@@ -40,7 +57,7 @@ lint: setup
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --workspace --all-targets --features tests/long -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
-	shellcheck dpdk-build/setup.sh .ci/run .ci/deny .ci/fuzz
+	shellcheck dpdk-build/setup.sh dpdk-build/build-dpdk.sh .ci/run .ci/deny .ci/fuzz
 
 deny:
 	.ci/deny

@@ -1,9 +1,10 @@
 //! Binds the DPDK that pkg-config finds; `PKG_CONFIG_PATH` picks another than the distribution's.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::{env, panic, process};
 
-/// The libraries whose symbols the bindings and the shim use. Drivers are plugins that EAL loads by itself.
+/// The libraries whose symbols the bindings and the shim use. Shared, drivers are plugins that EAL loads by itself.
 const LIBRARIES: [&str; 5] = ["rte_ethdev", "rte_mbuf", "rte_mempool", "rte_ring", "rte_eal"];
 
 const FUNCTIONS: &str = "shim_.*\
@@ -54,9 +55,21 @@ fn find_dpdk() -> pkg_config::Library {
     }
 }
 
+/// What pkg-config says of it, word by word.
+fn ask_pkg_config(question: &[&str]) -> Vec<String> {
+    let pkg_config = env::var_os("PKG_CONFIG").unwrap_or_else(|| "pkg-config".into());
+    match Command::new(pkg_config).args(question).arg("libdpdk").output() {
+        Ok(output) if output.status.success() => {
+            String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect()
+        }
+        Ok(output) => fail(&String::from_utf8_lossy(&output.stderr)),
+        Err(e) => fail(&format!("pkg-config does not run: {e}")),
+    }
+}
+
 /// What the headers are read with: the configuration first, and the baseline CPU that DPDK needs (its
-/// x86 headers use SSE4.2 inlines).
-fn c_flags() -> Vec<&'static str> {
+/// x86 headers use SSE4.2 inlines). Which CPU it was built for, libclang may not know.
+fn clang_flags() -> Vec<&'static str> {
     let mut flags = vec!["-include", "rte_config.h"];
     if env::var("CARGO_CFG_TARGET_ARCH").as_deref() == Ok("x86_64") {
         flags.push("-march=corei7");
@@ -64,10 +77,63 @@ fn c_flags() -> Vec<&'static str> {
     flags
 }
 
-fn bind(include: &[String], out: &std::path::Path) {
+/// What the shim is compiled with: for the CPU that DPDK itself was built for.
+fn shim_flags() -> Vec<String> {
+    let mut flags = vec!["-include".to_owned(), "rte_config.h".to_owned()];
+    flags.extend(ask_pkg_config(&["--cflags"]).into_iter().filter(|flag| flag.starts_with("-m")));
+    flags
+}
+
+/// Links the shared libraries where there are any, else the archives: those whole, as drivers make themselves
+/// known by constructors that nobody calls. Never both: a driver in both is registered twice, and EAL panics.
+fn link(dpdk: &pkg_config::Library) {
+    for path in &dpdk.link_paths {
+        println!("cargo::rustc-link-search=native={}", path.display());
+    }
+    if !is_static(&dpdk.link_paths) {
+        for library in LIBRARIES {
+            println!("cargo::rustc-link-lib={library}");
+        }
+        return;
+    }
+    let compiler = cc::Build::new().get_compiler();
+    for word in ask_pkg_config(&["--static", "--libs"]) {
+        if let Some(archive) = word.strip_prefix("-l:lib").and_then(|name| name.strip_suffix(".a")) {
+            println!("cargo::rustc-link-lib=static:+whole-archive,-bundle={archive}");
+        } else if let Some(library) = word.strip_prefix("-l")
+            && !library.starts_with("rte_")
+            && has_shared(&compiler, library)
+        {
+            println!("cargo::rustc-link-lib={library}");
+        }
+    }
+}
+
+/// Whether this DPDK, of our own making perhaps, has archives alone. Behind its folder come those of other libraries,
+/// where the distribution's DPDK may be.
+fn is_static(folders: &[PathBuf]) -> bool {
+    let has = |folder: &Path, kind| folder.join(format!("librte_eal.{kind}")).exists();
+    folders.iter().find_map(|folder| match (has(folder, "so"), has(folder, "a")) {
+        (true, _) => Some(false),
+        (false, true) => Some(true),
+        (false, false) => None,
+    }) == Some(true)
+}
+
+/// Whether a library of the system is there in its shared form. `pkg-config --static` also names what only the
+/// archives of those libraries would need.
+fn has_shared(compiler: &cc::Tool, library: &str) -> bool {
+    let file = format!("-print-file-name=lib{library}.so");
+    compiler.to_command().arg(file).output().is_ok_and(|output| {
+        let path = String::from_utf8_lossy(&output.stdout);
+        Path::new(path.trim()).is_absolute()
+    })
+}
+
+fn bind(include: &[String], out: &Path) {
     let mut builder = bindgen::Builder::default()
         .header("shim/shim.h")
-        .clang_args(c_flags())
+        .clang_args(clang_flags())
         .clang_args(include)
         .allowlist_function(FUNCTIONS)
         .allowlist_type(TYPES)
@@ -103,6 +169,10 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
 
     let dpdk = find_dpdk();
+    // Built anew at the same place, it is another one.
+    for path in &dpdk.include_paths {
+        println!("cargo::rerun-if-changed={}", path.join("rte_build_config.h").display());
+    }
     // Debian keeps rte_config.h in a folder of its own, which `pkg-config` puts second.
     let include: Vec<String> = dpdk.include_paths.iter().map(|p| format!("-I{}", p.display())).collect();
 
@@ -110,7 +180,7 @@ fn main() {
 
     let mut shim = cc::Build::new();
     shim.file("shim/shim.c").std("gnu11").warnings(true).extra_warnings(true);
-    for flag in c_flags() {
+    for flag in shim_flags() {
         shim.flag(flag);
     }
     for path in &dpdk.include_paths {
@@ -120,11 +190,6 @@ fn main() {
     if let Err(e) = shim.try_compile("manifold_dpdk_shim") {
         fail(&format!("the shim of DPDK's inline functions did not compile: {e}"));
     }
-    for path in &dpdk.link_paths {
-        println!("cargo::rustc-link-search=native={}", path.display());
-    }
-    for library in LIBRARIES {
-        println!("cargo::rustc-link-lib={library}");
-    }
+    link(&dpdk);
     println!("cargo::metadata=version={}", dpdk.version);
 }

@@ -1,6 +1,8 @@
 #!/bin/sh
 # Installs what building, testing and showing Manifold needs from the distribution. Asks nothing, says nothing when all
 # is there. The Rust toolchain is the caller's own.
+#
+#   setup.sh [dpdk] [guard]     also what building DPDK, or counting instructions, needs
 set -eu
 
 packages="
@@ -9,6 +11,22 @@ libdpdk-dev dpdk dpdk-dev
 iproute2 nftables ethtool tcpdump iputils-ping procps util-linux
 shellcheck
 "
+for extra in "$@"; do
+	case $extra in
+	# Headers without which a driver would be left out come with libdpdk-dev, but for these.
+	dpdk) packages="$packages
+meson ninja-build python3-pyelftools dpkg-dev xz-utils
+libbpf-dev libelf-dev libibverbs-dev libnuma-dev libpcap-dev libxdp-dev
+" ;;
+	guard) packages="$packages
+valgrind
+" ;;
+	*)
+		echo "setup.sh: $extra is not known; there are: dpdk guard" >&2
+		exit 2
+		;;
+	esac
+done
 
 unknown() {
 	echo "setup.sh: $1" >&2
