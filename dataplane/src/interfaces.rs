@@ -1,7 +1,7 @@
 //! Kernel interfaces that are ports: looked at, taken under guard, given back. At the start all at once, later one
 //! by one as ports and interfaces come and go.
 
-use links::{Guard, InstanceLock, LinkInfo};
+use links::{Guard, InstanceLock, LinkError, LinkInfo};
 use settings::{PortSettings, Settings};
 
 use crate::failure::Failure;
@@ -84,7 +84,7 @@ pub(crate) fn inspect_all(settings: &Settings) -> Result<Vec<Looked>, Failure> {
         let taken = settings.ports.iter().zip(&found);
         let taken = taken
             .filter_map(|(port, looked)| Some((looked.as_ref().ok()?.as_ref()?.index, port.name.as_str())));
-        let looked = match inspect(port, taken) {
+        let looked = match inspect(port, &settings.ports, taken) {
             Ok(link) => Ok(link),
             Err(failure) => Err(only_live(port, failure)?),
         };
@@ -99,16 +99,17 @@ fn only_live(port: &PortSettings, failure: Failure) -> Result<Failure, Failure> 
 }
 
 /// Looks at the kernel interface of `port`, when its device is one; `taken` are those of other ports, to which
-/// an alternative name could lead. Changes nothing.
+/// an alternative name could lead, and `ports` have interfaces that are none to offer. Changes nothing.
 ///
 /// # Errors
 /// The interface is missing, of a kind not taken, or somebody's.
 pub(crate) fn inspect<'a>(
     port: &PortSettings,
+    ports: &[PortSettings],
     mut taken: impl Iterator<Item = (u32, &'a str)>,
 ) -> Result<Option<LinkInfo>, Failure> {
     let Some(name) = port.device.kernel_interface() else { return Ok(None) };
-    let link = links::inspect(name).map_err(|e| Failure::of_port(port, e))?;
+    let link = links::inspect(name).map_err(|e| Failure::of_port(port, free_only(e, ports)))?;
     links::usable(&link).map_err(|e| Failure::of_port(port, e))?;
     if let Some((_, first)) = taken.find(|(index, _)| *index == link.index) {
         let device = &port.device;
@@ -116,4 +117,30 @@ pub(crate) fn inspect<'a>(
         return Err(Failure::of_port(port, what));
     }
     Ok(Some(link))
+}
+
+/// The error, offering no interface that a port has, under whichever of its names.
+fn free_only(mut error: LinkError, ports: &[PortSettings]) -> LinkError {
+    if let LinkError::NotFound { could_serve, .. } = &mut error {
+        let devices: Vec<_> = ports.iter().filter_map(|port| port.device.kernel_interface()).collect();
+        let has = |device: &&str, name: &str| {
+            **device == *name || links::inspect(device).is_ok_and(|link| link.name == name)
+        };
+        could_serve.retain(|name| !devices.iter().any(|device| has(device, name)));
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interfaces_that_ports_have_are_not_offered() {
+        let text = "[[port]]\nname = \"a\"\ndevice = \"no-such-0\"\n[[port]]\nname = \"b\"\ndevice = \"no-such-2\"\n";
+        let ports = settings::parse(text, "test.toml").unwrap().ports;
+        let could_serve = ["no-such-0", "no-such-1", "no-such-2"].map(str::to_owned).to_vec();
+        let error = free_only(LinkError::NotFound { name: "x".to_owned(), could_serve }, &ports);
+        assert!(error.to_string().ends_with("these could serve: no-such-1"), "{error}");
+    }
 }

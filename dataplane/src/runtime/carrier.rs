@@ -157,7 +157,9 @@ impl Running {
         if matches!(links::inspect(name), Err(links::LinkError::NotFound { .. })) {
             return Ok(());
         }
-        let Some(mut link) = inspect(&settings, self.inventory.interfaces())? else { return Ok(()) };
+        let Some(mut link) = inspect(&settings, &self.settings.ports, self.inventory.interfaces())? else {
+            return Ok(());
+        };
         sends_from(self.devices.router_mac, Some(&link)).map_err(|what| Failure::of_port(&settings, what))?;
         self.interfaces.claim(&settings, &mut link)?;
         tracing::info!(port = settings.name, interface = link.name, "the interface is back");

@@ -52,7 +52,7 @@ impl Running {
     /// Reads the settings anew.
     pub(super) fn reload(&mut self) -> Reply {
         let done = settings::reload(&self.config).map_err(problems).and_then(|(settings, live)| {
-            let mut changed = self.apply(settings, || Ok(()))?;
+            let mut changed = self.apply(settings, || Ok(None))?;
             changed.warnings.extend(live.hides(&self.live));
             self.live = live;
             Ok(changed)
@@ -75,11 +75,12 @@ impl Running {
         tell(done)
     }
 
-    /// Makes `new` what is in force; `keep` is called when all that can fail has been done but it.
+    /// Makes `new` what is in force; `keep` is called when all that can fail has been done but it, and may have a line for
+    /// the reply.
     fn apply(
         &mut self,
         new: Settings,
-        keep: impl FnOnce() -> Result<(), Failure>,
+        keep: impl FnOnce() -> Result<Option<String>, Failure>,
     ) -> Result<ChangedReply, Refused> {
         machine::serves(&new).map_err(one)?;
         let waiting = waits_for_a_restart(&difference(&self.settings, &new));
@@ -90,8 +91,8 @@ impl Running {
         self.check(&plan, &new)?;
 
         let mut opened = Vec::new();
-        let ready = self.open(&plan, &new, &mut opened).and_then(|still| keep().map(|()| still));
-        let still = ready.map_err(|failure| {
+        let ready = self.open(&plan, &new, &mut opened).and_then(|still| Ok((still, keep()?)));
+        let (still, kept) = ready.map_err(|failure| {
             self.undo(opened.drain(..), &plan);
             one(failure)
         })?;
@@ -106,7 +107,7 @@ impl Running {
         let pause = still.max(committed.cycles);
         let trouble = committed.trouble.map(|failure| failure.to_string());
         let changed = ChangedReply {
-            applied: difference.lines().into_iter().chain(trouble).collect(),
+            applied: difference.lines().into_iter().chain(kept).chain(trouble).collect(),
             restart: waiting,
             switch_ms: difference.upstream.then_some(committed.configured.as_secs_f64() * 1e3),
             removal_us: (pause > 0).then(|| pause as f64 * 1e6 / self.devices.eal.cycles_hz() as f64),
@@ -144,7 +145,7 @@ impl Running {
             if let Err(failure) = self.check_pci(port) {
                 refused.push(failure.to_string());
             }
-            let looked = inspect(port, taken.iter().copied()).and_then(|link| {
+            let looked = inspect(port, &new.ports, taken.iter().copied()).and_then(|link| {
                 sends_from(self.devices.router_mac, link.as_ref())
                     .map_err(|what| Failure::of_port(port, what))?;
                 Ok(link)
@@ -214,7 +215,7 @@ impl Running {
     fn open_port(&mut self, new: &Settings, name: &str) -> Result<Option<Opened>, Failure> {
         let Some((_, settings)) = new.port(name) else { return Ok(None) };
         // Which ports have which interface was looked at before.
-        let mut link = inspect(settings, std::iter::empty())?;
+        let mut link = inspect(settings, &new.ports, std::iter::empty())?;
         if let Some(link) = &mut link {
             self.interfaces.claim(settings, link)?;
         }
@@ -373,15 +374,15 @@ fn problems(error: SettingsError) -> Refused {
     error.problems().iter().map(ToString::to_string).collect()
 }
 
-/// Writes the live layer.
-fn store(live: &mut LiveLayer) -> Result<(), Failure> {
+/// Writes the live layer. Says so where that took the place of what somebody else wrote.
+fn store(live: &mut LiveLayer) -> Result<Option<String>, Failure> {
     let path = live.path().map(|path| path.display().to_string()).unwrap_or_default();
     match live.store() {
-        Ok(None) => Ok(()),
-        Ok(Some(kept)) => {
-            tracing::warn!("{path} was not as it was written here; it is kept as {}", kept.display());
-            Ok(())
-        }
+        Ok(None) => Ok(None),
+        Ok(Some(kept)) => Ok(Some(format!(
+            "{path} held what was not in force, edited by hand or broken; it is written anew, and what it held is kept as {}",
+            kept.display()
+        ))),
         Err(error) => {
             let cure = "check `live` in [paths], its folder's owner and its disk";
             Err(Failure::machine(format!("{path} cannot be written: {error}; {cure}")))
@@ -433,5 +434,31 @@ fn log(changed: &ChangedReply) {
     }
     if let Some(microseconds) = removal_us {
         tracing::info!(microseconds, "the worker stood still to let go of a port");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reply_says_where_a_file_edited_by_hand_is_kept() {
+        let folder = std::env::temp_dir().join(format!("manifold-change-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (main, live) = (folder.join("m.toml"), folder.join("live.toml"));
+        std::fs::write(
+            &main,
+            format!("[paths]\nlive = {live:?}\n[[port]]\nname = \"a\"\ndevice = \"eth9\"\n"),
+        )
+        .unwrap();
+        let (_, layer) = settings::load_layers(&main).unwrap();
+        std::fs::write(&live, "[proxy").unwrap();
+        let off = settings::Edit { port: None, key: "enabled".to_owned(), value: Some("false".to_owned()) };
+        let (_, mut layer) = layer.edit(&[off]).unwrap();
+        let (first, second) = (store(&mut layer), store(&mut layer));
+        std::fs::remove_dir_all(&folder).unwrap();
+        let said = first.unwrap().unwrap();
+        assert!(said.ends_with(&format!("is kept as {}.broken", live.display())), "{said}");
+        assert_eq!(second.unwrap(), None, "from then on it is Manifold's own");
     }
 }
