@@ -201,7 +201,11 @@ pub(super) fn querier(look: &Look<'_>, port: &PortInfo) -> Check {
     }
 }
 
-/// For a port without carrier.
+/// For a port without carrier, which is all that is known here of one whose interface vanished, too.
 pub(super) fn carrier_cure(port: &PortInfo) -> String {
-    format!("look at the cable of {} ({}) and at what is behind it", port.name, port.device)
+    format!(
+        "look at the cable of {} ({}) and at what is behind it; if {} is a kernel interface and gone, make one of that \
+         name again: the port takes it by itself",
+        port.name, port.device, port.device
+    )
 }

@@ -92,7 +92,8 @@ fn the_proxy_as_a_whole() {
     dark(
         &reply,
         "dark, on wan: the provider's port has no carrier",
-        "look at the cable of wan (eth0) and at what is behind it",
+        "look at the cable of wan (eth0) and at what is behind it; if eth0 is a kernel interface and gone, make one \
+         of that name again: the port takes it by itself",
     );
     assert_eq!(found(&reply, Topic::Upstream), ["- wan: not asked for now"]);
 }
@@ -105,7 +106,8 @@ fn a_client_port_without_carrier() {
     dark(
         &reply,
         "dark, on hall-a: not forwarded: the port has no carrier",
-        "look at the cable of hall-a (eth1) and at what is behind it",
+        "look at the cable of hall-a (eth1) and at what is behind it; if eth1 is a kernel interface and gone, make one \
+         of that name again: the port takes it by itself",
     );
     let mut bench = Bench::new(Plan::new().down(A));
     let reply = explained(&mut bench, Some("hall-a"), &[]);
