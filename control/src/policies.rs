@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use igmp::{ClientPortSettings, FastLeave, LeavePolicy, QuerierVersion, UpstreamPortSettings};
 use settings::Sources;
+use types::MacAddr;
 
 use crate::configuration::{PortInfo, PortRole};
 
@@ -30,6 +31,7 @@ type Found = Vec<(&'static str, String)>;
 fn upstream(settings: &UpstreamPortSettings) -> Found {
     // Spelt out, so that a field that comes new has to be thought of here.
     let UpstreamPortSettings {
+        mac,
         address: _,
         timers: _,
         require_router_alert,
@@ -39,6 +41,7 @@ fn upstream(settings: &UpstreamPortSettings) -> Found {
         re_report_interval,
     } = settings;
     let mut found = Found::new();
+    own_mac(&mut found, *mac);
     flag(&mut found, "require-router-alert", *require_router_alert);
     flag(&mut found, "any-ttl", *any_ttl);
     if !suppress {
@@ -54,6 +57,7 @@ fn upstream(settings: &UpstreamPortSettings) -> Found {
 
 fn client(settings: &ClientPortSettings) -> Found {
     let ClientPortSettings {
+        mac,
         address: _,
         querier_address,
         timers: _,
@@ -72,6 +76,7 @@ fn client(settings: &ClientPortSettings) -> Found {
         static_groups,
     } = settings;
     let mut found = Found::new();
+    own_mac(&mut found, *mac);
     if let Some(address) = querier_address {
         found.push(("querier-address", quoted(address)));
     }
@@ -94,6 +99,13 @@ fn client(settings: &ClientPortSettings) -> Found {
     flag(&mut found, "router-discovery", *router_discovery);
     list(&mut found, "static-groups", static_groups);
     found
+}
+
+/// Which MAC that is stands among what a port is.
+fn own_mac(found: &mut Found, mac: Option<MacAddr>) {
+    if mac.is_some() {
+        found.push(("mac", quoted("port")));
+    }
 }
 
 fn flag(found: &mut Found, key: &'static str, value: bool) {

@@ -224,6 +224,7 @@ fn port_info(settings: &Settings, placed: PlacedPort<'_>, mac: MacAddr) -> Resul
 fn upstream_port(port: &PortSettings) -> Result<UpstreamPortSettings, IntervalError> {
     let t = &port.timers;
     Ok(UpstreamPortSettings {
+        mac: None,
         address: port.address,
         timers: HostTimers::new(t.robustness, t.unsolicited_report_interval)?,
         require_router_alert: port.require_router_alert,
@@ -240,6 +241,7 @@ fn upstream_port(port: &PortSettings) -> Result<UpstreamPortSettings, IntervalEr
 fn client_port(port: &PortSettings, share: u32) -> Result<ClientPortSettings, IntervalError> {
     let t = &port.timers;
     Ok(ClientPortSettings {
+        mac: None,
         address: port.address,
         querier_address: port.querier_address,
         timers: RouterTimers::new(

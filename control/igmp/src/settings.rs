@@ -9,7 +9,7 @@ use crate::{HostTimers, RouterTimers, Version};
 /// Settings of the proxy as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxySettings {
-    /// The source MAC of all we send; coming in, it is our own.
+    /// The source MAC of what we send, but on ports that have one of their own; coming in, it is our own on any.
     pub router_mac: MacAddr,
     /// Groups that stay on their link: reports for them make no member (r69).
     pub local_groups: Vec<Ipv4Net>,
@@ -67,6 +67,8 @@ pub enum FastLeave {
 /// Settings of a client port: we are a multicast router there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientPortSettings {
+    /// The port's own source MAC; [`ProxySettings::router_mac`] where `None`.
+    pub mac: Option<MacAddr>,
     /// Our address there, and the link's network.
     pub address: Option<Ipv4Net>,
     /// Source of our queries where `address` is not the right one; 0.0.0.0 without either (r19).
@@ -104,6 +106,7 @@ pub struct ClientPortSettings {
 impl Default for ClientPortSettings {
     fn default() -> Self {
         Self {
+            mac: None,
             address: None,
             querier_address: None,
             timers: RouterTimers::default(),
@@ -167,6 +170,8 @@ pub enum LeavePolicy {
 /// Settings of the provider's port: we are a host there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamPortSettings {
+    /// The port's own source MAC; [`ProxySettings::router_mac`] where `None`.
+    pub mac: Option<MacAddr>,
     /// Our address there, and the link's network; we report from 0.0.0.0 without one (r71).
     pub address: Option<Ipv4Net>,
     /// The intervals and counts.
@@ -187,6 +192,7 @@ pub struct UpstreamPortSettings {
 impl Default for UpstreamPortSettings {
     fn default() -> Self {
         Self {
+            mac: None,
             address: None,
             timers: HostTimers::default(),
             require_router_alert: false,

@@ -82,6 +82,8 @@ enum SourcesText {
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "UpstreamPortSettings", deny_unknown_fields)]
 struct UpstreamText {
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text::option")]
+    mac: Option<MacAddr>,
     #[serde(with = "text::option")]
     address: Option<Ipv4Net>,
     #[serde(with = "host_timers")]
@@ -105,6 +107,8 @@ enum LeaveText {
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "ClientPortSettings", deny_unknown_fields)]
 struct ClientText {
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "text::option")]
+    mac: Option<MacAddr>,
     #[serde(with = "text::option")]
     address: Option<Ipv4Net>,
     #[serde(with = "text::option")]

@@ -102,12 +102,13 @@ fn change(configuration: &mut Configuration, chance: &mut Chance) {
     let index = A + chance.below(2) as usize;
     let Some(port) = configuration.ports.iter_mut().find(|port| port.index.get() == index) else { return };
     let PortRole::Client(client) = &mut port.role else { return };
-    match chance.below(6) {
+    match chance.below(7) {
         0 => client.ignore_v1 ^= true,
         1 => client.fast_leave = igmp::FastLeave::Tracked,
         2 => client.fast_leave = igmp::FastLeave::Single,
         3 => client.static_groups = vec![nth_group(chance.below(20) as u16)],
         4 => port.sources = Sources::Yes,
+        5 => client.mac = Some(types::MacAddr([2, 0, 0, 0, 1, index as u8])),
         _ => configuration.enabled ^= true,
     }
 }

@@ -260,6 +260,7 @@ fn policies_that_are_not_at_their_default_are_shown_as_the_settings_have_them() 
             settings.suppress = false;
             settings.leave = LeavePolicy::LastReporter;
             settings.re_report_interval = Some(Duration::from_secs(60));
+            settings.mac = Some(crate::tests::bench::ROUTER);
             settings.require_router_alert = true;
             settings.any_ttl = true;
         }
@@ -274,6 +275,7 @@ fn policies_that_are_not_at_their_default_are_shown_as_the_settings_have_them() 
         [
             "any-ttl = true",
             "leave = \"last-reporter\"",
+            "mac = \"port\"",
             "re-report-interval = \"60s\"",
             "require-router-alert = true",
             "sources-allowed = [\"10.0.0.0/24\"]",

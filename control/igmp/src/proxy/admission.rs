@@ -41,7 +41,8 @@ impl Forbidden {
 /// What a port asks of its packets.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Admission {
-    pub(super) router_mac: MacAddr,
+    /// Where unicast for us goes.
+    pub(super) mac: MacAddr,
     pub(super) address: Option<Ipv4Net>,
     /// The port's second address, where it queries from another than its own.
     pub(super) querier_address: Option<Ipv4Addr>,
@@ -53,13 +54,14 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    /// `is_ours` tells the addresses of all our ports.
+    /// `is_ours` and `is_our_mac` tell the addresses of all our ports.
     pub(super) fn check(
         &self,
         packet: &Packet<'_>,
         is_ours: impl Fn(Ipv4Addr) -> bool,
+        is_our_mac: impl Fn(MacAddr) -> bool,
     ) -> Result<(), Verdict> {
-        if packet.source_mac == self.router_mac {
+        if is_our_mac(packet.source_mac) {
             return Err(Verdict::OwnMac);
         }
         if packet.ttl != 1 && !self.any_ttl {
@@ -124,7 +126,7 @@ impl Admission {
     /// The group's MAC or our own; a broadcast is neither.
     fn check_destination_mac(&self, packet: &Packet<'_>) -> Result<(), Verdict> {
         let of_group = GroupAddr::new(packet.destination).map(GroupAddr::mac);
-        if packet.destination_mac == self.router_mac || Some(packet.destination_mac) == of_group {
+        if packet.destination_mac == self.mac || Some(packet.destination_mac) == of_group {
             Ok(())
         } else {
             Err(Verdict::DestinationMac)

@@ -5,7 +5,7 @@ use core::net::Ipv4Addr;
 use core::time::Duration;
 use std::collections::VecDeque;
 
-use types::{GroupAddr, PortIndex, Time};
+use types::{GroupAddr, MacAddr, PortIndex, Time};
 
 use super::{Proxy, TimerKey};
 use crate::timers::TimerId;
@@ -26,6 +26,7 @@ const PASSED_OVER: usize = 64;
 /// The Leaves of a port that is the provider's or was.
 #[derive(Debug)]
 pub(super) struct Leaving {
+    mac: MacAddr,
     source: Ipv4Addr,
     /// Until when the provider has a version 1 router, which knows no Leaves.
     v1_until: Time,
@@ -43,6 +44,7 @@ pub(super) struct Leaving {
 impl Leaving {
     fn new(now: Time) -> Self {
         Self {
+            mac: MacAddr::ZERO,
             source: Ipv4Addr::UNSPECIFIED,
             v1_until: Time::ZERO,
             groups: VecDeque::new(),
@@ -79,8 +81,9 @@ impl Proxy {
     /// A Leave for `group` goes out of the provider's port, at once or in its turn.
     pub(super) fn leave_in_turn(&mut self, now: Time, group: GroupAddr) {
         let Some(upstream) = &self.upstream else { return };
-        let port = upstream.port;
+        let (port, mac) = (upstream.port, self.mac(upstream.port));
         let leaving = self.leaving.entry(port).or_insert_with(|| Leaving::new(now));
+        leaving.mac = mac;
         leaving.source = upstream.settings.report_source();
         leaving.v1_until = upstream.v1_until;
         if now < leaving.v1_until {
@@ -88,7 +91,7 @@ impl Proxy {
         }
         if leaving.has_room(now) {
             let source = leaving.source;
-            return self.send(port, source, Outgoing::Leave(group));
+            return self.send_from(mac, port, source, Outgoing::Leave(group));
         }
         leaving.groups.push_back(group);
         leaving.a_turn = leaving.a_turn.max(leaving.groups.len().div_ceil(TURNS));
@@ -123,7 +126,7 @@ impl Proxy {
     /// come. Whether it went.
     fn send_leave(&mut self, now: Time, port: PortIndex, group: GroupAddr) -> bool {
         let Some(leaving) = self.leaving.get(&port) else { return false };
-        let (source, mut v1_until) = (leaving.source, leaving.v1_until);
+        let (mac, source, mut v1_until) = (leaving.mac, leaving.source, leaving.v1_until);
         if let Some(upstream) = self.upstream.as_ref().filter(|upstream| upstream.port == port) {
             v1_until = upstream.v1_until;
             if self.is_running() && self.groups.contains_key(&group) {
@@ -132,7 +135,7 @@ impl Proxy {
         }
         let goes = v1_until <= now;
         if goes {
-            self.send(port, source, Outgoing::Leave(group));
+            self.send_from(mac, port, source, Outgoing::Leave(group));
         }
         goes
     }

@@ -18,7 +18,7 @@ use core::net::Ipv4Addr;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
-use types::{GroupAddr, Ipv4Net, MAX_PORTS, PortIndex, PortSet, Time};
+use types::{GroupAddr, Ipv4Net, MAX_PORTS, MacAddr, PortIndex, PortSet, Time};
 
 use crate::discovery::Discovery;
 use crate::hosts::HostTracker;
@@ -120,6 +120,8 @@ pub struct Proxy {
     clients: PortMap<ClientPort>,
     /// Addresses of all ports, for every frame to be compared with.
     own_addresses: Vec<Ipv4Addr>,
+    /// MACs that ports send from.
+    own_macs: Vec<MacAddr>,
     upstream: Option<Upstream>,
     members: Table<(GroupAddr, PortIndex), MemberEntry>,
     /// Members as they were when the proxy was switched off, without timers.
@@ -144,6 +146,7 @@ impl Proxy {
             timers: TimerQueue::new(),
             clients: PortMap::new(),
             own_addresses: Vec::new(),
+            own_macs: Vec::new(),
             upstream: None,
             members: Table::new(),
             asleep: Vec::new(),
@@ -170,7 +173,7 @@ impl Proxy {
         let admission = self.admission(port).ok_or(Verdict::NoRole)?;
         let packet = wire::parse(frame)?;
         self.counters[port.get()].count_received(packet.message.received_type());
-        admission.check(&packet, |addr| self.is_ours(addr))?;
+        admission.check(&packet, |addr| self.is_ours(addr), |mac| self.is_our_mac(mac))?;
         Ok(self.dispatch(now, port, &packet))
     }
 
@@ -276,10 +279,10 @@ impl Proxy {
 
     /// What the port asks of its packets; `None` without a role.
     fn admission(&self, port: PortIndex) -> Option<Admission> {
-        let router_mac = self.settings.router_mac;
+        let mac = self.mac(port);
         if let Some(Upstream { settings, .. }) = self.upstream.as_ref().filter(|u| u.port == port) {
             return Some(Admission {
-                router_mac,
+                mac,
                 address: settings.address,
                 querier_address: None,
                 any_ttl: settings.any_ttl,
@@ -289,7 +292,7 @@ impl Proxy {
             });
         }
         self.clients.get(&port).map(|ClientPort { settings, .. }| Admission {
-            router_mac,
+            mac,
             address: settings.address,
             querier_address: settings.querier_address.filter(|addr| !addr.is_unspecified()),
             any_ttl: settings.any_ttl,
@@ -304,11 +307,26 @@ impl Proxy {
         self.own_addresses.contains(&addr)
     }
 
+    /// Whether we send from `mac`, on whichever port.
+    fn is_our_mac(&self, mac: MacAddr) -> bool {
+        mac == self.settings.router_mac || self.own_macs.contains(&mac)
+    }
+
+    /// What we send from on `port`.
+    fn mac(&self, port: PortIndex) -> MacAddr {
+        let upstream = self.upstream.as_ref().filter(|upstream| upstream.port == port);
+        let client = || self.clients.get(&port).and_then(|client| client.settings.mac);
+        upstream.map_or_else(client, |upstream| upstream.settings.mac).unwrap_or(self.settings.router_mac)
+    }
+
     /// Notes the addresses of all ports: call after any of them changed.
     fn note_addresses(&mut self) {
         let upstream = self.upstream.iter().map(|upstream| upstream.settings.report_source());
         let clients = self.clients.values().flat_map(|client| client.settings.own_addresses());
         self.own_addresses = upstream.chain(clients).filter(|addr| !addr.is_unspecified()).collect();
+        let upstream = self.upstream.iter().filter_map(|upstream| upstream.settings.mac);
+        let clients = self.clients.values().filter_map(|client| client.settings.mac);
+        self.own_macs = upstream.chain(clients).collect();
     }
 
     /// Why the settings want no member of `group` on a port, whoever asks (r54, r69, r100).
@@ -331,7 +349,11 @@ impl Proxy {
 
     /// Queues a message; the caller has made sure that the port's link is up.
     fn send(&mut self, port: PortIndex, source: Ipv4Addr, message: Outgoing) {
-        let frame = wire::emit(message, self.settings.router_mac, source, self.identification);
+        self.send_from(self.mac(port), port, source, message);
+    }
+
+    fn send_from(&mut self, mac: MacAddr, port: PortIndex, source: Ipv4Addr, message: Outgoing) {
+        let frame = wire::emit(message, mac, source, self.identification);
         self.identification = self.identification.wrapping_add(1);
         self.counters[port.get()].count_sent(message.sent_type());
         self.actions.push_back(Action::Send { port, frame });

@@ -9,7 +9,7 @@ use igmp::{
     Action, ClientPortSettings, Event, Frame, PortRole, Proxy, ProxySettings, RouterTimers,
     UpstreamPortSettings, Verdict,
 };
-use types::{GroupAddr, PortIndex, PortSet, Time};
+use types::{GroupAddr, MacAddr, PortIndex, PortSet, Time};
 
 use crate::raw::{ROUTER_ALERT, ROUTER_MAC, Raw, checksum, group};
 
@@ -65,6 +65,7 @@ pub(crate) struct Bench {
     /// Compare table and views after each step; costs a walk over all members.
     pub(crate) check_views: bool,
     down: PortSet,
+    macs: BTreeMap<usize, MacAddr>,
 }
 
 impl Bench {
@@ -88,10 +89,12 @@ impl Bench {
         let mut bench = Self::bare(seed);
         let mut settings = upstream_settings();
         upstream(&mut settings);
+        bench.note_mac(WAN, settings.mac);
         bench.proxy.set_upstream(bench.now, Some((port(WAN), settings)), true);
         for (index, address) in [(A, "10.1.0.1/24"), (B, "10.2.0.1/24")] {
             let mut settings = client_settings(address);
             client(&mut settings);
+            bench.note_mac(index, settings.mac);
             bench.proxy.add_client_port(bench.now, port(index), settings, true);
         }
         bench.drain();
@@ -116,7 +119,13 @@ impl Bench {
             roles: BTreeMap::new(),
             check_views: true,
             down: PortSet::EMPTY,
+            macs: BTreeMap::new(),
         }
+    }
+
+    /// From now on everything that goes out of the port must have its own MAC as source, or the router's.
+    pub(crate) fn note_mac(&mut self, port_index: usize, mac: Option<MacAddr>) {
+        self.macs.insert(port_index, mac.unwrap_or(ROUTER_MAC));
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
@@ -165,6 +174,7 @@ impl Bench {
     /// Gives a client port new settings.
     pub(crate) fn configure(&mut self, port_index: usize, settings: &ClientPortSettings) {
         let up = !self.down.contains(port(port_index));
+        self.note_mac(port_index, settings.mac);
         self.proxy.add_client_port(self.now, port(port_index), settings.clone(), up);
         self.drain();
     }
@@ -235,6 +245,8 @@ impl Bench {
                 }
                 Action::Send { port, frame } => {
                     assert!(!self.down.contains(port), "sent on a port without link");
+                    let mac = self.macs.get(&port.get()).unwrap_or(&ROUTER_MAC);
+                    assert_eq!(frame.as_slice()[6..12], mac.octets(), "from the port's MAC");
                     let sent = decode(self.now_ms(), port, &frame);
                     self.sent.push(sent);
                 }
@@ -280,7 +292,6 @@ fn decode(at_ms: u64, port: PortIndex, frame: &Frame) -> Sent {
     let igmp_len = if igmp[0] == 0x32 { 4 } else { 8 };
     assert_eq!(bytes.len(), 38 + igmp_len, "unpadded");
     assert_eq!(ethernet[..6], GroupAddr::new(destination).unwrap().mac().octets(), "the group's MAC");
-    assert_eq!(ethernet[6..12], ROUTER_MAC.octets(), "from the router's MAC");
     assert_eq!(ethernet[12..], [8, 0]);
     assert_eq!(header[0], 0x46, "r101: IHL 6");
     assert_eq!(header[1], 0xc0, "r3: TOS");

@@ -14,6 +14,7 @@ mod leaves;
 mod lifecycle;
 mod links;
 mod load;
+mod macs;
 mod pace;
 mod policies;
 mod properties;
