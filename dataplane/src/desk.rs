@@ -37,12 +37,59 @@ pub(crate) enum Done {
     PutIn,
 }
 
-/// What a worker hands back.
+/// What a worker hands back. Dropped, the port stops.
+///
+/// To stop or close a port gives the mbufs in its rings back, and the worker may hold further references to them in
+/// the rings of other ports. Where references are not counted atomically, nobody else may give one back meanwhile, so
+/// the worker stands still until this is gone.
 pub(crate) struct HandedBack {
-    /// The port's queues, all of them.
-    pub(crate) queues: Queues,
-    /// How long the worker stood still for it, in cycles of the time stamp counter.
-    pub(crate) cycles: u64,
+    queues: Queues,
+    began: u64,
+    ended: u64,
+    // After the queues: dropped in this order, the port is stopped when the worker goes on.
+    resume: Option<Sender<()>>,
+}
+
+/// The worker's side of what it handed back.
+#[must_use = "the worker stands still in `wait`"]
+pub(crate) struct Parked(Option<Receiver<()>>);
+
+impl HandedBack {
+    /// What a worker hands back that stood still since `began`, in cycles of the time stamp counter; and what it has
+    /// to wait for before it goes on.
+    pub(crate) fn new(queues: Queues, began: u64, refcnt_is_atomic: bool) -> (Self, Parked) {
+        let (resume, resumed) = if refcnt_is_atomic {
+            (None, None)
+        } else {
+            let (resume, resumed) = bounded(0);
+            (Some(resume), Some(resumed))
+        };
+        (Self { queues, began, ended: dpdk::cycles(), resume }, Parked(resumed))
+    }
+
+    /// Has `close` stop the port. How long the worker stood still, in cycles of the time stamp counter.
+    pub(crate) fn close(self, close: impl FnOnce(Queues)) -> u64 {
+        let Self { queues, began, ended, resume } = self;
+        close(queues);
+        let ended = if resume.is_some() { dpdk::cycles() } else { ended };
+        drop(resume);
+        ended.saturating_sub(began)
+    }
+}
+
+impl Parked {
+    /// Whether there is anything to wait for.
+    pub(crate) fn is_parked(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Until the port is closed.
+    pub(crate) fn wait(self) {
+        if let Some(resumed) = self.0 {
+            // Nothing is ever sent: the other end goes.
+            let _ = resumed.recv();
+        }
+    }
 }
 
 /// The main thread's end: one order at a time.
@@ -109,5 +156,50 @@ impl WorkerDesk {
     fn order(&self, order: Order) {
         // A worker that ended has dropped its end; queues in it go, and so their port stops.
         let _ = self.orders.send(order);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    const NONE: Queues = Queues { rx: Vec::new(), tx: Vec::new() };
+
+    #[test]
+    fn counted_without_atomics_the_worker_stands_still_until_the_port_is_closed() {
+        let (handed, parked) = HandedBack::new(NONE, dpdk::cycles(), false);
+        assert!(parked.is_parked());
+        let closed = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&closed);
+        let worker = std::thread::spawn(move || {
+            parked.wait();
+            seen.load(Ordering::Relaxed)
+        });
+        let cycles = handed.close(|_| {
+            for _ in 0..100 {
+                std::thread::yield_now();
+            }
+            closed.store(true, Ordering::Relaxed);
+        });
+        assert!(worker.join().unwrap(), "went on before the port was closed");
+        assert!(cycles > 0);
+    }
+
+    #[test]
+    fn what_nobody_closes_holds_no_worker_up() {
+        let (handed, parked) = HandedBack::new(NONE, dpdk::cycles(), false);
+        drop(handed);
+        parked.wait();
+    }
+
+    #[test]
+    fn counted_atomically_the_worker_goes_on_at_once() {
+        let (handed, parked) = HandedBack::new(NONE, dpdk::cycles(), true);
+        assert!(!parked.is_parked());
+        parked.wait();
+        handed.close(drop);
     }
 }

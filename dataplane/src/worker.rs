@@ -13,7 +13,7 @@ use dpdk::{Burst, Mempool, Queues, RxQueue};
 use forwarding::{BURST, Forwarder, FrameReceiver, WorkerCounters};
 use types::PortIndex;
 
-use crate::desk::{Done, HandedBack, Order, WorkerOrders};
+use crate::desk::{Done, HandedBack, Order, Parked, WorkerOrders};
 use crate::egress::PortsEgress;
 
 /// Passes between looks at the stop flag and announcements of quiescence.
@@ -120,9 +120,10 @@ impl Worker {
         while let Ok(order) = self.orders.orders.try_recv() {
             match order {
                 Order::TakeOut { port, for_good } => {
-                    let handed = self.take_out(port, for_good);
+                    let (handed, parked) = self.take_out(port, for_good);
                     // Whoever asked waits for it.
                     let _ = self.orders.done.try_send(Done::TookOut(handed));
+                    self.stand_still(parked);
                 }
                 Order::PutIn(port, queues) => {
                     self.put_in(port, queues);
@@ -135,7 +136,7 @@ impl Worker {
         }
     }
 
-    fn take_out(&mut self, port: PortIndex, for_good: bool) -> HandedBack {
+    fn take_out(&mut self, port: PortIndex, for_good: bool) -> (HandedBack, Parked) {
         let began = dpdk::cycles();
         if for_good {
             // The provider's port goes with its Leaves sent.
@@ -147,7 +148,17 @@ impl Worker {
         if for_good {
             self.forwarder.remove_port(port);
         }
-        HandedBack { queues, cycles: dpdk::cycles().wrapping_sub(began) }
+        HandedBack::new(queues, began, dpdk::REFCNT_IS_ATOMIC)
+    }
+
+    /// Touches no mbuf until the port that was handed back is closed, where that matters; nor is anybody held up
+    /// meanwhile who waits for readers of the table.
+    fn stand_still(&mut self, parked: Parked) {
+        if parked.is_parked() {
+            self.forwarder.table().sleep();
+            parked.wait();
+            self.forwarder.table().wake();
+        }
     }
 
     fn put_in(&mut self, port: PortIndex, queues: Queues) {

@@ -6,7 +6,6 @@ use links::{LinkChange, LinkEvent};
 use types::PortIndex;
 
 use super::Running;
-use crate::desk::HandedBack;
 use crate::failure::Failure;
 use crate::interfaces::inspect;
 use crate::inventory::ServedPort;
@@ -60,9 +59,8 @@ impl Running {
         if !served.is_open() {
             return 0;
         }
-        let Some(HandedBack { queues, cycles }) = self.desk.take_out(index) else { return 0 };
-        served.close(queues);
-        cycles
+        let handed = self.desk.take_out(index);
+        handed.map_or(0, |handed| handed.close(|queues| served.close(queues)))
     }
 
     fn put_into_service(&mut self, index: PortIndex) {

@@ -20,7 +20,6 @@ use super::Running;
 use super::plan::{Plan, Present};
 use super::requests::Change;
 use crate::assembly::configuration;
-use crate::desk::HandedBack;
 use crate::failure::Failure;
 use crate::interfaces::inspect;
 use crate::inventory::ServedPort;
@@ -340,9 +339,8 @@ impl Running {
         for index in removed {
             let handed = self.desk.dismiss(*index);
             let Some(mut served) = self.inventory.remove(*index) else { continue };
-            let Some(HandedBack { queues, cycles }) = handed else { continue };
-            served.close(queues);
-            longest = longest.max(cycles);
+            let Some(handed) = handed else { continue };
+            longest = longest.max(handed.close(|queues| served.close(queues)));
         }
         longest
     }
