@@ -10,6 +10,10 @@ use crate::agent::Agent;
 /// by its number: it would fill the disk, and cost more than the protocol.
 const LINES: (u32, u32) = (200, 2_000);
 
+/// What members get where another router is querier, with and without `forward-when-not-querier` (r74).
+const SERVED_ALL_THE_SAME: &str = "they get their groups from us, too, as `forward-when-not-querier` says";
+const NOT_SERVED: &str = "it has to serve them, as we do not";
+
 /// How much of what hosts can cause at any rate is told.
 pub(crate) struct EventPace {
     policer: Policer,
@@ -40,9 +44,19 @@ impl Agent {
         match event {
             Event::GroupLimit { port, .. }
             | Event::AccessDenied { port, .. }
-            | Event::NotQuerier { port, .. }
             | Event::OtherVersion { port, .. } => tracing::warn!(port = self.name(*port), "{event}"),
-            Event::Joined { port, .. } | Event::Left { port, .. } | Event::QuerierChanged { port, .. } => {
+            Event::NotQuerier { port, .. } => {
+                let forwards = self.port(*port).is_some_and(|info| info.forward_when_not_querier);
+                let port = self.name(*port);
+                match forwards {
+                    true => tracing::info!(port, "{event}: {SERVED_ALL_THE_SAME}"),
+                    false => tracing::warn!(port, "{event}: {NOT_SERVED}"),
+                }
+            }
+            Event::Joined { port, .. }
+            | Event::JoinedStatic { port, .. }
+            | Event::Left { port, .. }
+            | Event::QuerierChanged { port, .. } => {
                 if self.has_pace(now) {
                     tracing::info!(port = self.name(*port), "{event}");
                 }

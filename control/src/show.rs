@@ -59,8 +59,8 @@ fn groups(agent: &Agent, now: Time) -> GroupsReply {
         entry(member.group, &mut |view| {
             view.members.push(MemberView {
                 port: agent.name(member.port).to_owned(),
-                version: version(member.version),
-                last_reporter: (member.state != igmp::MemberState::Static).then_some(member.last_reporter),
+                version: member.last_reporter.map_or(2, |last| version(last.version)),
+                last_reporter: member.last_reporter.map(|last| last.host),
                 age_s: seconds(now.saturating_since(member.since)),
                 expires_s: member.expires.map(|at| seconds(at.saturating_since(now))),
                 state: match member.state {

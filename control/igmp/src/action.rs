@@ -63,6 +63,8 @@ pub enum Left {
     PortRemoved,
     /// The proxy was switched off or stopped.
     ProxyOff,
+    /// The settings name it as static no more, and no host asks for it.
+    NotStatic,
 }
 
 impl fmt::Display for Left {
@@ -77,6 +79,7 @@ impl fmt::Display for Left {
             Self::LinkDown => "link down for too long",
             Self::PortRemoved => "port removed",
             Self::ProxyOff => "proxy switched off",
+            Self::NotStatic => "static no more, and no host asks for it",
         })
     }
 }
@@ -95,6 +98,13 @@ pub enum Event {
         host: Ipv4Addr,
         /// Version of the report.
         version: Version,
+    },
+    /// A group is forwarded to a port because its settings say so; no host asked (r55).
+    JoinedStatic {
+        /// The client port.
+        port: PortIndex,
+        /// The group.
+        group: GroupAddr,
     },
     /// A group lost its last member on a port.
     Left {
@@ -142,8 +152,8 @@ pub enum Event {
         /// Whether that is us.
         ours: bool,
     },
-    /// Another router is querier on a port with members, which get nothing from us unless the port's
-    /// settings say otherwise (r95). Told at once, then at most every 10 minutes and port.
+    /// Another router is querier on a port with members, which get nothing from us where forwarding
+    /// follows the role (r74, r95). Told at once, then at most every 10 minutes and port.
     NotQuerier {
         /// The client port.
         port: PortIndex,
@@ -170,6 +180,7 @@ impl fmt::Display for Event {
             Self::Joined { port, group, host, version } => {
                 write!(f, "{group} joined on port {port} by {host} (IGMP{version})")
             }
+            Self::JoinedStatic { port, group } => write!(f, "{group} joined on port {port}: static"),
             Self::Left { port, group, why } => write!(f, "{group} left on port {port}: {why}"),
             Self::UpstreamJoined { group } => write!(f, "{group} joined at the provider"),
             Self::UpstreamLeft { group } => write!(f, "{group} left at the provider"),
@@ -186,7 +197,7 @@ impl fmt::Display for Event {
                 write!(f, "{querier} is querier on port {port}")
             }
             Self::NotQuerier { port, querier } => {
-                write!(f, "port {port} has members, and {querier} is querier there: it has to serve them")
+                write!(f, "port {port} has members, and {querier} is querier there")
             }
             Self::OtherVersion { port, querier, version, ours } => {
                 write!(f, "{querier} asks in IGMP{version} on port {port}, which is set to IGMP{ours}")

@@ -63,6 +63,8 @@
 //! Where a rule reads otherwise than its line:
 //!
 //! - r5: a Multicast Router Solicitation has 4 bytes (RFC 4286, section 4), and is the only message below 8.
+//! - r17: one more is sent at once where new settings refuse less than before, so that who was refused need not
+//!   wait; the schedule goes on from it.
 //! - r28: a port that speaks version 1 lowers nothing, because version 1 has no group-specific query and its
 //!   hosts answer within 10 s only.
 //! - r31: a version 3 query may be longer than its sources, because RFC 9776, section 4.1 (Additional Data),
@@ -70,6 +72,10 @@
 //! - r49: `tracked` also waits until the port has been listened to for one Group Membership Interval. Hosts
 //!   that joined before a start, a link flap or a change of the mode are unknown until they answer a query,
 //!   and their streams would freeze with the first Leave of another.
+//! - r55: a group that is static no more has the members that reported, as if it had never been static. Where none did,
+//!   a querier of version 2 makes sure by the last member queries: a report may have been lost, and the group has been
+//!   forwarded so far. A version 1 port and a non-querier have no such question (RFC 2236, sections 4 and 7), and to
+//!   a router without static groups such a group would have no member (section 3): it goes at once.
 //! - r93, r96: the last member queries end with the link or the switch, and the members age from their last report
 //!   on, because who answered was not heard.
 
@@ -95,7 +101,7 @@ pub mod wire;
 pub use action::{Action, Event, Left};
 pub use counters::{IgmpCounters, ReceivedType, SentType};
 pub use intervals::{HostTimers, IntervalError, RouterTimers};
-pub use proxy::{GroupView, MemberState, PortRole, PortView, Proxy, QuerySeen, UpstreamGroupView};
+pub use proxy::{GroupView, MemberState, PortRole, PortView, Proxy, QuerySeen, Reporter, UpstreamGroupView};
 pub use settings::{
     ClientPortSettings, FastLeave, LeavePolicy, ProxySettings, QuerierVersion, UpstreamPortSettings,
 };

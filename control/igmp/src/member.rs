@@ -20,9 +20,9 @@ pub(crate) enum Member {
     V1Present { expires: Time, v1_until: Time },
     /// A Leave came: gone at `expires` unless reported; `left` queries still to send, the next at `next`.
     Checking { expires: Time, next: Time, left: u8 },
-    /// The settings say that somebody does: never ages, no Leave removes it (r55). A version 1 host that reported
-    /// counts until then once it is static no more.
-    Static { v1_until: Time },
+    /// The settings say that somebody does: never ages, no Leave removes it (r55). Hosts that reported count until
+    /// `expires`, a version 1 host until `v1_until`, once it is static no more.
+    Static { expires: Time, v1_until: Time },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,13 @@ pub(crate) enum MemberEvent {
     Block,
     /// The settings name the group as static.
     Hold,
-    /// The settings name it no more, or allow no check any more: whoever listens has one interval to say so.
+    /// The settings name it no more. The hosts that reported stay; where none did, they are asked as after a Leave,
+    /// if the port asks such questions.
+    Unhold {
+        /// Whether it does: as querier of version 2.
+        asks: bool,
+    },
+    /// The settings allow no check any more: whoever listens has one interval to say so.
     Release,
     /// Answers cannot be heard any more: a check that is not over ends, and whoever listens
     /// has until then, or as long as it would have lasted.
@@ -83,6 +89,15 @@ impl Member {
         }
     }
 
+    /// What the hosts alone make of it: what a static group would be otherwise.
+    pub(crate) fn of_hosts(self, now: Time) -> Self {
+        match self {
+            Self::Static { expires, .. } if expires <= now => Self::Absent,
+            Self::Static { expires, v1_until } => Self::V1Present { expires, v1_until }.at(now),
+            Self::Absent | Self::Present { .. } | Self::V1Present { .. } | Self::Checking { .. } => self,
+        }
+    }
+
     /// When it goes unless reported; `None` when it never goes by itself, or is not there.
     pub(crate) fn expires(self) -> Option<Time> {
         match self {
@@ -114,12 +129,12 @@ impl Member {
         let expires = now + timers.group_membership_interval();
         let present = Self::Present { expires, quiet_until: Time::ZERO };
         let v1_present = Self::V1Present { expires, v1_until: expires };
-        let held = Self::Static { v1_until: Time::ZERO };
+        let held = |expires, v1_until| Self::Static { expires, v1_until };
         let state = self.at(now);
         match (state, event) {
             (Self::Absent, Event::ReportV1) => to(v1_present, Effect::Joined),
             (Self::Absent, Event::Report) => to(present, Effect::Joined),
-            (Self::Absent, Event::Hold) => to(held, Effect::Joined),
+            (Self::Absent, Event::Hold) => to(held(Time::ZERO, Time::ZERO), Effect::Joined),
             (
                 Self::Absent,
                 Event::Leave
@@ -127,6 +142,7 @@ impl Member {
                 | Event::Lower(_)
                 | Event::Raise(_)
                 | Event::Block
+                | Event::Unhold { .. }
                 | Event::Release
                 | Event::Interrupt(_)
                 | Event::Timer,
@@ -149,32 +165,39 @@ impl Member {
             (Self::Present { expires, quiet_until }, Event::Block) => {
                 block(expires, quiet_until, now, timers)
             }
-            (Self::Present { .. }, Event::Hold) => to(held, Effect::None),
-            (Self::Present { .. }, Event::Release | Event::Interrupt(_)) => to(state, Effect::None),
+            (Self::Present { expires, .. }, Event::Hold) => to(held(expires, Time::ZERO), Effect::None),
+            (Self::Present { .. }, Event::Unhold { .. } | Event::Release | Event::Interrupt(_)) => {
+                to(state, Effect::None)
+            }
             (Self::Present { expires, .. }, Event::Timer) => expire(state, expires, now),
 
             (Self::V1Present { .. }, Event::ReportV1) => to(v1_present, Effect::None),
             (Self::V1Present { v1_until, .. }, Event::Report) => {
                 to(Self::V1Present { expires, v1_until }, Effect::None)
             }
-            (Self::V1Present { v1_until, .. }, Event::Hold) => to(Self::Static { v1_until }, Effect::None),
+            (Self::V1Present { expires, v1_until }, Event::Hold) => to(held(expires, v1_until), Effect::None),
             (Self::V1Present { expires, v1_until }, Event::Lower(until)) => {
                 to(Self::V1Present { expires: expires.min(until), v1_until }, Effect::None)
             }
             (Self::V1Present { expires, v1_until }, Event::Raise(until)) => {
-                // As long as the version 1 host's where that was the last report.
-                let v1_until = if v1_until == expires { v1_until.max(until) } else { v1_until };
-                to(Self::V1Present { expires: expires.max(until), v1_until }, Effect::None)
+                let (expires, v1_until) = raise(expires, v1_until, until);
+                to(Self::V1Present { expires, v1_until }, Effect::None)
             }
             (
                 Self::V1Present { .. },
-                Event::Leave | Event::FastLeave | Event::Block | Event::Release | Event::Interrupt(_),
+                Event::Leave
+                | Event::FastLeave
+                | Event::Block
+                | Event::Unhold { .. }
+                | Event::Release
+                | Event::Interrupt(_),
             ) => to(state, Effect::None),
             (Self::V1Present { expires, .. }, Event::Timer) => expire(state, expires, now),
 
             (Self::Checking { .. }, Event::ReportV1) => to(v1_present, Effect::None),
             (Self::Checking { .. }, Event::Report) => to(present, Effect::None),
-            (Self::Checking { .. }, Event::Hold) => to(held, Effect::None),
+            // Who is left has not said so: asked about anew when it is static no more.
+            (Self::Checking { .. }, Event::Hold) => to(held(Time::ZERO, Time::ZERO), Effect::None),
             (Self::Checking { .. }, Event::Release) => to(present, Effect::None),
             (Self::Checking { expires, .. }, Event::Interrupt(_)) if expires <= now => {
                 to(state, Effect::None)
@@ -182,30 +205,46 @@ impl Member {
             (Self::Checking { expires, .. }, Event::Interrupt(until)) => {
                 to(Self::Present { expires: expires.max(until), quiet_until: Time::ZERO }, Effect::None)
             }
-            (Self::Checking { .. }, Event::Leave | Event::Lower(_) | Event::Raise(_) | Event::Block) => {
-                to(state, Effect::None)
-            }
+            (
+                Self::Checking { .. },
+                Event::Leave | Event::Lower(_) | Event::Raise(_) | Event::Block | Event::Unhold { .. },
+            ) => to(state, Effect::None),
             (Self::Checking { expires, next, left }, Event::Timer) => check(expires, next, left, now, timers),
 
-            (Self::Static { .. }, Event::ReportV1) => to(Self::Static { v1_until: expires }, Effect::None),
-            (Self::Static { v1_until }, Event::Release) if now < v1_until => {
-                to(Self::V1Present { expires, v1_until }, Effect::None)
+            (Self::Static { .. }, Event::ReportV1) => to(held(expires, expires), Effect::None),
+            (Self::Static { v1_until, .. }, Event::Report) => to(held(expires, v1_until), Effect::None),
+            (Self::Static { expires, v1_until }, Event::Lower(until)) => {
+                to(held(expires.min(until), v1_until), Effect::None)
             }
-            (Self::Static { .. }, Event::Release) => to(present, Effect::None),
+            (Self::Static { expires, v1_until }, Event::Raise(until)) if now < expires => {
+                let (expires, v1_until) = raise(expires, v1_until, until);
+                to(held(expires, v1_until), Effect::None)
+            }
+            (Self::Static { expires, .. }, Event::Unhold { .. }) if now < expires => {
+                to(state.of_hosts(now), Effect::None)
+            }
+            (Self::Static { .. }, Event::Unhold { asks: true }) => to(checking(now, timers), Effect::Query),
+            (Self::Static { .. }, Event::Unhold { asks: false }) => to(Self::Absent, Effect::Gone),
             (
                 Self::Static { .. },
-                Event::Report
-                | Event::Leave
+                Event::Leave
                 | Event::FastLeave
-                | Event::Lower(_)
                 | Event::Raise(_)
                 | Event::Block
                 | Event::Hold
+                | Event::Release
                 | Event::Interrupt(_)
                 | Event::Timer,
             ) => to(state, Effect::None),
         }
     }
+}
+
+/// The ends of a membership and of its version 1 host's, with reports that count until then: both, where the
+/// version 1 host's was the last.
+fn raise(expires: Time, v1_until: Time, until: Time) -> (Time, Time) {
+    let v1_until = if v1_until == expires { v1_until.max(until) } else { v1_until };
+    (expires.max(until), v1_until)
 }
 
 /// After the first of the last member queries, which goes out with the Leave (r38, r39).

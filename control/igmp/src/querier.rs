@@ -31,6 +31,8 @@ pub(crate) enum QuerierEvent {
     Stop,
     /// The queries of the port are others now.
     Retime,
+    /// The next General Query is wanted at this time, unless it is due before.
+    Ask(Time),
     /// A query of this router, which wins over us.
     Lower(Ipv4Addr),
     /// The time that [`Querier::deadline`] named has come, or passed.
@@ -77,9 +79,20 @@ impl Querier {
                 Event::Stop,
             ) => quiet(Self::Silent),
 
-            (Self::Silent, Event::Retime | Event::Lower(_) | Event::Timer) => quiet(self),
+            (Self::Silent, Event::Retime | Event::Ask(_) | Event::Lower(_) | Event::Timer) => quiet(self),
 
             (Self::Starting { .. } | Self::Steady { .. }, Event::Retime) => start(),
+            // It takes the place of the one that was to come, and the interval counts from it.
+            (Self::Starting { next, left }, Event::Ask(at)) if now < at => {
+                quiet(Self::Starting { next: next.min(at), left })
+            }
+            (Self::Starting { left, .. }, Event::Ask(_)) => {
+                query(after_startup_query(now, now, left.saturating_sub(1), timers))
+            }
+            (Self::Steady { next }, Event::Ask(at)) if now < at => quiet(Self::Steady { next: next.min(at) }),
+            (Self::Steady { .. }, Event::Ask(_)) => {
+                query(Self::Steady { next: now + timers.query_interval() })
+            }
             (Self::Starting { .. } | Self::Steady { .. }, Event::Lower(address)) => {
                 quiet(Self::Other { address, since: now, until })
             }
@@ -92,7 +105,7 @@ impl Querier {
             }
 
             // The winner's queries are its own; our intervals count from its next one on.
-            (Self::Other { .. }, Event::Retime) => quiet(self),
+            (Self::Other { .. }, Event::Retime | Event::Ask(_)) => quiet(self),
             (Self::Other { since, .. }, Event::Lower(address)) => {
                 quiet(Self::Other { address, since, until })
             }

@@ -1,7 +1,7 @@
 //! A group on one client port: may it be had, who asked for it, who is querier.
 
 use api::{Check, Topic};
-use igmp::{ClientPortSettings, GroupView, MemberState, PortRole, Verdict, VerdictClass, Version};
+use igmp::{ClientPortSettings, GroupView, MemberState, PortRole, Reporter, Verdict, VerdictClass, Version};
 
 use super::Look;
 use super::words::{ago, ahead, bad, counted, good, note};
@@ -125,28 +125,30 @@ fn member_words(look: &Look<'_>, member: &GroupView) -> String {
     let now = look.now;
     let state = match (member.state, member.expires) {
         (MemberState::Static, _) => return "by the settings: `static-groups`".to_owned(),
+        (MemberState::Checking, Some(expires)) if member.last_reporter.is_none() => {
+            return format!("it was static, and forwarding ends {} unless a host asks", ahead(now, expires));
+        }
         (MemberState::Checking, Some(expires)) => {
             format!("somebody left, and forwarding ends {} unless another host answers", ahead(now, expires))
         }
         (_, Some(expires)) => format!("it goes {} unless reported again", ahead(now, expires)),
         (_, None) => "it stays".to_owned(),
     };
+    let Some(Reporter { host, version }) = member.last_reporter else { return state };
     let v1 = match member.v1_host_until {
         Some(_) => "; Leaves are ignored, as an IGMPv1 host is there",
         None => "",
     };
     // A router without sources cannot tell who is left after a BLOCK: it asks, and a silent group ages out.
     let blocks = look.agent.proxy.counters(member.port).verdict(Verdict::BlockQueried);
-    let block = match (member.version, blocks) {
+    let block = match (version, blocks) {
         (Version::V3, 1..) => {
             format!("; hosts there leave by BLOCK ({blocks} so far, of all groups), after which it ages")
         }
         (Version::V3, 0) | (Version::V1 | Version::V2, _) => String::new(),
     };
     format!(
-        "{} did by IGMP{} {}, the first report came {}; {state}{v1}{block}",
-        member.last_reporter,
-        member.version,
+        "{host} did by IGMP{version} {}, the first report came {}; {state}{v1}{block}",
         ago(now, member.reported),
         ago(now, member.since),
     )

@@ -4,7 +4,7 @@ use core::net::Ipv4Addr;
 use types::{GroupAddr, PortIndex, Time};
 
 use super::admission::Forbidden;
-use super::{Proxy, TimerKey};
+use super::{Proxy, Reporter, TimerKey};
 use crate::hosts::HostId;
 use crate::member::{Member, MemberEffect, MemberEvent};
 use crate::querier::Querier;
@@ -50,7 +50,7 @@ impl Proxy {
         let timers = self.clients[&port].settings.effective_timers();
         if let Some(entry) = self.members.get_mut(&(group, port)) {
             let step = entry.member.handle(event, now, &timers);
-            (entry.host, entry.version, entry.reported) = (host.addr, version, now);
+            (entry.reporter, entry.reported) = (Some(Reporter { host: host.addr, version }), now);
             match step.effect {
                 MemberEffect::None => {
                     entry.keep(step.next, &mut self.timers, TimerKey::Member(group, port));
@@ -66,7 +66,7 @@ impl Proxy {
             return Verdict::GroupLimit;
         }
         let member = Member::Absent.handle(event, now, &timers).next;
-        self.add_member(now, port, group, member, host.addr, version);
+        self.add_member(now, port, group, member, Some(Reporter { host: host.addr, version }));
         self.track_report(now, port, group, host, version);
         Verdict::Joined
     }

@@ -83,6 +83,9 @@ impl Proxy {
         let before = client.querier;
         let step = before.handle(event, now, &client.settings.effective_timers());
         client.querier = step.next;
+        if step.query {
+            client.queried = now;
+        }
         self.timers.set(&mut client.timer, TimerKey::Querier(port), step.next.deadline());
         self.follow_role(now, port, before);
         if step.query {

@@ -1,15 +1,14 @@
 //! Members come, change and go, whatever the reason: the one place that adds and removes them.
 
-use core::net::Ipv4Addr;
-
 use types::{GroupAddr, PortIndex, PortSet, Time};
 
 use super::admission::Forbidden;
-use super::{MemberEntry, Proxy, TimerKey};
+use super::{MemberEntry, Proxy, Reporter, TimerKey};
 use crate::member::{Member, MemberEffect, MemberEvent, MemberStep};
+use crate::querier::Querier;
 use crate::settings::QuerierVersion;
 use crate::timers::TimerQueue;
-use crate::wire::{Outgoing, Version};
+use crate::wire::Outgoing;
 use crate::{Action, Event, Left, RouterTimers};
 
 impl MemberEntry {
@@ -38,16 +37,30 @@ impl Proxy {
                 .then_some(group)
         };
         for group in self.members.iter().filter_map(held).collect::<Vec<_>>() {
-            self.step_member(now, port, group, MemberEvent::Release);
+            self.unhold(now, port, group);
         }
         for group in wanted {
             if self.members.contains_key(&(group, port)) {
                 self.step_member(now, port, group, MemberEvent::Hold);
             } else {
                 let member = Member::Absent.handle(MemberEvent::Hold, now, &timers).next;
-                self.add_member(now, port, group, member, Ipv4Addr::UNSPECIFIED, Version::V2);
+                self.add_member(now, port, group, member, None);
             }
         }
+    }
+
+    /// The settings name the group no more (r55). Hosts that reported it too long ago do not count as having asked.
+    fn unhold(&mut self, now: Time, port: PortIndex, group: GroupAddr) {
+        let Some(client) = self.clients.get(&port) else { return };
+        let querier = matches!(client.querier, Querier::Starting { .. } | Querier::Steady { .. });
+        let asks = querier && client.settings.version == QuerierVersion::V2;
+        let timers = client.settings.effective_timers();
+        let Some(entry) = self.members.get_mut(&(group, port)) else { return };
+        if entry.member.of_hosts(now) == Member::Absent {
+            entry.reporter = None;
+        }
+        let step = entry.member.handle(MemberEvent::Unhold { asks }, now, &timers);
+        self.store(now, port, group, step, Left::NotStatic);
     }
 
     /// Steps a member that exists and cannot go by this event.
@@ -67,7 +80,11 @@ impl Proxy {
             return;
         }
         let full = |(&(group, on), entry): (&(GroupAddr, PortIndex), &MemberEntry)| {
-            let full = entry.member.expires().is_some_and(|expires| entry.reported + before <= expires);
+            let full = entry
+                .member
+                .of_hosts(now)
+                .expires()
+                .is_some_and(|expires| entry.reported + before <= expires);
             (on == port && full).then_some((group, entry.reported))
         };
         for (group, reported) in self.members.iter().filter_map(full).collect::<Vec<_>>() {
@@ -105,15 +122,14 @@ impl Proxy {
         port: PortIndex,
         group: GroupAddr,
         member: Member,
-        host: Ipv4Addr,
-        version: Version,
+        reporter: Option<Reporter>,
     ) {
-        let entry = MemberEntry { member, host, version, since: now, reported: now, timer: None };
+        let entry = MemberEntry { member, reporter, since: now, reported: now, timer: None };
         self.insert_member(now, port, group, entry);
     }
 
     fn insert_member(&mut self, now: Time, port: PortIndex, group: GroupAddr, mut entry: MemberEntry) {
-        let MemberEntry { member, host, version, .. } = entry;
+        let MemberEntry { member, reporter, .. } = entry;
         self.timers.set(&mut entry.timer, TimerKey::Member(group, port), member.deadline());
         self.members.insert((group, port), entry);
         if let Some(client) = self.clients.get_mut(&port) {
@@ -124,7 +140,10 @@ impl Proxy {
             }
         }
         self.actions.push_back(Action::SetMember { port, group });
-        self.tell(Event::Joined { port, group, host, version });
+        self.tell(match reporter {
+            Some(Reporter { host, version }) => Event::Joined { port, group, host, version },
+            None => Event::JoinedStatic { port, group },
+        });
         self.add_port(now, group, port);
         self.tell_not_querier(now, port);
     }
@@ -134,6 +153,7 @@ impl Proxy {
         // Used up: a member that was reported since is due later, and sets it anew.
         self.timers.cancel(&mut entry.timer);
         let why = match entry.member {
+            Member::Checking { .. } if entry.reporter.is_none() => Left::NotStatic,
             Member::Checking { .. } => Left::Leave,
             Member::Absent | Member::Present { .. } | Member::V1Present { .. } | Member::Static { .. } => {
                 Left::Expired
@@ -203,6 +223,16 @@ impl Proxy {
         });
     }
 
+    /// What hosts of the port's static groups reported counts no more.
+    pub(super) fn forget_reports(&mut self, now: Time, port: PortIndex) {
+        let held = |(&(group, on), entry): (&(GroupAddr, PortIndex), &MemberEntry)| {
+            (on == port && matches!(entry.member, Member::Static { .. })).then_some(group)
+        };
+        for group in self.members.iter().filter_map(held).collect::<Vec<_>>() {
+            self.step_member(now, port, group, MemberEvent::Lower(now));
+        }
+    }
+
     /// Drops those members of `ports` that `why` names a reason for. Looks at every member: only for what
     /// an operator or a link does.
     pub(super) fn drop_members(
@@ -228,9 +258,9 @@ impl Proxy {
             self.interrupt_checks(now, port);
         }
         for (group, port) in self.members.keys().copied().collect::<Vec<_>>() {
-            if let Some(entry) = self.remove_member(now, port, group, Left::ProxyOff)
-                && !matches!(entry.member, Member::Static { .. })
-            {
+            let Some(mut entry) = self.remove_member(now, port, group, Left::ProxyOff) else { continue };
+            entry.member = entry.member.of_hosts(now);
+            if entry.member != Member::Absent {
                 self.asleep.push(((group, port), entry));
             }
         }

@@ -6,13 +6,14 @@ mod client;
 mod discovery;
 mod election;
 mod leaving;
+mod loosening;
 mod members;
 mod ports;
 mod provider;
 mod sweep;
 mod views;
 
-pub use views::{GroupView, MemberState, PortRole, PortView, QuerySeen, UpstreamGroupView};
+pub use views::{GroupView, MemberState, PortRole, PortView, QuerySeen, Reporter, UpstreamGroupView};
 
 use core::net::Ipv4Addr;
 use core::time::Duration;
@@ -29,10 +30,11 @@ use crate::rng::Rng;
 use crate::settings::{ClientPortSettings, ProxySettings};
 use crate::table::Table;
 use crate::timers::{TimerId, TimerQueue};
-use crate::wire::{self, Outgoing, Packet, Version};
+use crate::wire::{self, Outgoing, Packet};
 use crate::{Action, Event, IgmpCounters, Verdict};
 use admission::{Admission, Forbidden};
 use leaving::Leaving;
+use loosening::Refusals;
 use provider::{GroupEntry, Upstream};
 use sweep::Sweeps;
 
@@ -63,6 +65,8 @@ struct ClientPort {
     /// The role told last.
     is_querier: bool,
     timer: Option<TimerId>,
+    /// When the last General Query went out.
+    queried: Time,
     discovery: Discovery,
     discovery_timer: Option<TimerId>,
     /// Groups with a member here.
@@ -80,9 +84,10 @@ struct ClientPort {
 #[derive(Debug)]
 struct MemberEntry {
     member: Member,
-    host: Ipv4Addr,
-    version: Version,
+    /// `None` where nobody asked but the settings.
+    reporter: Option<Reporter>,
     since: Time,
+    /// When the last report came, or the settings asked.
     reported: Time,
     timer: Option<TimerId>,
 }
@@ -244,12 +249,17 @@ impl Proxy {
         {
             return;
         }
-        self.settings.local_groups = local_groups;
-        self.settings.ssm_range = ssm_range;
+        let local_before = core::mem::replace(&mut self.settings.local_groups, local_groups);
+        let ssm_before = core::mem::replace(&mut self.settings.ssm_range, ssm_range);
+        self.drop_forbidden(now, PortSet::ALL);
         for port in self.clients.keys().collect::<Vec<_>>() {
             self.apply_static_groups(now, port);
+            let access = &self.clients[&port].settings.access;
+            let before = Refusals { local: &local_before, ssm: &ssm_before, access };
+            if self.refuses_less(port, &before) {
+                self.ask_anew(now, port);
+            }
         }
-        self.drop_forbidden(now, PortSet::ALL);
     }
 
     /// Leaves everything as when switched off, for good: no later call has any effect (r96).
@@ -331,16 +341,7 @@ impl Proxy {
 
     /// Why the settings want no member of `group` on a port, whoever asks (r54, r69, r100).
     fn forbids(&self, client: &ClientPort, group: GroupAddr) -> Option<Forbidden> {
-        let within = |nets: &[Ipv4Net]| nets.iter().any(|net| net.contains(group.addr()));
-        if within(&self.settings.local_groups) {
-            Some(Forbidden::Local)
-        } else if within(&self.settings.ssm_range) {
-            Some(Forbidden::Ssm)
-        } else if !client.settings.access.allows(group) {
-            Some(Forbidden::Access)
-        } else {
-            None
-        }
+        self.refusals(&client.settings).why(group)
     }
 
     fn tell(&mut self, event: Event) {

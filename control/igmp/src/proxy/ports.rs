@@ -51,6 +51,7 @@ impl Proxy {
 
     /// The port has new settings in place of `before`: does what they differ in, and no more.
     fn apply_change(&mut self, now: Time, port: PortIndex, before: &ClientPortSettings) {
+        let accepts_more = self.clients.contains_key(&port) && self.accepts_more(port, before);
         let Some(client) = self.clients.get_mut(&port) else { return };
         let after = &client.settings;
         let moved = before.address != after.address || before.query_source() != after.query_source();
@@ -77,11 +78,15 @@ impl Proxy {
         if v1_now {
             self.end_checks(now, port);
         }
+        if other_access {
+            self.drop_forbidden(now, PortSet::only(port));
+        }
         if other_groups {
             self.apply_static_groups(now, port);
         }
-        if other_access {
-            self.drop_forbidden(now, PortSet::only(port));
+        // Who starts anew asks anyway.
+        if accepts_more && !moved && !retimed {
+            self.ask_anew(now, port);
         }
     }
 
@@ -212,6 +217,7 @@ impl Proxy {
         if client.groups == 0 {
             return;
         }
+        self.forget_reports(now, port);
         self.drop_members(now, PortSet::only(port), |_, _, member| match member {
             Member::Static { .. } => None,
             Member::Absent | Member::Present { .. } | Member::V1Present { .. } | Member::Checking { .. } => {
@@ -245,6 +251,7 @@ impl ClientPort {
             querier: Querier::Silent,
             is_querier: true,
             timer: None,
+            queried: Time::ZERO,
             discovery: Discovery::Off,
             discovery_timer: None,
             groups: 0,

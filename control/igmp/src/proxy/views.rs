@@ -36,6 +36,15 @@ impl MemberState {
     }
 }
 
+/// Who reported a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reporter {
+    /// Source of the report.
+    pub host: Ipv4Addr,
+    /// Its version.
+    pub version: Version,
+}
+
 /// A group's member on one client port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupView {
@@ -45,13 +54,11 @@ pub struct GroupView {
     pub group: GroupAddr,
     /// What we know of the members.
     pub state: MemberState,
-    /// Source of the last report.
-    pub last_reporter: Ipv4Addr,
-    /// Version of the last report.
-    pub version: Version,
+    /// Whose report was the last; `None` where nobody asked but the settings.
+    pub last_reporter: Option<Reporter>,
     /// When the first member joined.
     pub since: Time,
-    /// When the last report came.
+    /// When the last report came; without one, when the settings asked.
     pub reported: Time,
     /// When it goes unless reported again; `None` when it never goes by itself.
     pub expires: Option<Time>,
@@ -249,8 +256,7 @@ fn member_view((group, port): (GroupAddr, PortIndex), entry: &MemberEntry) -> Op
         port,
         group,
         state,
-        last_reporter: entry.host,
-        version: entry.version,
+        last_reporter: entry.reporter,
         since: entry.since,
         reported: entry.reported,
         expires,

@@ -296,7 +296,7 @@ fn r96_switched_on_again_it_queries_at_once_and_takes_up_who_would_still_be_a_me
     let again = [(A, "239.1.0.2"), (B, "239.1.0.2")].map(|(on, of)| (260_000, on, group(of), true));
     assert_eq!(bench.changes[changes..], again);
     let view = bench.proxy.member(group("239.1.0.2"), port(B)).unwrap();
-    assert_eq!((view.state, view.last_reporter), (MemberState::V1Present, ip("10.2.0.9")));
+    assert_eq!((view.state, view.last_reporter.unwrap().host), (MemberState::V1Present, ip("10.2.0.9")));
     assert_eq!(view.since.as_nanos(), 100_000_000_000);
     bench.run_to(300_000);
     let queries: Vec<_> =

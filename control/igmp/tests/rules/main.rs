@@ -14,6 +14,7 @@ mod leaves;
 mod lifecycle;
 mod links;
 mod load;
+mod loosening;
 mod macs;
 mod pace;
 mod policies;

@@ -203,11 +203,10 @@ fn settings_told_again_do_nothing_at_all() {
 }
 
 #[test]
-fn a_policy_that_changes_neither_asks_nor_cuts_anybody() {
-    let changes: [fn(&mut ClientPortSettings); 8] = [
+fn a_policy_that_refuses_more_neither_asks_nor_cuts_anybody() {
+    let changes: [fn(&mut ClientPortSettings); 7] = [
         |c| c.max_groups = 1,
         |c| c.ignore_v1 = true,
-        |c| c.any_ttl = true,
         |c| c.require_router_alert = true,
         |c| c.require_on_link_source = true,
         |c| c.fast_leave = igmp::FastLeave::Tracked,

@@ -24,7 +24,7 @@ fn r50_records_that_join() {
         let mut bench = Bench::new();
         assert_eq!(bench.receive(A, &report_v3(&[(kind, G, sources)])), Verdict::Joined);
         let view = bench.proxy.groups().next().unwrap();
-        assert_eq!((view.version, view.state), (Version::V3, MemberState::Present));
+        assert_eq!((view.last_reporter.unwrap().version, view.state), (Version::V3, MemberState::Present));
         assert_eq!(bench.receive(A, &report_v3(&[(kind, G, sources)])), Verdict::Refreshed);
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct PortLedger {
     hold_at: Option<Time>,
     other_until: Option<Time>,
     next_query: Option<Time>,
+    /// When the last General Query went out.
+    queried: Time,
     startup_left: u8,
     entries: BTreeMap<GroupAddr, Entry>,
     /// Until when a version 1 or 2 report of a group is young enough to hide other hosts.
@@ -62,6 +64,7 @@ impl PortLedger {
             hold_at: None,
             other_until: None,
             next_query: None,
+            queried: Time::ZERO,
             startup_left: 0,
             entries: BTreeMap::new(),
             shared_until: BTreeMap::new(),
@@ -137,6 +140,7 @@ impl PortLedger {
     /// Live settings: what they forbid goes at once (r54, r69), other addresses start the querier anew (r94).
     pub(crate) fn configure(&mut self, now: Time, settings: ClientPortSettings) {
         let moved = self.settings.query_source() != settings.query_source();
+        let (before, v1_refused) = (self.refused(), self.settings.ignore_v1);
         if self.settings.fast_leave != settings.fast_leave {
             self.tracked_since = now;
         }
@@ -145,11 +149,39 @@ impl PortLedger {
             self.start(now);
         }
         self.forbid(now);
+        let less = self.refuses_less_than(&before) || (v1_refused && !self.settings.ignore_v1);
+        if less && !moved {
+            self.ask_anew(now);
+        }
     }
 
     pub(crate) fn set_local(&mut self, now: Time, local: Vec<Ipv4Net>) {
+        let before = self.refused();
         self.local = local;
         self.forbid(now);
+        if self.refuses_less_than(&before) {
+            self.ask_anew(now);
+        }
+    }
+
+    /// One group of each range that a network's settings ever name, while it is refused.
+    fn refused(&self) -> Vec<GroupAddr> {
+        let named = [[238, 129, 1, 1], [238, 129, 7, 7], [239, 1, 1, 1]];
+        named
+            .into_iter()
+            .filter_map(|at| GroupAddr::new(at.into()))
+            .filter(|g| !self.is_allowed(*g))
+            .collect()
+    }
+
+    fn refuses_less_than(&self, before: &[GroupAddr]) -> bool {
+        before.iter().any(|group| self.is_allowed(*group))
+    }
+
+    /// Who was refused is asked at once, or a second after the last General Query.
+    fn ask_anew(&mut self, now: Time) {
+        let at = now.max(self.queried + Duration::from_secs(1));
+        self.next_query = self.next_query.map(|next| next.min(at));
     }
 
     fn forbid(&mut self, now: Time) {
@@ -402,6 +434,7 @@ impl PortLedger {
             due <= now && now <= due + self.tolerance,
             "a General Query at {now:?}, due at {due:?} (r17)"
         );
+        self.queried = now;
         self.startup_left = self.startup_left.saturating_sub(1);
         let interval = match self.startup_left {
             0 => self.settings.timers.query_interval(),
