@@ -47,7 +47,7 @@ test-system: build
 # What the other DPDK could change: the bindings, the crate above them, whole processes.
 test-fast: fast
 	$(ON_OWN_DPDK) $(CARGO) test -p dpdk-sys -p dpdk -p dataplane
-	$(ON_OWN_DPDK) $(CARGO) test -p tests -- --test-threads=1
+	$(ON_OWN_DPDK) $(CARGO) test -p tests --features own-dpdk -- --test-threads=1
 
 # libFuzzer on each target for FUZZ_SECONDS (60); crashes in target/fuzz/crashes.
 fuzz:
@@ -55,7 +55,7 @@ fuzz:
 
 lint: setup
 	$(CARGO) fmt --all -- --check
-	$(CARGO) clippy --workspace --all-targets --features tests/long -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --features tests/long,tests/own-dpdk -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
 	shellcheck dpdk-build/setup.sh dpdk-build/build-dpdk.sh .ci/run .ci/deny .ci/fuzz
 

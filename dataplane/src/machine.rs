@@ -11,6 +11,7 @@ use crate::failure::Failure;
 /// Several workers, or more ports than DPDK was built for.
 pub(crate) fn serves(settings: &Settings) -> Result<(), Failure> {
     let workers = settings.worker.cores.workers();
+    dpdk::check_workers(dpdk::REFCNT_IS_ATOMIC, workers).map_err(Failure::settings)?;
     if workers != 1 {
         return Err(Failure::settings(format!(
             "`cores` names {workers} cores; this version has one worker: name one, or write \"auto\""
@@ -19,8 +20,7 @@ pub(crate) fn serves(settings: &Settings) -> Result<(), Failure> {
     let ports = settings.ports.len();
     if ports > dpdk::MAX_ETH_PORTS {
         return Err(Failure::settings(format!(
-            "there are {ports} ports, and the installed DPDK was built for {}; leave some out, or build against a DPDK \
-             with a larger RTE_MAX_ETHPORTS",
+            "there are {ports} ports, and this DPDK was built for {}; leave some out, or build on one for 64 (`make fast`)",
             dpdk::MAX_ETH_PORTS
         )));
     }

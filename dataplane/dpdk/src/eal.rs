@@ -1,7 +1,7 @@
 //! The environment abstraction layer: one per process.
 
 use core::ffi::{CStr, c_char, c_int};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{DpdkError, EalError, PortError, check};
 use crate::log;
-use crate::port::{MAX_ETH_PORTS, PortId};
+use crate::ownership::{OwnershipError, check_workers};
+use crate::port::{MAX_ETH_PORTS, PortId, PortInfo};
+use crate::raw::REFCNT_IS_ATOMIC;
 
 /// EAL, initialised. A handle: clones mean the same one, and it is cleaned up when the last of them and of all
 /// that was made from them (pools, ports, queues, worker threads) is gone.
@@ -24,6 +26,8 @@ struct Inner {
     runtime_dir: PathBuf,
     /// One bit a port that is in someone's hands.
     ports_in_use: Mutex<u64>,
+    /// Threads that are registered.
+    workers: AtomicUsize,
     /// DPDK runs one hotplug at a time.
     hotplug: Mutex<()>,
 }
@@ -81,7 +85,8 @@ impl Eal {
         let runtime_dir = unsafe { CStr::from_ptr(dpdk_sys::rte_eal_get_runtime_dir()) };
         let runtime_dir = PathBuf::from(OsStr::from_bytes(runtime_dir.to_bytes()));
         let (ports_in_use, hotplug) = (Mutex::new(0), Mutex::new(()));
-        let inner = Inner { line, startup_log: log, runtime_dir, ports_in_use, hotplug };
+        let workers = AtomicUsize::new(0);
+        let inner = Inner { line, startup_log: log, runtime_dir, ports_in_use, workers, hotplug };
         Ok(Self(Arc::new(inner)))
     }
 
@@ -154,10 +159,11 @@ impl Eal {
     ///
     /// # Errors
     /// [`PortError::Attach`] when the device cannot be probed, with what was logged meanwhile;
-    /// [`PortError::AlreadyAttached`]; [`PortError::NoPorts`] when it is no Ethernet device.
+    /// [`PortError::AlreadyAttached`]; [`PortError::NoPorts`] when it is no Ethernet device; [`PortError::Ownership`] when
+    /// its driver may not be used with this DPDK, and it is detached again.
     pub fn attach(&self, devargs: &str) -> Result<Vec<PortId>, PortError> {
         let text = CString::new(devargs).map_err(|_| DpdkError::invalid("rte_dev_probe"))?;
-        let _one_at_a_time = self.0.hotplug.lock().unwrap_or_else(PoisonError::into_inner);
+        let one_at_a_time = self.0.hotplug.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.ports();
         log::start_recording();
         // SAFETY: `text` is terminated; DPDK copies what it keeps.
@@ -169,12 +175,22 @@ impl Eal {
         let found = unsafe { dpdk_sys::shim_ports_of(text.as_ptr(), ids.as_mut_ptr(), MAX_ETH_PORTS as u32) };
         let found = check("rte_eth_iterator_init", found)? as usize;
         let ports: Vec<_> = ids.iter().take(found).filter_map(|&id| PortId::new(id)).collect();
+        drop(one_at_a_time);
         // Probing what is there already is no error to DPDK.
-        match ports.first() {
-            None => Err(PortError::NoPorts(devargs.to_owned())),
-            Some(first) if before.contains(first) => Err(PortError::AlreadyAttached(devargs.to_owned())),
-            Some(_) => Ok(ports),
+        let first = match ports.first() {
+            None => return Err(PortError::NoPorts(devargs.to_owned())),
+            Some(first) if before.contains(first) => {
+                return Err(PortError::AlreadyAttached(devargs.to_owned()));
+            }
+            Some(first) => *first,
+        };
+        // What would not be opened does not stay.
+        if let Err(refused) = PortInfo::of(first).and_then(|info| info.may_be_used()) {
+            // SAFETY: takes any port number.
+            self.remove(unsafe { dpdk_sys::shim_port_device(first.get()) })?;
+            return Err(refused);
         }
+        Ok(ports)
     }
 
     /// Takes a device off its bus.
@@ -182,6 +198,23 @@ impl Eal {
         let _one_at_a_time = self.0.hotplug.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the caller got `device` from a port that it owned and has closed; nobody else removes it.
         check("rte_dev_remove", unsafe { dpdk_sys::rte_dev_remove(device) }).map(|_| ())
+    }
+
+    /// Counts a worker.
+    ///
+    /// # Errors
+    /// [`OwnershipError`] when there may be no further one.
+    pub(crate) fn add_worker(&self) -> Result<(), OwnershipError> {
+        let allowed = |workers: usize| check_workers(REFCNT_IS_ATOMIC, workers + 1);
+        let added = self.0.workers.fetch_update(Ordering::AcqRel, Ordering::Acquire, |workers| {
+            allowed(workers).is_ok().then_some(workers + 1)
+        });
+        added.map(|_| ()).or_else(allowed)
+    }
+
+    /// One that [`Eal::add_worker`] counted is gone.
+    pub(crate) fn remove_worker(&self) {
+        self.0.workers.fetch_sub(1, Ordering::AcqRel);
     }
 
     /// Marks a port as held; false when it is already.

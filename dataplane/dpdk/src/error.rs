@@ -4,6 +4,8 @@ use core::ffi::{CStr, c_int};
 
 use thiserror::Error;
 
+use crate::ownership::OwnershipError;
+
 /// DPDK's words for an errno value.
 fn errno_text(errno: i32) -> String {
     // SAFETY: rte_strerror takes any value and returns a terminated string in static or thread-local storage,
@@ -117,6 +119,9 @@ pub enum PortError {
     /// A device was attached and has no port.
     #[error("`{0}` was attached and has no Ethernet port")]
     NoPorts(String),
+    /// References to its frames would be counted by several threads, and are not counted atomically.
+    #[error(transparent)]
+    Ownership(#[from] OwnershipError),
     /// DPDK or the driver refused.
     #[error(transparent)]
     Dpdk(#[from] DpdkError),

@@ -29,6 +29,7 @@ mod frame;
 mod log;
 mod mbuf;
 mod mempool;
+mod ownership;
 mod port;
 mod raw;
 mod shared;
@@ -40,6 +41,7 @@ pub use error::{DpdkError, EalError, PortError};
 pub use log::{LogLevel, set_log_sink};
 pub use mbuf::{IpChecksum, Mbuf};
 pub use mempool::{DEFAULT_FRAME_ROOM, HEADROOM, Mempool};
+pub use ownership::{OwnershipError, check_driver, check_workers};
 pub use port::{
     LinkStatus, MAX_ETH_PORTS, MacFilter, MulticastFilter, Port, PortConfig, PortId, PortInfo, PortStats,
     Queues, RxQueue, TxQueue,

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::eal::Eal;
 use crate::error::DpdkError;
+use crate::ownership::OwnershipError;
 
 /// Why a worker thread could not be had.
 #[derive(Debug, Error)]
@@ -29,13 +30,16 @@ pub enum WorkerError {
     /// DPDK did not take the thread, for example because it has no free lcore id.
     #[error("cannot make a worker known to DPDK: {0}")]
     Register(#[from] DpdkError),
+    /// There is a worker, and references to frames are counted by one thread.
+    #[error(transparent)]
+    Ownership(#[from] OwnershipError),
 }
 
 /// The proof that this thread has an lcore id, and so a mempool cache of its own. Gives the id back when dropped.
 #[derive(Debug)]
 pub struct WorkerThread {
     lcore_id: u32,
-    _eal: Eal,
+    eal: Eal,
     /// The registration is the thread's.
     _not_send: PhantomData<*mut ()>,
 }
@@ -51,6 +55,7 @@ impl Drop for WorkerThread {
     fn drop(&mut self) {
         // SAFETY: this thread was registered by `register_thread`, and the guard cannot leave it.
         unsafe { dpdk_sys::rte_thread_unregister() };
+        self.eal.remove_worker();
     }
 }
 
@@ -72,22 +77,24 @@ impl Eal {
     /// no secondary process can attach.
     ///
     /// # Errors
-    /// When the thread is known already (the one that called [`Eal::init`] is), or no lcore id is free.
-    pub fn register_thread(&self) -> Result<WorkerThread, DpdkError> {
+    /// When the thread is known already (the one that called [`Eal::init`] is), or no lcore id is free;
+    /// [`WorkerError::Ownership`] when another is registered and [`REFCNT_IS_ATOMIC`](crate::REFCNT_IS_ATOMIC) is false.
+    pub fn register_thread(&self) -> Result<WorkerThread, WorkerError> {
         // SAFETY: reads a thread-local integer.
         if unsafe { dpdk_sys::shim_lcore_id() } != dpdk_sys::SHIM_LCORE_ID_ANY {
-            return Err(DpdkError {
-                call: "rte_thread_register",
-                errno: rustix::io::Errno::EXIST.raw_os_error(),
-            });
+            let errno = rustix::io::Errno::EXIST.raw_os_error();
+            return Err(DpdkError { call: "rte_thread_register", errno }.into());
         }
+        self.add_worker()?;
         // SAFETY: EAL is initialised and the thread is not yet known.
         if unsafe { dpdk_sys::rte_thread_register() } != 0 {
-            return Err(DpdkError::last("rte_thread_register"));
+            let error = DpdkError::last("rte_thread_register");
+            self.remove_worker();
+            return Err(error.into());
         }
         // SAFETY: reads a thread-local integer.
         let lcore_id = unsafe { dpdk_sys::shim_lcore_id() };
-        Ok(WorkerThread { lcore_id, _eal: self.clone(), _not_send: PhantomData })
+        Ok(WorkerThread { lcore_id, eal: self.clone(), _not_send: PhantomData })
     }
 
     /// Makes a thread `name`, bound to `cpu` if given and known to DPDK, and runs `work` on it. Mbufs do not leave
@@ -137,7 +144,7 @@ fn prepare(eal: &Eal, cpu: Option<usize>) -> Result<WorkerThread, WorkerError> {
     if let Some(cpu) = cpu {
         pin_current_thread(cpu).map_err(|source| WorkerError::Pin { cpu, source })?;
     }
-    Ok(eal.register_thread()?)
+    eal.register_thread()
 }
 
 /// A thread made by [`Eal::spawn_worker`]. Dropped, the thread goes on alone.

@@ -2,7 +2,7 @@
 
 mod support;
 
-use dpdk::{Burst, Eal, EalError, Mbuf, Mempool, TxBatch, WorkerError};
+use dpdk::{Burst, Eal, EalError, Mbuf, Mempool, OwnershipError, TxBatch, WorkerError};
 use rustix::io::Errno;
 use support::{alone, eal, eal_args, first_cpu, frames, pool, read_pcap, start, write_pcap};
 
@@ -97,6 +97,26 @@ fn a_worker_has_an_lcore_id_and_a_cpu() {
         assert!(matches!(error, WorkerError::Pin { cpu: 100_000, .. }), "{error}");
         let panicked = eal.spawn_worker("panics", None, |_| panic!("on purpose")).unwrap();
         assert!(panicked.join().is_err());
+    });
+}
+
+#[test]
+fn a_second_worker_takes_references_that_are_counted_atomically() {
+    alone("a_second_worker_takes_references_that_are_counted_atomically", || {
+        let eal = eal(&[]);
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let first = eal.spawn_worker("first", None, move |_| ended.recv().is_err()).unwrap();
+        let second = eal.spawn_worker("second", None, |me| me.lcore_id());
+        match (second, dpdk::REFCNT_IS_ATOMIC) {
+            (Ok(second), true) => assert_ne!(second.join().unwrap(), 0),
+            (Err(WorkerError::Ownership(error)), false) => {
+                assert_eq!(error, OwnershipError::Workers(2));
+            }
+            (second, atomic) => panic!("{second:?} with atomic counts: {atomic}"),
+        }
+        drop(end);
+        assert!(first.join().unwrap());
+        eal.spawn_worker("next", None, |_| ()).expect("the first is gone").join().unwrap();
     });
 }
 

@@ -11,5 +11,7 @@ mod program;
 mod clean;
 mod interfaces;
 mod machine;
+#[cfg(feature = "own-dpdk")]
+mod own_dpdk;
 mod settings;
 mod socket;

@@ -5,7 +5,9 @@ use core::fmt;
 
 use types::MacAddr;
 
-use crate::error::{DpdkError, check};
+use crate::error::{DpdkError, PortError, check};
+use crate::ownership::check_driver;
+use crate::raw::REFCNT_IS_ATOMIC;
 
 /// The most ports that this DPDK was built for.
 pub const MAX_ETH_PORTS: usize = dpdk_sys::SHIM_MAX_ETHPORTS as usize;
@@ -68,7 +70,17 @@ pub struct PortInfo {
 }
 
 impl PortInfo {
-    pub(super) fn read(id: PortId, raw: &dpdk_sys::rte_eth_dev_info) -> Result<Self, DpdkError> {
+    /// Asks the driver.
+    pub(crate) fn of(id: PortId) -> Result<Self, PortError> {
+        Ok(Self::read(id, &super::dev_info(id)?)?)
+    }
+
+    /// Whether its frames stay with one thread, where that matters.
+    pub(crate) fn may_be_used(&self) -> Result<(), PortError> {
+        Ok(check_driver(REFCNT_IS_ATOMIC, &self.name, &self.driver)?)
+    }
+
+    fn read(id: PortId, raw: &dpdk_sys::rte_eth_dev_info) -> Result<Self, DpdkError> {
         let mut mac = dpdk_sys::rte_ether_addr::default();
         // SAFETY: the port is valid (its info was read), `mac` is written.
         check("rte_eth_macaddr_get", unsafe { dpdk_sys::rte_eth_macaddr_get(id.get(), &mut mac) })?;

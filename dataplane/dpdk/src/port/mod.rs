@@ -114,7 +114,8 @@ impl Port {
     /// Takes a port in hand. It is not started.
     ///
     /// # Errors
-    /// [`PortError::NoSuchPort`], [`PortError::InUse`], or what the driver says.
+    /// [`PortError::NoSuchPort`], [`PortError::InUse`], or what the driver says; [`PortError::Ownership`] where its
+    /// driver may not be used with this DPDK.
     pub fn open(eal: &Eal, id: PortId) -> Result<Self, PortError> {
         // SAFETY: takes any port number.
         if unsafe { dpdk_sys::rte_eth_dev_is_valid_port(id.get()) } == 0 {
@@ -123,12 +124,12 @@ impl Port {
         if !eal.take_port(id) {
             return Err(PortError::InUse(id.get()));
         }
-        let info = dev_info(id).and_then(|raw| PortInfo::read(id, &raw));
+        let info = PortInfo::of(id).and_then(|info| info.may_be_used().map(|()| info));
         let info = match info {
             Ok(info) => info,
             Err(e) => {
                 eal.give_port(id);
-                return Err(e.into());
+                return Err(e);
             }
         };
         let inner = Opened {

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
 
-use dpdk::{Burst, Eal, Mempool, Port, PortConfig, Queues, RxQueue};
+use dpdk::{Burst, Eal, Mempool, Port, PortConfig, PortError, Queues, RxQueue};
 
 const CHILD: &str = "DPDK_TEST_CHILD";
 
@@ -74,6 +74,27 @@ pub(crate) fn start(eal: &Eal, device: &str, pool: &Mempool) -> (Port, Queues) {
     let mut port = Port::open(eal, id).expect("a port");
     let queues = port.start(&PortConfig::new(pool.clone())).expect("queues");
     (port, queues)
+}
+
+/// Whether net_ring0 is refused, as it must be where references are not counted atomically: what it sends, another
+/// thread may receive. With such a DPDK that is all that can be tested with it.
+pub(crate) fn ring_is_refused(eal: &Eal) -> bool {
+    if dpdk::REFCNT_IS_ATOMIC {
+        return false;
+    }
+    let id = eal.port_by_name("net_ring0").expect("net_ring0");
+    for _ in 0..2 {
+        let error = Port::open(eal, id).expect_err("net_ring0 opens");
+        assert!(matches!(error, PortError::Ownership(_)), "{error}");
+        assert!(error.to_string().starts_with("net_ring0: the driver net_ring "), "{error}");
+    }
+    let there = eal.ports();
+    for _ in 0..2 {
+        let error = eal.attach("net_ring7").expect_err("net_ring7 is attached");
+        assert!(matches!(error, PortError::Ownership(_)), "{error}");
+        assert_eq!(eal.ports(), there, "nothing of it stays");
+    }
+    true
 }
 
 /// Receives until the source has had nothing for a while.
