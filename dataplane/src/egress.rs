@@ -7,7 +7,7 @@
 use core::num::NonZeroU16;
 
 use dpdk::{FanBatch, Mbuf, Mempool, SharedMbuf, TxBatch, TxQueue, TxResult};
-use forwarding::{Egress, PortCounters, WorkerCounters};
+use forwarding::{BURST, Egress, PortCounters, WorkerCounters};
 use types::{DropReason, MAX_PORTS, PortIndex, PortSet};
 
 /// Frames that one port, or one run, collects before they are handed to the driver.
@@ -167,9 +167,9 @@ fn count_sent(counters: &PortCounters, result: TxResult, bytes: u64) {
 }
 
 impl Egress<Mbuf> for PortsEgress {
-    #[inline]
-    fn replicate(&mut self, frame: Mbuf, ports: PortSet) {
-        if ports != self.run_ports || self.run.is_full() {
+    #[inline(always)]
+    fn replicate(&mut self, frames: impl Iterator<Item = Mbuf>, bytes: u64, ports: PortSet) {
+        if ports != self.run_ports || self.run.len() > BATCH - BURST {
             self.end_run();
         }
         if self.run.is_empty() {
@@ -177,8 +177,8 @@ impl Egress<Mbuf> for PortsEgress {
             self.run.reset(copies);
             self.run_ports = ports;
         }
-        self.run_bytes += u64::from(frame.len());
-        // There is room, and sending has not begun: the run was ended when full.
-        let _ = self.run.push(frame);
+        self.run_bytes += bytes;
+        // There is room for a burst, and sending has not begun: the run was ended when it was not so.
+        self.run.extend(frames);
     }
 }

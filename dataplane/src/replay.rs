@@ -258,8 +258,8 @@ struct CountedWire<'a> {
 }
 
 impl Egress<OwnedFrame> for CountedWire<'_> {
-    fn replicate(&mut self, frame: OwnedFrame, ports: PortSet) {
-        for port in ports {
+    fn replicate(&mut self, frames: impl Iterator<Item = OwnedFrame>, _bytes: u64, ports: PortSet) {
+        for (frame, port) in frames.flat_map(|frame| ports.into_iter().map(move |port| (frame.clone(), port))) {
             self.wire.write(port, &frame.0);
             let counters = self.counters.port(port);
             counters.tx_frames.add(1);

@@ -1,5 +1,7 @@
 //! What code that handles frames needs of whatever holds them: an mbuf, a buffer, a capture's record.
 
+use crate::Heads;
+
 /// What the receiving side already found out about the IPv4 header checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checksum {
@@ -33,6 +35,11 @@ pub trait FrameBurst {
     type Frame: Frame;
     /// The frames, oldest first.
     fn frames(&self) -> &[Self::Frame];
+    /// Reads the heads of the first [`BURST`](crate::BURST) frames into `heads`.
+    #[inline]
+    fn read_heads(&self, heads: &mut Heads) {
+        heads.read(self.frames());
+    }
     /// Takes all frames out, oldest first.
     fn drain(&mut self) -> impl Iterator<Item = Self::Frame>;
 }

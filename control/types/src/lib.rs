@@ -7,6 +7,7 @@ mod addr;
 mod counted;
 mod drop_reason;
 mod frame;
+mod heads;
 mod port;
 mod time;
 
@@ -14,5 +15,6 @@ pub use access::{AccessList, AccessRule};
 pub use addr::{AddrError, GroupAddr, Ipv4Net, MAX_LOCAL_GROUPS, MacAddr};
 pub use drop_reason::DropReason;
 pub use frame::{Checksum, Frame, FrameBurst};
+pub use heads::{BURST, HEAD_LEN, Heads, Lanes};
 pub use port::{MAX_PORTS, PortIndex, PortSet, PortSetIter};
 pub use time::Time;

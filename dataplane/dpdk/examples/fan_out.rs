@@ -52,9 +52,7 @@ fn one_array(source: &mut Queues, sinks: &mut [Queues], copies: NonZeroU16) -> C
     let mut batch: FanBatch = FanBatch::new(copies);
     while counts.received < FRAMES / u64::from(copies.get()) {
         counts.received += source.rx[0].rx_burst(&mut burst) as u64;
-        for mbuf in burst.drain() {
-            let _ = batch.push(mbuf);
-        }
+        batch.extend(burst.drain());
         for sink in &mut *sinks {
             counts.add(batch.send(&mut sink.tx[0]));
         }

@@ -184,21 +184,31 @@ impl<const N: usize> FanBatch<N> {
         Self { mbufs: ArrayVec::new_const(), left: copies.get(), copies }
     }
 
-    /// Adds a frame; gives it back when there is no room, or when sending has begun. It must not be chained.
+    /// Adds frames, which must not be chained. Those that find no room are freed, and so are all once sending has begun:
+    /// look first. A panic of the iterator leaks what came before it.
     #[inline(always)]
-    pub fn push(&mut self, mbuf: Mbuf) -> Result<(), Mbuf> {
-        debug_assert!(!mbuf.is_chained(), "drivers without MULTI_SEGS send the first segment only");
-        if self.mbufs.is_full() || self.left != self.copies.get() {
-            return Err(mbuf);
+    pub fn extend(&mut self, frames: impl Iterator<Item = Mbuf>) {
+        let room = if self.left == self.copies.get() { N } else { 0 };
+        let mut len = self.mbufs.len();
+        let begin = self.mbufs.as_mut_ptr();
+        for mbuf in frames {
+            debug_assert!(!mbuf.is_chained(), "drivers without MULTI_SEGS send the first segment only");
+            if len >= room {
+                drop(mbuf);
+                continue;
+            }
+            let raw = mbuf.into_raw();
+            // SAFETY: it was the only reference, and this holds all the new ones. `len` is below N, the array's room.
+            unsafe {
+                if self.copies.get() > 1 {
+                    raw::share(raw, self.copies.get());
+                }
+                begin.add(len).write(raw);
+            }
+            len += 1;
         }
-        let raw = mbuf.into_raw();
-        if self.copies.get() > 1 {
-            // SAFETY: it was the only reference; this holds all the new ones.
-            unsafe { raw::share(raw, self.copies.get()) };
-        }
-        // SAFETY: there is room, as was just asked.
-        unsafe { self.mbufs.push_unchecked(raw) };
-        Ok(())
+        // SAFETY: so many are there.
+        unsafe { self.mbufs.set_len(len) };
     }
 
     /// Frames in it.

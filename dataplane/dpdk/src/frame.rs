@@ -1,8 +1,9 @@
 //! Mbufs and bursts as code sees them that knows no DPDK.
 
-use types::{Checksum, Frame, FrameBurst};
+use types::{Checksum, Frame, FrameBurst, Heads};
 
 use crate::batch::Burst;
+use crate::heads;
 use crate::mbuf::{IpChecksum, Mbuf};
 
 impl Frame for Mbuf {
@@ -49,6 +50,11 @@ impl<const N: usize> FrameBurst for Burst<N> {
     #[inline(always)]
     fn frames(&self) -> &[Mbuf] {
         self
+    }
+
+    #[inline(always)]
+    fn read_heads(&self, heads: &mut Heads) {
+        heads::read(self, heads);
     }
 
     #[inline(always)]

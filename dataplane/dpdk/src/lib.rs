@@ -26,6 +26,7 @@ mod batch;
 mod eal;
 mod error;
 mod frame;
+mod heads;
 mod log;
 mod mbuf;
 mod mempool;

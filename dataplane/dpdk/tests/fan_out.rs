@@ -151,16 +151,14 @@ fn one_array_serves_all_queues_of_an_egress_set() {
 
         let sent = frames(5);
         let mut batch: FanBatch<4> = FanBatch::new(copies(3));
-        for (i, frame) in sent.iter().enumerate() {
-            let refused = batch.push(Mbuf::from_bytes(&pool, frame).unwrap()).is_err();
-            assert_eq!(refused, i == 4, "room for four");
-        }
+        batch.extend(sent.iter().map(|frame| Mbuf::from_bytes(&pool, frame).unwrap()));
+        assert_eq!((batch.len(), pool.in_use()), (4, 4), "room for four, and the fifth is freed");
         for (done, (_, queues)) in ports.iter_mut().enumerate() {
             assert_eq!(batch.send(&mut queues.tx[0]), TxResult { sent: 4, refused: 0 });
             assert_eq!(batch.is_empty(), done == 2);
             if done < 2 {
-                let late = Mbuf::from_bytes(&pool, b"late").unwrap();
-                assert!(batch.push(late).is_err(), "sending has begun");
+                batch.extend(Mbuf::from_bytes(&pool, b"late").into_iter());
+                assert_eq!((batch.len(), pool.in_use()), (4, 4), "sending has begun");
             }
         }
         assert_eq!(pool.in_use(), 0);
@@ -168,12 +166,12 @@ fn one_array_serves_all_queues_of_an_egress_set() {
 
         // Abandoned after one queue of two, and by reset.
         batch.reset(copies(2));
-        batch.push(Mbuf::from_bytes(&pool, &sent[0]).unwrap()).unwrap();
+        batch.extend(Mbuf::from_bytes(&pool, &sent[0]).into_iter());
         batch.send(&mut ports[0].1.tx[0]);
         assert_eq!(pool.in_use(), 1);
         batch.reset(copies(1));
         assert_eq!(pool.in_use(), 0);
-        batch.push(Mbuf::from_bytes(&pool, &sent[0]).unwrap()).unwrap();
+        batch.extend(Mbuf::from_bytes(&pool, &sent[0]).into_iter());
         drop(batch);
         assert_eq!(pool.in_use(), 0);
 

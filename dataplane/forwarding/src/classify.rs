@@ -1,8 +1,7 @@
 //! What a received frame is: data to replicate, IGMP or a request for us for the control thread, or a drop
 //! with its reason.
 //!
-//! [`plain_data`] accepts the ordinary frame in one go, without a branch on any field; what it does not
-//! accept, [`classify`] names. `classify` alone says what is right: a test holds `plain_data` to it.
+//! The ordinary frame does not come here: [`screen`](crate::screen) has let it through.
 //! Fields are read at fixed offsets from a slice whose length was checked first. The order in `classify`
 //! is the order of the reasons: the frame, its tags, its IPv4 header, its addresses.
 
@@ -40,47 +39,6 @@ pub enum Verdict {
     Neighbour,
     /// Not wanted.
     Drop(DropReason),
-}
-
-/// The group and the length (as in [`Verdict::Data`]) of a frame that [`classify`] would find to be data
-/// and that has nothing unusual about it: a header of 20 bytes, and a source that cannot be mistaken for
-/// one of ours. `None` says nothing. Whether the source is among those allowed is for the caller to ask, once a
-/// burst: mostly everyone is.
-#[inline(always)]
-pub fn plain_data(frame: &[u8], checksum: Checksum, ingress: &Ingress) -> Option<(u32, usize)> {
-    let head = frame.first_chunk::<{ ETHERNET_LEN + IPV4_MIN_LEN }>()?;
-    let word = |i: usize| u64::from_be_bytes(*head[i..].first_chunk().unwrap_or(&[0; 8]));
-    let half = |i: usize| u32::from_be_bytes(*head[i..].first_chunk().unwrap_or(&[0; 4]));
-    // Destination MAC; source MAC and EtherType; version, TOS and length; TTL and protocol; addresses.
-    let destination_mac = word(0) >> 16;
-    let (source_mac, ethertype) = (word(6) >> 16, word(6) as u16);
-    let start = half(14);
-    let len = ETHERNET_LEN + (start & 0xffff) as usize;
-    let (ttl, protocol) = (head[22], head[23]);
-    let (source, destination) = (half(26), half(30));
-    let mut sum = 0u64;
-    for i in [14, 18, 22, 26, 30] {
-        // In either byte order, and folded at the end (RFC 1071, section 2).
-        sum += u64::from(u32::from_ne_bytes(*head[i..].first_chunk().unwrap_or(&[0; 4])));
-    }
-    // Folding keeps the remainder by 0xffff, and a header with a version in it does not sum up to 0.
-    let sound = (checksum == Checksum::Good) | ((checksum == Checksum::Unknown) & sum.is_multiple_of(0xffff));
-    let ok = (ethertype == ETHERTYPE_IPV4)
-        & (start >> 24 == 0x45)
-        & (len >= ETHERNET_LEN + IPV4_MIN_LEN)
-        & (len <= frame.len())
-        & sound
-        & (destination >> 28 == 0xe)
-        & (destination >> 8 != 0x00e0_0000)
-        & (destination_mac == group_mac(destination))
-        & (protocol != PROTOCOL_IGMP)
-        & (ttl > 1)
-        & may_send(source)
-        & !ingress.own.may_contain(source)
-        & is_station(source_mac)
-        & (source_mac != ingress.router_mac)
-        & (source_mac != ingress.kernel_mac);
-    ok.then_some((destination, len))
 }
 
 /// Classifies one frame of a single buffer (RFC 1812, section 5.2.2; RFC 1112, sections 6.4 and 7).

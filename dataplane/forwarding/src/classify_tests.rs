@@ -1,5 +1,6 @@
 use super::*;
 use crate::ingress::IngressSettings;
+use crate::plain_data;
 use core::net::Ipv4Addr;
 use proptest::prelude::*;
 use types::GroupAddr;

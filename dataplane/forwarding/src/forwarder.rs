@@ -3,23 +3,18 @@
 use std::sync::Arc;
 
 use group_table::{GroupTableReader, Hit, PortMasks};
-use types::{DropReason, Frame, FrameBurst, MAX_PORTS, MacAddr, PortIndex, PortSet, Time};
+use types::{BURST, DropReason, Frame, FrameBurst, Heads, MAX_PORTS, MacAddr, PortIndex, PortSet, Time};
 
-use crate::classify::{ETHERNET_LEN, Verdict, classify, plain_data, tag_reason};
+use crate::classify::{ETHERNET_LEN, Verdict, classify, tag_reason};
 use crate::counters::WorkerCounters;
 use crate::frame::Egress;
 use crate::ingress::Ingress;
 use crate::policer::Policer;
 use crate::policy::ForwardingPolicy;
 use crate::punt::{PuntPath, data_group};
-use crate::rewrite::rewrite;
+use crate::rewrite::{Hop, rewrite};
 use crate::ring::FrameSender;
-
-/// The most frames in one burst.
-pub const BURST: usize = 32;
-
-/// Where an untagged frame's IPv4 source is.
-const SOURCE: usize = ETHERNET_LEN + 12;
+use crate::screen::Screened;
 
 /// What a forwarder is made of.
 pub struct ForwarderParts {
@@ -48,50 +43,48 @@ pub struct PassReport {
     pub punted: u32,
 }
 
-/// What is known of a burst's frames before any is looked up. Frames in a row of one group are a run.
-#[derive(Default)]
-struct Sorted {
-    /// By run; 0 is what is no plain data.
+/// The frames of a burst in runs: in a row, for one group, from one source.
+struct Runs {
+    count: usize,
+    /// Host byte order; 0 is what is no plain data.
     groups: [u32; BURST],
-    runs: usize,
-    /// By frame.
-    run_of: [u8; BURST],
-    /// By frame, as in [`Verdict::Data`].
-    lens: [usize; BURST],
-    rx_bytes: u64,
+    /// Where in the burst it begins.
+    starts: [u8; BURST],
+    hits: [Hit; BURST],
 }
 
-impl Sorted {
-    /// Looks at each frame. What `is_refused` is no plain data: why it is dropped is found again.
+impl Runs {
+    /// The runs of a burst, not looked up. What comes from a source that may not send is no plain data: why it is
+    /// dropped is found again.
     #[inline(always)]
-    fn fill<F: Frame>(&mut self, frames: &[F], ingress: &Ingress, is_refused: impl Fn(&[u8]) -> bool) {
-        let (mut runs, mut rx_bytes) = (0, 0);
-        for ((frame, run), len) in frames.iter().zip(&mut self.run_of).zip(&mut self.lens) {
-            let bytes = frame.bytes();
-            rx_bytes += bytes.len() as u64;
-            let plain = !frame.is_chained() & frame.stripped_tag().is_none() & !is_refused(bytes);
-            let data = plain_data(bytes, frame.ip_checksum(), ingress).filter(|_| plain);
-            let (group, ip_end) = data.unwrap_or_default();
-            // The first frame begins a run; a remainder by BURST needs no bounds check.
-            runs += usize::from(runs == 0 || group != self.groups[(runs - 1) % BURST]);
-            self.groups[(runs - 1) % BURST] = group;
-            (*run, *len) = ((runs - 1) as u8, ip_end);
+    fn of(screened: &Screened, ingress: &Ingress) -> Self {
+        let (mut groups, mut starts, mut count) = ([0; BURST], [0; BURST], 0);
+        for start in bits(screened.turns) {
+            let group = u32::from_be(screened.groups.0[start]);
+            let may = ingress.may_forward(u32::from_be(screened.sources.0[start]));
+            groups[count % BURST] = if may { group } else { 0 };
+            starts[count % BURST] = start as u8;
+            count += 1;
         }
-        (self.runs, self.rx_bytes) = (runs, rx_bytes);
+        Self { count, groups, starts, hits: [Hit::MISS; BURST] }
+    }
+
+    /// Where in the burst of `frames` a run begins and ends.
+    #[inline(always)]
+    fn range(&self, run: usize, frames: usize) -> (usize, usize) {
+        let end = if run + 1 < self.count { self.starts[(run + 1) % BURST].into() } else { frames };
+        (usize::from(self.starts[run % BURST]).min(end), end)
     }
 }
 
-/// Frames in a row that one entry of the table counts.
-struct Run {
-    slot: u32,
-    frames: u64,
-    bytes: u64,
-}
-
-impl Default for Run {
-    fn default() -> Self {
-        Self { slot: Hit::NO_SLOT, frames: 0, bytes: 0 }
-    }
+/// The places of the bits that are set, lowest first.
+#[inline(always)]
+fn bits(mut set: u32) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let lowest = (set != 0).then(|| set.trailing_zeros() as usize % BURST);
+        set &= set.wrapping_sub(1);
+        lowest
+    })
 }
 
 /// What became of a frame that is no plain data, besides being dropped.
@@ -108,10 +101,14 @@ pub struct Forwarder {
     policy: Arc<ForwardingPolicy>,
     counters: WorkerCounters,
     router_mac: MacAddr,
+    hop: Hop,
     ports: [Option<Box<ForwarderPort>>; MAX_PORTS],
     /// Longest frame, Ethernet header included, that each port sends.
     max_frame: [usize; MAX_PORTS],
     smallest_max_frame: usize,
+    /// Of the burst at hand.
+    heads: Heads,
+    screened: Screened,
 }
 
 impl Forwarder {
@@ -124,9 +121,12 @@ impl Forwarder {
             policy,
             counters,
             router_mac,
+            hop: Hop::new(router_mac),
             ports: [const { None }; MAX_PORTS],
             max_frame: [usize::MAX; MAX_PORTS],
             smallest_max_frame: usize::MAX,
+            heads: Heads::new(),
+            screened: Screened::new(),
         }
     }
 
@@ -197,7 +197,6 @@ impl Forwarder {
         B: FrameBurst,
         E: Egress<B::Frame>,
     {
-        let mut hits = [Hit::MISS; BURST];
         let frames = burst.frames();
         let count = frames.len().min(BURST);
         let mut report = PassReport::default();
@@ -208,58 +207,62 @@ impl Forwarder {
             burst.drain().for_each(drop);
             return report;
         };
-        let mut sorted = Sorted::default();
-        if entry.ingress.filters_sources() {
-            sorted.fill(frames, &entry.ingress, |bytes| is_refused(bytes, &entry.ingress));
-        } else {
-            sorted.fill(frames, &entry.ingress, |_| false);
-        }
-        let Sorted { groups, runs, run_of, lens, rx_bytes } = &sorted;
-        let runs = *runs;
-        self.table.lookup_burst(&groups[..runs], &mut hits[..runs]);
+        burst.read_heads(&mut self.heads);
+        self.screened.fill(&self.heads, count, &entry.ingress.stations);
+        let rx_bytes = self.heads.lens.0[..count].iter().map(|len| u64::from(*len)).sum();
+        let mut runs = Runs::of(&self.screened, &entry.ingress);
+        self.table.lookup_burst(&runs.groups[..runs.count], &mut runs.hits[..runs.count]);
 
         let (always, forward) = (self.masks.always(port), self.masks.forward(port));
         // Where data goes without a member having asked, groups that stay on their link are tested one by
         // one (r69); elsewhere they have no members, and that is test enough.
         let screened = !always.is_empty();
         let mut forwarded = 0;
-        let mut run = Run::default();
-        for (i, mut frame) in burst.drain().take(BURST).enumerate() {
-            let (of, len) = (usize::from(run_of[i]) % BURST, lens[i]);
-            let (group, hit) = (groups[of], hits[of]);
+        let mut frames = burst.drain();
+        for run in 0..runs.count {
+            let (start, end) = runs.range(run, count);
+            let (group, hit) = (runs.groups[run % BURST], runs.hits[run % BURST]);
             if group == 0 {
-                self.table.count(run.slot, run.frames, run.bytes);
-                run = Run::default();
-                let odd = self.handle_odd(&now, port, frame, egress);
-                forwarded += u64::from(odd.forwarded);
-                report.punted += odd.punted;
+                for frame in frames.by_ref().take(end - start) {
+                    let odd = self.handle_odd(&now, port, frame, egress);
+                    forwarded += u64::from(odd.forwarded);
+                    report.punted += odd.punted;
+                }
                 continue;
             }
-            if hit.slot != run.slot {
-                self.table.count(run.slot, run.frames, run.bytes);
-                run = Run { slot: hit.slot, ..Run::default() };
+            let lens = &self.screened.ends.0[start..end];
+            let (bytes, longest) =
+                lens.iter().fold((0, 0), |(sum, max): (u32, u32), len| (sum + len, max.max(*len)));
+            let (bytes, longest) = (u64::from(bytes), longest as usize);
+            let frames = frames.by_ref().take(end - start);
+            let number = (end - start) as u64;
+            self.table.count(hit.slot, number, bytes);
+            let ports = hit.members.union(always).intersection(forward);
+            if longest > self.smallest_max_frame || screened {
+                for (frame, i) in frames.zip(start..) {
+                    let len = self.screened.ends.0[i % BURST] as usize;
+                    forwarded += u64::from(self.forward_one(port, frame, (group, len), hit.members, egress));
+                }
+            } else if ports.is_empty() {
+                frames.for_each(drop);
+                self.drop_unwanted(port, group, hit.members, number);
+            } else {
+                forwarded += number;
+                let Screened { padded, ends, hops, .. } = &self.screened;
+                let frames = frames.zip(start..).map(|(mut frame, i)| {
+                    if padded >> (i % BURST) & 1 != 0 {
+                        frame.truncate(ends.0[i % BURST] as usize);
+                    }
+                    self.hop.write(frame.bytes_mut(), hops.0[i % BURST]);
+                    frame
+                });
+                egress.replicate(frames, bytes, ports);
             }
-            run.frames += 1;
-            run.bytes += len as u64;
-            let mut ports = hit.members.union(always).intersection(forward);
-            if len > self.smallest_max_frame || screened {
-                ports = self.narrow(ports, group, len, screened);
-            }
-            if ports.is_empty() {
-                self.drop_unwanted(port, group, hit.members);
-                continue;
-            }
-            forwarded += 1;
-            if frame.bytes().len() != len {
-                frame.truncate(len);
-            }
-            rewrite(frame.bytes_mut(), self.router_mac);
-            egress.replicate(frame, ports);
         }
-        self.table.count(run.slot, run.frames, run.bytes);
+        drop(frames);
         let counters = self.counters.port(port);
         counters.rx_frames.add(count as u64);
-        counters.rx_bytes.add(*rx_bytes);
+        counters.rx_bytes.add(rx_bytes);
         counters.forwarded.add(forwarded);
         report
     }
@@ -267,13 +270,7 @@ impl Forwarder {
     /// Handles what is no plain data: data with IP options, IGMP, and everything to be dropped.
     #[cold]
     #[inline(never)]
-    fn handle_odd<F, E>(
-        &mut self,
-        now: &impl Fn() -> Time,
-        port: PortIndex,
-        mut frame: F,
-        egress: &mut E,
-    ) -> Odd
+    fn handle_odd<F, E>(&mut self, now: &impl Fn() -> Time, port: PortIndex, frame: F, egress: &mut E) -> Odd
     where
         F: Frame,
         E: Egress<F>,
@@ -293,15 +290,7 @@ impl Forwarder {
                 self.table.lookup_burst(&[group], &mut hit);
                 let [hit] = hit;
                 self.table.count(hit.slot, 1, len as u64);
-                let ports = self.narrow(self.masks.egress(port, hit.members), group, len, true);
-                if ports.is_empty() {
-                    self.drop_unwanted(port, group, hit.members);
-                } else {
-                    odd.forwarded = true;
-                    frame.truncate(len);
-                    rewrite(frame.bytes_mut(), self.router_mac);
-                    egress.replicate(frame, ports);
-                }
+                odd.forwarded = self.forward_one(port, frame, (group, len), hit.members, egress);
             }
             Verdict::Igmp => {
                 odd.punted = self.punt(port, |punt| punt.igmp(now(), port, frame.bytes()));
@@ -319,11 +308,37 @@ impl Forwarder {
         odd
     }
 
-    /// Takes out of `ports` those whose MTU a frame of `len` bytes exceeds; all of them when `screened` and
-    /// the group stays on its link.
+    /// Forwards one frame of data, of `group` and so many bytes, for which more than the table and the masks counts.
+    /// Whether it went anywhere.
     #[cold]
-    fn narrow(&self, ports: PortSet, group: u32, len: usize, screened: bool) -> PortSet {
-        if screened && self.policy.is_local(group) { PortSet::EMPTY } else { self.within_mtu(ports, len) }
+    #[inline(never)]
+    fn forward_one<F, E>(
+        &self,
+        port: PortIndex,
+        mut frame: F,
+        (group, len): (u32, usize),
+        members: PortSet,
+        egress: &mut E,
+    ) -> bool
+    where
+        F: Frame,
+        E: Egress<F>,
+    {
+        let ports = self.narrow(self.masks.egress(port, members), group, len);
+        if ports.is_empty() {
+            self.drop_unwanted(port, group, members, 1);
+            return false;
+        }
+        frame.truncate(len);
+        rewrite(frame.bytes_mut(), self.router_mac);
+        egress.replicate(core::iter::once(frame), len as u64, ports);
+        true
+    }
+
+    /// Takes out of `ports` those whose MTU a frame of `len` bytes exceeds; all of them when the group stays on its
+    /// link.
+    fn narrow(&self, ports: PortSet, group: u32, len: usize) -> PortSet {
+        if self.policy.is_local(group) { PortSet::EMPTY } else { self.within_mtu(ports, len) }
     }
 
     /// Hands a frame to the control thread, counts it, and says whether it got there (1) or not (0).
@@ -370,8 +385,9 @@ impl Forwarder {
         ports.iter().filter(|p| !too_small(p)).collect()
     }
 
+    /// Counts frames that go nowhere.
     #[cold]
-    fn drop_unwanted(&self, port: PortIndex, group: u32, members: PortSet) {
+    fn drop_unwanted(&self, port: PortIndex, group: u32, members: PortSet, frames: u64) {
         let reason = if !self.policy.is_enabled() {
             DropReason::ProxyOff
         } else if !self.policy.is_source(port) {
@@ -383,13 +399,6 @@ impl Forwarder {
         } else {
             DropReason::NoEgress
         };
-        self.counters.port(port).dropped(reason).add(1);
+        self.counters.port(port).dropped(reason).add(frames);
     }
-}
-
-/// Whether a frame, if it is data, is from a source that may not send any (r85).
-#[inline]
-fn is_refused(frame: &[u8], ingress: &Ingress) -> bool {
-    let source = frame.get(SOURCE..).and_then(<[u8]>::first_chunk);
-    source.is_some_and(|octets| !ingress.allows_source(u32::from_be_bytes(*octets)))
 }

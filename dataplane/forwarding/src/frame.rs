@@ -5,9 +5,9 @@ use types::{Checksum, Frame, FrameBurst, PortSet};
 
 /// Where replicated frames go.
 pub trait Egress<F> {
-    /// Sends the same frame out of every port of `ports`, which is not empty. Counting what was sent
-    /// and what a port refused is the egress's business.
-    fn replicate(&mut self, frame: F, ports: PortSet);
+    /// Sends each of `frames`, at most a burst, out of every port of `ports`, which is not empty; `bytes` is what their
+    /// lengths add up to. Counting what was sent and what a port refused is the egress's business.
+    fn replicate(&mut self, frames: impl Iterator<Item = F>, bytes: u64, ports: PortSet);
 }
 
 /// A frame in a buffer of its own, for replay, tests and benches.

@@ -5,6 +5,7 @@ use core::net::Ipv4Addr;
 use types::{Ipv4Net, MacAddr};
 
 use crate::classify::mac_bits;
+use crate::screen::Stations;
 
 /// What makes an [`Ingress`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +28,7 @@ pub struct IngressSettings {
 pub struct Ingress {
     pub(crate) router_mac: u64,
     pub(crate) kernel_mac: u64,
+    pub(crate) stations: Stations,
     pub(crate) own: OwnAddresses,
     address: Option<[u8; 4]>,
     /// Address and mask each.
@@ -37,9 +39,11 @@ impl Ingress {
     /// The port that the settings describe.
     pub fn new(settings: &IngressSettings) -> Self {
         let IngressSettings { router_mac, kernel_mac, own, address, sources_allowed } = settings;
+        let (router_mac, kernel_mac) = (mac_bits(*router_mac), kernel_mac.map_or(u64::MAX, mac_bits));
         Self {
-            router_mac: mac_bits(*router_mac),
-            kernel_mac: kernel_mac.map_or(u64::MAX, mac_bits),
+            router_mac,
+            kernel_mac,
+            stations: Stations::new(router_mac, kernel_mac),
             own: own.iter().copied().collect(),
             address: address.map(|address| address.octets()),
             sources_allowed: sources_allowed.iter().map(|net| (net.addr().to_bits(), net.mask())).collect(),
@@ -51,10 +55,10 @@ impl Ingress {
         self.address.is_some_and(|address| octets == Some(&address))
     }
 
-    /// Whether it matters who sends.
+    /// Whether data from `source` may be forwarded: it is not one of ours (r98), and may send (r85).
     #[inline]
-    pub(crate) fn filters_sources(&self) -> bool {
-        !self.sources_allowed.is_empty()
+    pub(crate) fn may_forward(&self, source: u32) -> bool {
+        !self.own.contains(source) & self.allows_source(source)
     }
 
     /// Whether `source` may send multicast data, as far as the settings go (r85).
@@ -65,32 +69,38 @@ impl Ingress {
     }
 }
 
-/// Our addresses, behind one bit each of a filter: nearly every frame costs one shift.
-#[derive(Debug, Clone, Default)]
+/// Our addresses, behind one bit each of a filter: most sources cost one load.
+#[derive(Debug, Clone)]
 pub(crate) struct OwnAddresses {
-    filter: u64,
+    filter: [u64; FILTER_WORDS],
     addresses: Vec<u32>,
 }
 
+/// 4,096 bits: with an address on each of 64 ports, one source of 64 is looked for in vain.
+const FILTER_WORDS: usize = 64;
+
 impl OwnAddresses {
+    /// Word of the filter, and bit in it.
     #[inline]
-    fn bit(addr: u32) -> u64 {
-        1 << (addr.wrapping_mul(0x9e37_79b1) >> 26)
+    fn place(addr: u32) -> (usize, u64) {
+        let hash = addr.wrapping_mul(0x9e37_79b1);
+        ((hash >> 26) as usize, 1 << (hash >> 20 & 63))
     }
 
     #[inline]
-    pub(crate) fn may_contain(&self, addr: u32) -> bool {
-        self.filter & Self::bit(addr) != 0
-    }
-
     pub(crate) fn contains(&self, addr: u32) -> bool {
-        self.may_contain(addr) && self.addresses.contains(&addr)
+        let (word, bit) = Self::place(addr);
+        self.filter[word % FILTER_WORDS] & bit != 0 && self.addresses.contains(&addr)
     }
 }
 
 impl FromIterator<Ipv4Addr> for OwnAddresses {
     fn from_iter<I: IntoIterator<Item = Ipv4Addr>>(addresses: I) -> Self {
         let addresses: Vec<u32> = addresses.into_iter().map(Ipv4Addr::to_bits).collect();
-        Self { filter: addresses.iter().fold(0, |f, a| f | Self::bit(*a)), addresses }
+        let mut filter = [0; FILTER_WORDS];
+        for (word, bit) in addresses.iter().map(|addr| Self::place(*addr)) {
+            filter[word % FILTER_WORDS] |= bit;
+        }
+        Self { filter, addresses }
     }
 }

@@ -15,14 +15,15 @@ mod policy;
 mod punt;
 mod rewrite;
 mod ring;
+mod screen;
 #[cfg(test)]
 mod tests;
 
-pub use classify::{Verdict, classify, plain_data};
+pub use classify::{Verdict, classify};
 pub use counters::{
     Counter, PortCounters, PortCountersSnapshot, WorkerCounters, WorkerCountersReader, worker_counters,
 };
-pub use forwarder::{BURST, Forwarder, ForwarderParts, PassReport};
+pub use forwarder::{Forwarder, ForwarderParts, PassReport};
 pub use frame::{Egress, OwnedBurst, OwnedFrame};
 pub use ingress::{Ingress, IngressSettings};
 pub use policer::Policer;
@@ -30,3 +31,5 @@ pub use policy::{ForwardingPolicy, MAX_WATCHED};
 pub use punt::{PuntKind, punt_kind};
 pub use rewrite::rewrite;
 pub use ring::{FrameReceiver, FrameSender, RING_FRAME_MAX, SendRefused, frame_ring};
+pub use screen::plain_data;
+pub use types::BURST;

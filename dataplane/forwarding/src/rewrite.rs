@@ -1,6 +1,11 @@
 //! The one change a forwarded frame gets, however many ports it goes out of.
 
-use types::MacAddr;
+use types::{HEAD_LEN, MacAddr};
+
+use crate::classify::ETHERTYPE_IPV4;
+
+/// Where TTL, protocol and checksum are.
+const HOP: usize = 22;
 
 /// Lowers the TTL by one, updates the header checksum, and puts Manifold's MAC as source (r78, r80).
 ///
@@ -8,14 +13,45 @@ use types::MacAddr;
 /// Ethernet and a valid IPv4 header with a TTL of at least 2.
 #[inline]
 pub fn rewrite(frame: &mut [u8], router_mac: MacAddr) {
-    let Some(head) = frame.first_chunk_mut::<34>() else { return };
-    head[6..12].copy_from_slice(&router_mac.octets());
-    head[22] -= 1;
-    // RFC 1624, equation 3, for a 16-bit word that fell by 0x0100: HC' = HC + 0x0100 in one's complement,
-    // where all ones and all zeros are the same number: section 3 wants the zeros.
-    let checksum = u32::from(u16::from_be_bytes([head[24], head[25]])) + 0x0100;
-    let checksum = (checksum + u32::from(checksum >= 0xffff)) as u16;
-    head[24..26].copy_from_slice(&checksum.to_be_bytes());
+    let Some(head) = frame.first_chunk::<HEAD_LEN>() else { return };
+    let half = |at: usize| u32::from(u16::from_le_bytes([head[at], head[at + 1]]));
+    let hop = lowered(half(HOP), half(HOP + 2));
+    Hop::new(router_mac).write(frame, hop);
+}
+
+/// TTL, protocol and checksum, bytes 22 to 25 of a frame as a little-endian word, one hop further: made of TTL and
+/// protocol, and of the checksum, as little-endian halves.
+#[inline(always)]
+pub(crate) fn lowered(ttl: u32, checksum: u32) -> u32 {
+    // RFC 1624, equation 3, for a 16-bit word that fell by 0x0100: HC' = HC + 0x0100 in one's complement. In either
+    // byte order (RFC 1071, section 2): here the sum's low byte is the field's first. All ones and all zeros are the
+    // same number: section 3 wants the zeros.
+    let checksum = checksum + 1;
+    let checksum = checksum + u32::from(checksum >= 0xffff);
+    (ttl.wrapping_sub(1) & 0xffff) | checksum << 16
+}
+
+/// What all frames get that leave this hop.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Hop {
+    /// The source MAC, and the EtherType that is there already: one store in place of two.
+    source: [u8; 8],
+}
+
+impl Hop {
+    pub(crate) fn new(router_mac: MacAddr) -> Self {
+        let [a, b, c, d, e, f] = router_mac.octets();
+        let [high, low] = ETHERTYPE_IPV4.to_be_bytes();
+        Self { source: [a, b, c, d, e, f, high, low] }
+    }
+
+    /// Writes the source MAC, and `hop`, which [`lowered`] made.
+    #[inline(always)]
+    pub(crate) fn write(&self, frame: &mut [u8], hop: u32) {
+        let Some(head) = frame.first_chunk_mut::<HEAD_LEN>() else { return };
+        head[6..14].copy_from_slice(&self.source);
+        head[HOP..HOP + 4].copy_from_slice(&hop.to_le_bytes());
+    }
 }
 
 #[cfg(test)]
@@ -39,6 +75,7 @@ mod tests {
     #[test]
     fn r78_a_checksum_that_becomes_all_ones_is_written_as_zero() {
         let mut bytes = [0; 34];
+        bytes[12] = 0x08;
         bytes[14] = 0x45;
         bytes[22] = 64;
         // The identification that makes the rest sum up so.
@@ -56,7 +93,7 @@ mod tests {
         fn r78_incremental_checksum_is_the_full_one(frame in proptest::array::uniform32(any::<u8>()), tail in any::<[u8; 2]>(), ttl in 2u8..) {
             let mut bytes = frame.to_vec();
             bytes.extend(tail);
-            bytes[14] = 0x45;
+            bytes[12..15].copy_from_slice(&[0x08, 0, 0x45]);
             bytes[22] = ttl;
             let sum = full_checksum(&bytes[14..34]);
             bytes[24..26].copy_from_slice(&sum.to_be_bytes());

@@ -30,9 +30,12 @@ const LOCAL: [u8; 4] = [239, 255, 255, 250];
 struct Sent(Vec<(Vec<u8>, PortSet)>);
 
 impl Egress<OwnedFrame> for Sent {
-    fn replicate(&mut self, frame: OwnedFrame, ports: PortSet) {
+    fn replicate(&mut self, frames: impl Iterator<Item = OwnedFrame>, bytes: u64, ports: PortSet) {
         assert!(!ports.is_empty(), "replicated to nobody");
-        self.0.push((frame.0, ports));
+        let before = self.0.len();
+        self.0.extend(frames.map(|frame| (frame.0, ports)));
+        let sum: usize = self.0[before..].iter().map(|(frame, _)| frame.len()).sum();
+        assert_eq!(sum as u64, bytes, "what is counted is what is sent");
     }
 }
 
