@@ -219,7 +219,7 @@ impl Bench {
         let mut most = 0;
         for figure in figures {
             let settings = Manifold::read_settings(&self.work(*figure))?;
-            most = most.max(settings::memory_mb(&settings, MemoryMode::Hugepages));
+            most = most.max(settings::memory_mb(&settings, 1, MemoryMode::Hugepages));
         }
         Ok(u64::from(most) + SPARE_MB)
     }

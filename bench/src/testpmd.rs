@@ -65,7 +65,7 @@ impl Testpmd {
         let mut command = bound_to_us(Path::new("stdbuf"));
         command.arg("-oL").arg(&self.program);
         let (main, forward) = (work.cores.main, work.cores.forward);
-        let memory = settings::memory_mb(ours, settings::MemoryMode::Hugepages);
+        let memory = settings::memory_mb(ours, 1, settings::MemoryMode::Hugepages);
         command.args(["-l", &format!("{main},{forward}"), &format!("--main-lcore={main}")]);
         command.args(["--in-memory", "--no-pci", "-m", &memory.to_string()]);
         command.arg(format!("--file-prefix=bench-{}", std::process::id()));
@@ -81,7 +81,7 @@ impl Testpmd {
         command.args(["--", "-i", "--nb-cores=1", "--burst", BURST, "--mbcache", MBUF_CACHE]);
         let port = &ours.ports[0];
         command.arg(format!("--rxd={}", port.rx_descriptors)).arg(format!("--txd={}", port.tx_descriptors));
-        command.arg(format!("--total-num-mbufs={}", settings::pool_size(ours)));
+        command.arg(format!("--total-num-mbufs={}", settings::pool_size(ours, 1)));
         command.arg(format!("--mbuf-size={}", settings::mbuf_data_room(ours)));
         match mode {
             Mode::Macswap => command.arg("--forward-mode=macswap"),

@@ -24,6 +24,8 @@ pub(crate) fn answer(agent: &mut Agent, now: Time, request: &Request) -> Reply {
         Request::ShowCounters => Reply::Counters(counters(agent)),
         Request::ShowStatus => Reply::Status(status(agent, now)),
         Request::Explain { group, port } => explain::answer(agent, now, *group, port.as_deref()),
+        // Workers are the process's, which answers before it gets here.
+        Request::ShowWorkers => error("this process has no workers", "ask the one that forwards"),
         // Settings are the main thread's, which gets these before they get here.
         Request::Reload
         | Request::Change { .. }

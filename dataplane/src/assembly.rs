@@ -14,6 +14,7 @@ use igmp::{
 use settings::{IgmpVersion, PortSettings, Settings};
 use types::{Ipv4Net, MacAddr, PortIndex};
 
+use crate::crew::Intake;
 use crate::ports::ETHERNET_MTU;
 
 /// IGMP frames a second that one port may send to the control thread; a group's whole membership of a
@@ -161,6 +162,11 @@ pub(crate) fn ingress(settings: &Settings, port: PlacedPort<'_>, router_mac: Mac
             Vec::new()
         },
     }
+}
+
+/// Which workers receive what comes in by `port`: all of them where the streams come in.
+pub(crate) fn intake(settings: &Settings, port: &PortSettings) -> Intake {
+    if is_upstream(settings, port) { Intake::Spread } else { Intake::One }
 }
 
 /// By name: a port's place in the tables is not its place in the file.

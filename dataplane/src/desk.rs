@@ -10,15 +10,21 @@ use types::PortIndex;
 
 use crate::assembly::Lane;
 
+/// How much of a port a worker lets go of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Take {
+    /// Its receive queues: another worker gets them, or some.
+    Receive,
+    /// All of its queues.
+    Queues,
+    /// All of its queues, and what is known of the port.
+    Port,
+}
+
 /// What the main thread asks of a running worker.
 pub(crate) enum Order {
-    /// Hand the port's queues back.
-    TakeOut {
-        /// The port.
-        port: PortIndex,
-        /// And forget the port.
-        for_good: bool,
-    },
+    /// Hand queues of the port back.
+    TakeOut(PortIndex, Take),
     /// Serve these queues of a port.
     PutIn(PortIndex, Queues),
     /// Know a port.
@@ -31,23 +37,25 @@ pub(crate) enum Order {
 
 /// What a worker has done, of orders whose end is waited for.
 pub(crate) enum Done {
-    /// It took a port out.
+    /// It let go of a port.
     TookOut(HandedBack),
     /// It serves a port.
     PutIn,
 }
 
-/// What a worker hands back. Dropped, the port stops.
+/// What a worker hands back, or all workers together. Dropped, the port stops.
 ///
-/// To stop or close a port gives the mbufs in its rings back, and the worker may hold further references to them in
-/// the rings of other ports. Where references are not counted atomically, nobody else may give one back meanwhile, so
-/// the worker stands still until this is gone.
+/// To stop or close a port gives the mbufs in its rings back, and a worker may hold further references to them in the
+/// rings of other ports. Where references are not counted atomically, nobody else may give one back meanwhile, so the
+/// worker stands still until this is gone.
 pub(crate) struct HandedBack {
     queues: Queues,
+    /// When the first worker stood still.
     began: u64,
-    ended: u64,
-    // After the queues: dropped in this order, the port is stopped when the worker goes on.
-    resume: Option<Sender<()>>,
+    /// How long the one did that stood still longest, up to now.
+    stood: u64,
+    // After the queues: dropped in this order, the port is stopped when the workers go on.
+    resume: Vec<Sender<()>>,
 }
 
 /// The worker's side of what it handed back.
@@ -56,24 +64,34 @@ pub(crate) struct Parked(Option<Receiver<()>>);
 
 impl HandedBack {
     /// What a worker hands back that stood still since `began`, in cycles of the time stamp counter; and what it has
-    /// to wait for before it goes on.
-    pub(crate) fn new(queues: Queues, began: u64, refcnt_is_atomic: bool) -> (Self, Parked) {
-        let (resume, resumed) = if refcnt_is_atomic {
-            (None, None)
-        } else {
+    /// to wait for before it goes on, if it `waits`.
+    pub(crate) fn new(queues: Queues, began: u64, waits: bool) -> (Self, Parked) {
+        let (resume, resumed) = if waits {
             let (resume, resumed) = bounded(0);
-            (Some(resume), Some(resumed))
+            (vec![resume], Some(resumed))
+        } else {
+            (Vec::new(), None)
         };
-        (Self { queues, began, ended: dpdk::cycles(), resume }, Parked(resumed))
+        let stood = dpdk::cycles().saturating_sub(began);
+        (Self { queues, began, stood, resume }, Parked(resumed))
     }
 
-    /// Has `close` stop the port. How long the worker stood still, in cycles of the time stamp counter.
+    /// With what another worker handed back of the same port.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.queues.rx.extend(other.queues.rx);
+        self.queues.tx.extend(other.queues.tx);
+        self.resume.extend(other.resume);
+        Self { began: self.began.min(other.began), stood: self.stood.max(other.stood), ..self }
+    }
+
+    /// Has `close` do with the queues what is to be done while those workers wait that do. How long the one stood
+    /// still that did longest, in cycles of the time stamp counter.
     pub(crate) fn close(self, close: impl FnOnce(Queues)) -> u64 {
-        let Self { queues, began, ended, resume } = self;
+        let Self { queues, began, stood, resume } = self;
         close(queues);
-        let ended = if resume.is_some() { dpdk::cycles() } else { ended };
+        let stood = if resume.is_empty() { stood } else { dpdk::cycles().saturating_sub(began) };
         drop(resume);
-        ended.saturating_sub(began)
+        stood
     }
 }
 
@@ -92,7 +110,7 @@ impl Parked {
     }
 }
 
-/// The main thread's end: one order at a time.
+/// The main thread's end: one order at a time whose end is waited for.
 pub(crate) struct WorkerDesk {
     orders: Sender<Order>,
     done: Receiver<Done>,
@@ -113,91 +131,64 @@ pub(crate) fn worker_desk() -> (WorkerDesk, WorkerOrders) {
 }
 
 impl WorkerDesk {
-    /// Takes a port out of service, its carrier gone: its queues, or `None` when the worker has ended. Waits
-    /// however long the worker is held up: an answer given up on would be taken for the next one's.
-    pub(crate) fn take_out(&self, port: PortIndex) -> Option<HandedBack> {
-        self.take(port, false)
-    }
-
-    /// As [`take_out`](Self::take_out), and the worker forgets the port.
-    pub(crate) fn dismiss(&self, port: PortIndex) -> Option<HandedBack> {
-        self.take(port, true)
-    }
-
-    fn take(&self, port: PortIndex, for_good: bool) -> Option<HandedBack> {
-        self.orders.send(Order::TakeOut { port, for_good }).ok()?;
-        match self.done.recv().ok()? {
-            Done::TookOut(handed) => Some(handed),
-            Done::PutIn => None,
-        }
-    }
-
-    /// Makes a port known, before its queues.
-    pub(crate) fn admit(&self, lane: Lane) {
-        self.order(Order::Admit(lane));
-    }
-
-    /// Puts a port into service, and waits until it is: only then may anything be sent to it.
-    pub(crate) fn put_in(&self, port: PortIndex, queues: Queues) {
-        self.order(Order::PutIn(port, queues));
-        let _ = self.done.recv();
-    }
-
-    /// Replaces what is known of frames that come in by `port`.
-    pub(crate) fn set_ingress(&self, port: PortIndex, ingress: Ingress) {
-        self.order(Order::SetIngress(port, ingress));
-    }
-
-    /// Replaces the MTU of `port`, in bytes.
-    pub(crate) fn set_mtu(&self, port: PortIndex, mtu: u16) {
-        self.order(Order::SetMtu(port, mtu));
-    }
-
-    fn order(&self, order: Order) {
-        // A worker that ended has dropped its end; queues in it go, and so their port stops.
+    /// Gives an order. A worker that ended has dropped its end; queues in the order go, and so their port stops.
+    pub(crate) fn order(&self, order: Order) {
         let _ = self.orders.send(order);
+    }
+
+    /// What the worker has done of the last order whose end is waited for; `None` when it has ended. Waits however
+    /// long the worker is held up: an answer given up on would be taken for the next one's.
+    pub(crate) fn done(&self) -> Option<Done> {
+        self.done.recv().ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
     const NONE: Queues = Queues { rx: Vec::new(), tx: Vec::new() };
 
     #[test]
-    fn counted_without_atomics_the_worker_stands_still_until_the_port_is_closed() {
-        let (handed, parked) = HandedBack::new(NONE, dpdk::cycles(), false);
+    fn workers_that_wait_stand_still_until_the_port_is_closed() {
+        let began = dpdk::cycles();
+        let (first, parked) = HandedBack::new(NONE, began, true);
+        let (second, also) = HandedBack::new(NONE, began, true);
         assert!(parked.is_parked());
-        let closed = Arc::new(AtomicBool::new(false));
-        let seen = Arc::clone(&closed);
-        let worker = std::thread::spawn(move || {
-            parked.wait();
-            seen.load(Ordering::Relaxed)
-        });
-        let cycles = handed.close(|_| {
+        let closed = Arc::new(AtomicUsize::new(0));
+        let wait = |parked: Parked| {
+            let seen = Arc::clone(&closed);
+            std::thread::spawn(move || {
+                parked.wait();
+                seen.load(Ordering::Relaxed)
+            })
+        };
+        let workers = [wait(parked), wait(also)];
+        let cycles = first.and(second).close(|_| {
             for _ in 0..100 {
                 std::thread::yield_now();
             }
-            closed.store(true, Ordering::Relaxed);
+            closed.store(1, Ordering::Relaxed);
         });
-        assert!(worker.join().unwrap(), "went on before the port was closed");
+        for worker in workers {
+            assert_eq!(worker.join().unwrap(), 1, "went on before the port was closed");
+        }
         assert!(cycles > 0);
     }
 
     #[test]
     fn what_nobody_closes_holds_no_worker_up() {
-        let (handed, parked) = HandedBack::new(NONE, dpdk::cycles(), false);
+        let (handed, parked) = HandedBack::new(NONE, dpdk::cycles(), true);
         drop(handed);
         parked.wait();
     }
 
     #[test]
-    fn counted_atomically_the_worker_goes_on_at_once() {
-        let (handed, parked) = HandedBack::new(NONE, dpdk::cycles(), true);
+    fn who_does_not_wait_goes_on_at_once() {
+        let (handed, parked) = HandedBack::new(NONE, dpdk::cycles(), false);
         assert!(!parked.is_parked());
         parked.wait();
         handed.close(drop);

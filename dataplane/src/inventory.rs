@@ -10,6 +10,7 @@ use settings::{PortSettings, Settings};
 use types::{MAX_PORTS, MacAddr, PortIndex};
 
 use crate::assembly::{PlacedPort, PortFacts, ingress};
+use crate::crew::Intake;
 use crate::failure::Failure;
 use crate::ports::detach;
 
@@ -25,13 +26,15 @@ pub(crate) struct ServedPort {
     pub(crate) link: Option<LinkInfo>,
     /// `None` while it is out of service.
     pub(crate) port: Option<Port>,
-    /// What the worker was told of it; `None` when it does not know the port yet.
+    /// Which workers receive what comes in by it, as long as it is in service.
+    pub(crate) intake: Intake,
+    /// What the workers were told of it; `None` when they do not know the port yet.
     pub(crate) told: Option<Told>,
     /// What keeps it out of service though its interface is there; told once.
     pub(crate) refusal: Option<String>,
 }
 
-/// What a worker knows of a port besides its queues.
+/// What workers know of a port besides its queues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Told {
     /// Of frames that come in.
@@ -55,7 +58,7 @@ impl ServedPort {
         link: Option<LinkInfo>,
         facts: PortFacts,
     ) -> Self {
-        Self { index, settings, facts, link, port: None, told: None, refusal: None }
+        Self { index, settings, facts, link, port: None, intake: Intake::One, told: None, refusal: None }
     }
 
     /// One whose interface cannot be had yet.
@@ -95,7 +98,7 @@ impl ServedPort {
         self.refusal = refusal;
     }
 
-    /// Takes the port out of service, its queues handed back by the worker, and its rings with it.
+    /// Takes the port out of service, its queues handed back by the workers, and its rings with it.
     pub(crate) fn close(&mut self, queues: Queues) {
         if let Some(port) = self.port.take() {
             detach(&self.settings, port, queues);
@@ -144,6 +147,11 @@ impl Inventory {
         self.ports.iter()
     }
 
+    /// Every port, to be changed.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut ServedPort> {
+        self.ports.iter_mut()
+    }
+
     /// All of them, at the end.
     pub(crate) fn into_ports(self) -> Vec<ServedPort> {
         self.ports
@@ -169,7 +177,7 @@ impl Inventory {
         self.ports.iter().find(|port| port.link.as_ref().is_some_and(|link| link.index == interface))
     }
 
-    /// The worker was told of every port, as things are.
+    /// The workers were told of every port, as things are.
     pub(crate) fn note_told(&mut self, settings: &Settings, router_mac: MacAddr) {
         for port in &mut self.ports {
             port.told = Some(Told::of(settings, port.placed(), router_mac));

@@ -5,6 +5,7 @@
 //! worker does with a frame is the `forwarding` crate's, what follows from IGMP is `control`'s.
 
 mod assembly;
+mod crew;
 mod desk;
 mod egress;
 mod failure;
@@ -12,6 +13,7 @@ mod interfaces;
 mod inventory;
 mod loop_watch;
 mod machine;
+mod numa;
 mod ports;
 mod replay;
 mod report;

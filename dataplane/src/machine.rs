@@ -1,21 +1,17 @@
 //! What the machine must have before DPDK starts: ports enough in its build, memory, cores.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use settings::{MemoryPlan, Placement, Settings, place_threads, plan_memory};
+use settings::{CoreSet, Cores, MemoryPlan, Placement, Settings, place_threads, plan_memory};
 
 use crate::failure::Failure;
 
 /// What this build can serve, whatever the machine.
 ///
 /// # Errors
-/// Several workers, or more ports than DPDK was built for.
+/// Several workers where only one may hold references to frames, or more ports than DPDK was built for.
 pub(crate) fn serves(settings: &Settings) -> Result<(), Failure> {
-    let workers = settings.worker.cores.workers();
-    dpdk::check_workers(dpdk::REFCNT_IS_ATOMIC, workers).map_err(Failure::settings)?;
-    if workers != 1 {
-        return Err(Failure::settings(format!(
-            "`cores` names {workers} cores; this version has one worker: name one, or write \"auto\""
-        )));
+    if let Cores::List(cores) = &settings.worker.cores {
+        dpdk::check_workers(dpdk::REFCNT_IS_ATOMIC, cores.len()).map_err(Failure::settings)?;
     }
     let ports = settings.ports.len();
     if ports > dpdk::MAX_ETH_PORTS {
@@ -32,8 +28,16 @@ pub(crate) fn serves(settings: &Settings) -> Result<(), Failure> {
 /// # Errors
 /// Too little of either.
 pub(crate) fn plan(settings: &Settings) -> Result<(MemoryPlan, Placement), Failure> {
-    let memory = plan_memory(settings, free_hugepages_mb()).map_err(Failure::machine)?;
-    let placement = place_threads(settings, &available_cores()).map_err(Failure::machine)?;
+    let set =
+        CoreSet { cores: available_cores(), is_chosen: are_chosen(&available_cores(), &online_cores()) };
+    let mut placement = place_threads(settings, &set).map_err(Failure::machine)?;
+    if settings.worker.cores == Cores::Auto
+        && dpdk::check_workers(dpdk::REFCNT_IS_ATOMIC, placement.workers.len()).is_err()
+    {
+        placement.workers.truncate(1);
+    }
+    let memory =
+        plan_memory(settings, placement.workers.len(), free_hugepages_mb()).map_err(Failure::machine)?;
     Ok((memory, placement))
 }
 
@@ -76,6 +80,25 @@ fn available_cores() -> Vec<u16> {
     (0..u16::MAX).take(CpuSet::MAX_CPU).filter(|core| set.is_set(usize::from(*core))).collect()
 }
 
+/// Whether the cores of this process were chosen for it: there are more that run.
+fn are_chosen(available: &[u16], online: &[u16]) -> bool {
+    online.iter().any(|core| !available.contains(core))
+}
+
+/// The cores that run, whoever may use them.
+fn online_cores() -> Vec<u16> {
+    cores_in(&std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default())
+}
+
+/// The cores of a list as the kernel writes it: `0-3,8`.
+fn cores_in(list: &str) -> Vec<u16> {
+    let range = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(first.parse().ok()?..=last.parse().ok()?)
+    };
+    list.trim().split(',').filter_map(range).flatten().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,6 +108,16 @@ mod tests {
         let text = "HugePages_Total:      64\nHugePages_Free:       40\nHugePages_Rsvd:        8\nHugepagesize:       2048 kB\n";
         assert_eq!(free_hugepages_mb_in(text), 64);
         assert_eq!(free_hugepages_mb_in(""), 0);
+    }
+
+    #[test]
+    fn cores_are_chosen_for_a_process_when_it_may_not_use_all_that_run() {
+        assert_eq!(cores_in("0-3,8\n"), [0, 1, 2, 3, 8]);
+        assert!(cores_in("").is_empty());
+        assert!(are_chosen(&[2, 3], &cores_in("0-3")));
+        assert!(!are_chosen(&[0, 1], &cores_in("0-1")));
+        assert!(!are_chosen(&[0, 1], &[]), "where the kernel does not tell");
+        assert!(!online_cores().is_empty());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! What af_packet's transmit ring holds when the carrier goes, the kernel would send when it returns:
 //! stale frames. So such a port is closed at the loss, its ring with it, and opened anew at the return.
 
-use dpdk::{Burst, Eal, Mempool, Port, PortConfig, Queues};
+use dpdk::{Burst, Eal, Mempool, Port, PortConfig, PortInfo, Queues};
 use links::LinkInfo;
 use settings::{AF_PACKET_FRAMES, Device, PortSettings, Settings};
 use types::MacAddr;
@@ -24,13 +24,15 @@ pub(crate) struct Devices {
     pub(crate) pool: Mempool,
     /// Source of everything sent, on every port.
     pub(crate) router_mac: MacAddr,
+    /// How many workers there are: each sends by a queue of its own.
+    pub(crate) workers: u16,
 }
 
 /// A device that runs, its queues not yet with a worker.
 pub(crate) struct Started {
     /// Its port; the queues must be back before it is closed.
     pub(crate) port: Port,
-    /// One queue each way.
+    /// All of them.
     pub(crate) queues: Queues,
     /// What it turned out to be.
     pub(crate) facts: PortFacts,
@@ -103,7 +105,7 @@ impl Devices {
     pub(crate) fn bring(&self, settings: &PortSettings, link: Option<&LinkInfo>) -> Result<Started, Failure> {
         let devargs = match &settings.device {
             Device::Pci(address) => Some(address.to_string()),
-            Device::Kernel(_) | Device::Vdev(_) => settings.vdev_args(),
+            Device::Kernel(_) | Device::Vdev(_) => settings.vdev_args(self.workers.into()),
         };
         if let Some(devargs) = devargs {
             let attached = self.eal.attach(&devargs);
@@ -136,7 +138,10 @@ impl Devices {
     }
 
     fn run(&self, settings: &PortSettings, port: &mut Port) -> Result<Queues, Failure> {
+        let tx_queues = queues_to_send(settings, port.info().max_tx_queues, self.workers)?;
         let config = PortConfig {
+            rx_queues: queues_to_receive(port.info(), self.workers),
+            tx_queues,
             rx_descriptors: settings.rx_descriptors,
             tx_descriptors: settings.tx_descriptors,
             // A kernel interface's MTU is its owner's affair.
@@ -150,9 +155,56 @@ impl Devices {
         let unicast = port.set_router_mac(self.router_mac).map_err(|e| Failure::of_port(settings, e))?;
         let multicast = port.accept_all_multicast();
         let (name, driver, mac) = (&settings.name, &port.info().driver, port.info().mac);
-        tracing::info!(port = name, driver, %mac, ?unicast, ?multicast, "started");
+        let (rx, tx) = (queues.rx.len(), queues.tx.len());
+        tracing::info!(port = name, driver, %mac, ?unicast, ?multicast, rx, tx, "started");
         Ok(queues)
     }
+}
+
+/// Drivers whose queues there are from the start, frames in every one: all must be emptied, whatever the workers.
+const QUEUES_OF_THEIR_OWN: &[&str] = &["net_af_packet", "net_af_xdp", "net_pcap"];
+
+/// Receive queues of a port: one for each worker as far as the device has them, so that what comes in can be spread.
+/// Drivers that make queues in pairs would fill those that nobody asked for, so a port has no fewer.
+fn queues_to_receive(info: &PortInfo, workers: u16) -> u16 {
+    let own = QUEUES_OF_THEIR_OWN.contains(&info.driver.as_str());
+    if own { info.max_rx_queues.max(1) } else { info.max_rx_queues.clamp(1, workers) }
+}
+
+/// Transmit queues of a port: one for each worker.
+///
+/// # Errors
+/// The device has fewer; what would give it more.
+fn queues_to_send(settings: &PortSettings, offered: u16, workers: u16) -> Result<u16, Failure> {
+    if offered >= workers {
+        return Ok(workers);
+    }
+    let more = match &settings.device {
+        Device::Vdev(vdev) => match vdev.driver() {
+            "net_pcap" => format!("name a file of its own for each with `tx_pcap=` {workers} times, or "),
+            "net_af_packet" => format!("give it `qpairs={workers}`, or "),
+            "net_af_xdp" => format!("give it `queue_count={workers}`, or "),
+            "net_virtio_user" | "net_vhost" => format!("give it `queues={workers}`, or "),
+            _ => String::new(),
+        },
+        Device::Kernel(_) | Device::Pci(_) => String::new(),
+    };
+    let cores = if offered == 1 { "one core".to_owned() } else { format!("{offered} cores at most") };
+    Err(Failure::of_port(
+        settings,
+        format!(
+            "{} has {offered} transmit queues, and {workers} workers need one each; {more}name {cores} in [worker] \
+             `cores`",
+            settings.device
+        ),
+    ))
+}
+
+/// How many workers the ports that are there leave possible, of so many that there are cores for.
+pub(crate) fn most_workers(ports: &[OpenedPort], cores: usize) -> usize {
+    let offered =
+        ports.iter().filter_map(|opened| Some(usize::from(opened.as_ref().ok()?.1.info().max_tx_queues)));
+    offered.fold(cores, usize::min).max(1)
 }
 
 /// Frees what a kernel interface's ring holds so far: af_packet's socket takes the frames of every interface there is

@@ -1,6 +1,6 @@
 //! The proxy's life: start, watch, end.
 //!
-//! The main thread makes everything and hands it out: queues to the worker, state to the control thread.
+//! The main thread makes everything and hands it out: queues to the workers, state to the control thread.
 //! Then it watches, and changes what is to be changed while all goes on: ports and interfaces that come and go,
 //! settings that are read anew. It alone owns the ports.
 
@@ -8,27 +8,26 @@ mod carrier;
 mod change;
 mod plan;
 mod requests;
+mod setup;
 mod signals;
+mod workers;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use api::{MbufView, Reply, Request};
-use control::{
-    Agent, Clock, ControlHandle, ControlParts, Log, ProcessInfo, Recorder, Server, start_log, waker,
-};
-use dpdk::{Eal, HEADROOM, Mempool, Queues};
+use api::{Reply, Request};
+use control::{Agent, Clock, ControlHandle, ControlParts, Log, Server, start_log, waker};
+use dpdk::{Eal, Queues};
 use forwarding::{Ingress, frame_ring};
 use links::LinkWatch;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use settings::{LiveLayer, MemoryPlan, Placement, Poll, Settings, eal_args, mbuf_data_room, pool_size};
+use settings::{LiveLayer, MemoryPlan, Placement, Poll, Settings, eal_args, mbuf_data_room};
 use types::Time;
 
-use crate::assembly::{PlacedPort, assemble, lane};
-use crate::desk::{WorkerDesk, worker_desk};
+use crate::assembly::{PlacedPort, assemble, intake, lane};
+use crate::crew::{Crew, deal};
 use crate::failure::Failure;
 use crate::interfaces::{Interfaces, Looked, inspect_all};
 use crate::inventory::{Inventory, ServedPort, Told};
@@ -36,14 +35,13 @@ use crate::loop_watch::LoopWatch;
 use crate::machine;
 use crate::ports::{Devices, open_all, router_mac};
 use crate::report;
-use crate::worker::WorkerSeed;
 use requests::{Changes, requests};
+use setup::{Common, far_ports, frame_pool, hands, process_info, recorded, seed, start_eal, worker_cores};
 use signals::Signals;
+use workers::Board;
 
-/// Frames that the control thread may have waiting for the worker.
+/// Frames that the control thread may have waiting for the worker that sends them.
 const INJECT_RING: usize = 1024;
-/// Mbufs that a worker keeps at hand.
-const POOL_CACHE: u32 = 256;
 /// How often links that tell nothing by themselves are looked at.
 const WATCH_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
@@ -92,8 +90,7 @@ pub fn check(config: &Path, look_at_machine: bool) -> Result<(), Failure> {
         if let Some(warning) = &memory.warning {
             text += &format!("warning: {warning}\n");
         }
-        let args =
-            eal_args(&settings, &memory, &main_core_only(&placement), &[]).map_err(Failure::settings)?;
+        let args = eal_args(&settings, &memory, &placement, &[]).map_err(Failure::settings)?;
         text += &format!("EAL: {}\n", args[1..].join(" "));
         text += &format!("control on core {}, workers on {:?}\n", placement.control, placement.workers);
     }
@@ -114,11 +111,6 @@ pub fn explain(config: &Path) -> Result<(), Failure> {
         eprintln!("warning: {warning}");
     }
     report::print(&settings::effective_file(&effective))
-}
-
-/// DPDK names one core: workers are threads of our own beside it.
-fn main_core_only(placement: &Placement) -> Placement {
-    Placement { control: placement.control, workers: Vec::new() }
 }
 
 /// The settings less the ports that wait for their interfaces: DPDK is not told of those.
@@ -154,11 +146,11 @@ struct Running {
     links: LinkWatch,
     /// When ports out of service were last looked at for what keeps them there.
     looked_again: Instant,
-    /// Brings ports to the worker and back.
-    desk: WorkerDesk,
+    /// The workers: ports are brought to them and back.
+    crew: Crew,
     loops: LoopWatch,
-    worker: dpdk::Worker<()>,
-    stop: Arc<AtomicBool>,
+    /// Ports far from their workers.
+    far: Vec<String>,
     control: ControlHandle,
     control_thread: JoinHandle<Agent>,
     /// `None` while it starts.
@@ -174,39 +166,43 @@ impl Running {
     ) -> Result<(Self, Changes), Failure> {
         let Machine { eal, memory, placement, interfaces, links } = machine;
         let frame_room = mbuf_data_room(&settings);
-        let core = *placement.workers.first().ok_or_else(|| Failure::machine("no core for a worker"))?;
-        let pool = frame_pool(&eal, &settings)?;
+        let pool = frame_pool(&eal, &settings, placement.workers.len())?;
         let opened = open_all(&eal, &settings, links)?;
         let router_mac = router_mac(&settings, &opened)?;
-        let devices = Devices { eal, pool: pool.clone(), router_mac };
+        let cores = worker_cores(&settings, placement, &opened);
+        let workers = u16::try_from(cores.len()).map_err(Failure::machine)?;
+        let far = far_ports(&settings, &opened, &cores);
+        far.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let devices = Devices { eal, pool: pool.clone(), router_mac, workers };
         let (mut inventory, mut queues) = (Inventory::default(), Vec::new());
-        for (settings, opened) in settings.ports.iter().zip(opened) {
+        for (port_settings, opened) in settings.ports.iter().zip(opened) {
             let index = inventory.free_place().ok_or_else(|| Failure::machine("no place for a port"))?;
             let (link, port) = match opened {
                 Ok(opened) => opened,
                 Err(failure) => {
-                    inventory.insert(ServedPort::waiting(index, settings.clone(), failure));
+                    inventory.insert(ServedPort::waiting(index, port_settings.clone(), failure));
                     continue;
                 }
             };
-            let started = devices.start(settings, link.as_ref(), port)?;
-            let mut served = ServedPort::new(index, settings.clone(), link, started.facts);
+            let started = devices.start(port_settings, link.as_ref(), port)?;
+            let mut served = ServedPort::new(index, port_settings.clone(), link, started.facts);
             served.port = Some(started.port);
+            served.intake = intake(&settings, port_settings);
+            queues.push((index, deal(index, started.queues, served.intake, cores.len())));
             inventory.insert(served);
-            queues.push((index, started.queues));
         }
 
         let process = process_info(&settings, &devices);
-        let mut assembly = assemble(&settings, &inventory.placed(&settings), router_mac, 1, seed(), process)
-            .map_err(Failure::settings)?;
-        assembly.agent.configuration.warnings.extend(memory.warning.clone());
+        let mut assembly =
+            assemble(&settings, &inventory.placed(&settings), router_mac, cores.len(), seed(), process)
+                .map_err(Failure::settings)?;
+        assembly.agent.configuration.warnings.extend(memory.warning.iter().chain(&far).cloned());
         inventory.note_told(&settings, router_mac);
         let mut loops = LoopWatch::new(assembly.agent.counters.clone());
         loops.follow(inventory.names());
         let clock = Clock::start();
         let (waker, sleeper) = waker().map_err(Failure::machine)?;
         let (inject, injected) = frame_ring(INJECT_RING);
-        let stop = Arc::new(AtomicBool::new(false));
         let agent = recorded(Agent::new(clock.now(), assembly.agent), &settings)?;
         let (control, control_thread) = control::spawn(ControlParts {
             agent,
@@ -217,24 +213,9 @@ impl Running {
             clock,
         })
         .map_err(Failure::machine)?;
-        let parts = assembly.workers.into_iter().next().ok_or_else(|| Failure::machine("no worker"))?;
-        let (desk, orders) = worker_desk();
-        let seed = WorkerSeed {
-            orders,
-            forwarder: parts.forwarder,
-            counters: parts.counters,
-            queues,
-            inject: injected,
-            pool,
-            waker,
-            clock,
-            adaptive: settings.worker.poll == Poll::Adaptive,
-            stop: Arc::clone(&stop),
-        };
-        let worker = devices
-            .eal
-            .spawn_worker("worker-0", Some(usize::from(core)), move |_| seed.run())
-            .map_err(Failure::machine)?;
+        let common = Common { pool, waker, clock, adaptive: settings.worker.poll == Poll::Adaptive };
+        let (hands, stop) = hands(common, &cores, assembly.workers, queues, injected, &devices);
+        let crew = Crew::start(&devices.eal, hands, stop).map_err(Failure::machine)?;
         let running = Self {
             config: config.to_owned(),
             memory,
@@ -247,10 +228,9 @@ impl Running {
             interfaces,
             links: LinkWatch::new().map_err(Failure::machine)?,
             looked_again: Instant::now(),
-            desk,
+            crew,
             loops,
-            worker,
-            stop,
+            far,
             control,
             control_thread,
             server: None,
@@ -262,7 +242,8 @@ impl Running {
     fn serve(mut self, signals: &Signals) -> Result<(Self, Changes), Failure> {
         let socket = self.settings.socket.clone();
         let served = signals.waker().map_err(Failure::machine).and_then(|waker| {
-            let (front, changes) = requests(self.control.clone(), waker);
+            let board = Board::new(self.crew.watched(), self.devices.eal.cycles_hz());
+            let (front, changes) = requests(self.control.clone(), board, waker);
             let server = Server::start(&socket.path, socket.group.as_deref(), Arc::new(front));
             Ok((server.map_err(Failure::machine)?, changes))
         });
@@ -298,7 +279,7 @@ impl Running {
             }
             changes.serve(|change| self.carry_out(change));
             self.loops.look();
-            if self.worker.is_finished() || self.control_thread.is_finished() {
+            if self.crew.has_ended() || self.control_thread.is_finished() {
                 return Err(Failure::machine(
                     "a thread ended by itself; the log above tells why; please report it",
                 ));
@@ -307,11 +288,11 @@ impl Running {
         Ok(())
     }
 
-    /// Tells the worker of ports that are new to it, and what changed of the others.
+    /// Tells the workers of ports that are new to them, and what changed of the others.
     ///
     /// # Errors
     /// The control thread has ended.
-    fn inform_worker(&mut self) -> Result<(), Failure> {
+    fn inform_workers(&mut self) -> Result<(), Failure> {
         let mac = self.devices.router_mac;
         let changed = |port: &PlacedPort<'_>, told: &Option<Told>| {
             let now = Told::of(&self.settings, *port, mac);
@@ -327,21 +308,29 @@ impl Running {
             match &served.told {
                 Some(before) => {
                     if before.ingress != now.ingress {
-                        self.desk.set_ingress(index, Ingress::new(&now.ingress));
+                        self.crew.set_ingress(index, &Ingress::new(&now.ingress));
                     }
                     if before.mtu != now.mtu {
-                        self.desk.set_mtu(index, now.mtu);
+                        self.crew.set_mtu(index, now.mtu);
                     }
                 }
                 None => {
-                    let (lane, ring) = lane(&self.settings, served.placed(), mac);
-                    self.desk.admit(lane);
-                    self.control.add_ring(ring).map_err(Failure::machine)?;
+                    let lane = |_| lane(&self.settings, served.placed(), mac);
+                    let (lanes, rings): (Vec<_>, Vec<_>) = (0..self.crew.len()).map(lane).unzip();
+                    self.crew.admit(lanes);
+                    for ring in rings {
+                        self.control.add_ring(ring).map_err(Failure::machine)?;
+                    }
                 }
             }
             served.told = Some(now);
         }
         Ok(())
+    }
+
+    /// Doubts about the machine, for whoever asks for the status.
+    fn machine_warnings(&self) -> impl Iterator<Item = String> {
+        self.memory.warning.iter().chain(&self.far).cloned()
     }
 
     /// Leaves upstream, stops the threads, closes the ports, and tells what was counted.
@@ -350,13 +339,11 @@ impl Running {
         let _ = self.control.shutdown();
         let control = self.control_thread.join();
         // After the control thread: what it had to send goes out first.
-        self.stop.store(true, Ordering::Relaxed);
-        let worker = self.worker.join();
-        if worker.is_err() {
-            tracing::error!("the worker panicked");
+        if !self.crew.end() {
+            tracing::error!("a worker panicked");
         }
         for mut served in self.inventory.into_ports() {
-            // The queues went with the worker.
+            // The queues went with the workers.
             served.close(Queues { rx: Vec::new(), tx: Vec::new() });
         }
         let lost = self.devices.pool.in_use();
@@ -376,64 +363,4 @@ impl Running {
         // Last: nothing of ours looks at the interfaces any more.
         drop(self.interfaces);
     }
-}
-
-fn frame_pool(eal: &Eal, settings: &Settings) -> Result<Mempool, Failure> {
-    let size = pool_size(settings);
-    let room = mbuf_data_room(settings) - HEADROOM;
-    Mempool::new(eal, "frames", size, POOL_CACHE, room, None).map_err(|e| {
-        Failure::machine(format!("no memory for {size} buffers: {e}; raise `memory-mb` in [eal]"))
-    })
-}
-
-/// Has everything recorded that the agent is told, where the settings say so.
-fn recorded(agent: Agent, settings: &Settings) -> Result<Agent, Failure> {
-    let Some(path) = &settings.record.path else { return Ok(agent) };
-    let recorder = Recorder::start(path).map_err(|error| {
-        let path = path.display();
-        Failure::machine(format!(
-            "the record {path} cannot be written: {error}; check `path` in [record], its folder and its disk"
-        ))
-    })?;
-    tracing::info!(path = %path.display(), "everything that control is told is recorded");
-    Ok(agent.recorded(recorder))
-}
-
-fn process_info(settings: &Settings, devices: &Devices) -> ProcessInfo {
-    let pool = devices.pool.clone();
-    ProcessInfo {
-        instance: settings.proxy.instance.clone(),
-        hugepages: devices.eal.has_hugepages(),
-        mbufs: Box::new(move || MbufView { size: pool.size().into(), in_use: pool.in_use().into() }),
-    }
-}
-
-fn start_eal(
-    settings: &Settings,
-    memory: &MemoryPlan,
-    placement: &Placement,
-    trailing: &[String],
-) -> Result<Eal, Failure> {
-    if let Some(warning) = &memory.warning {
-        tracing::warn!("{warning}");
-    }
-    dpdk::set_log_sink(|level, text| match level {
-        dpdk::LogLevel::Error => tracing::error!(target: "dpdk", "{text}"),
-        dpdk::LogLevel::Warning => tracing::warn!(target: "dpdk", "{text}"),
-        dpdk::LogLevel::Info => tracing::info!(target: "dpdk", "{text}"),
-        dpdk::LogLevel::Debug => tracing::debug!(target: "dpdk", "{text}"),
-    });
-    let args = eal_args(settings, memory, &main_core_only(placement), trailing).map_err(Failure::settings)?;
-    let eal = Eal::init(&args[1..]).map_err(|e| match settings.eal.args.iter().chain(trailing).next() {
-        Some(_) => Failure::settings(format!("{e}\n  check `args` in [eal] and what stands after `--`")),
-        None => Failure::machine(e),
-    })?;
-    tracing::info!(version = eal.version(), line = eal.line(), "EAL");
-    Ok(eal)
-}
-
-/// Chance for the protocol's random delays and for hashing.
-fn seed() -> u64 {
-    use std::hash::{BuildHasher, RandomState};
-    RandomState::new().hash_one(std::process::id())
 }

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use control::{Clock, Waker};
 use dpdk::{Burst, Mempool, Queues, RxQueue};
-use forwarding::{BURST, Forwarder, FrameReceiver, WorkerCounters};
+use forwarding::{BURST, Forwarder, FrameReceiver, WorkerCounters, WorkerMeter};
 use types::PortIndex;
 
-use crate::desk::{Done, HandedBack, Order, Parked, WorkerOrders};
+use crate::desk::{Done, HandedBack, Order, Parked, Take, WorkerOrders};
 use crate::egress::PortsEgress;
 
 /// Passes between looks at the stop flag and announcements of quiescence.
@@ -37,10 +37,12 @@ pub(crate) struct WorkerSeed {
     pub(crate) forwarder: Forwarder,
     /// Counts what is sent.
     pub(crate) counters: WorkerCounters,
-    /// One queue each way of every port.
+    /// Its queues of every port.
     pub(crate) queues: Vec<(PortIndex, Queues)>,
-    /// What the control thread wants sent.
-    pub(crate) inject: FrameReceiver,
+    /// What the control thread wants sent: one worker sends it all, so that the frames of a port stay in order.
+    pub(crate) inject: Option<FrameReceiver>,
+    /// What it does with its time.
+    pub(crate) meter: WorkerMeter,
     /// Where frames to inject get their mbufs.
     pub(crate) pool: Mempool,
     /// Wakes the control thread.
@@ -57,10 +59,11 @@ impl WorkerSeed {
     /// Polls until told to stop, and sends what the control thread still had for it. Its queues end with
     /// it, and so its ports stop.
     pub(crate) fn run(self) {
-        let Self { orders, forwarder, counters, queues, inject, pool, waker, clock, adaptive, stop } = self;
+        let Self { orders, forwarder, counters, queues, inject, meter, pool, waker, clock, adaptive, stop } =
+            self;
         let (egress, receive) = (PortsEgress::new(counters), Vec::new());
         let mut worker =
-            Worker { orders, forwarder, egress, receive, inject, pool, waker, clock, adaptive, stop };
+            Worker { orders, forwarder, egress, receive, inject, meter, pool, waker, clock, adaptive, stop };
         for (port, queues) in queues {
             worker.put_in(port, queues);
         }
@@ -73,7 +76,8 @@ struct Worker {
     forwarder: Forwarder,
     egress: PortsEgress,
     receive: Vec<(PortIndex, RxQueue)>,
-    inject: FrameReceiver,
+    inject: Option<FrameReceiver>,
+    meter: WorkerMeter,
     pool: Mempool,
     waker: Waker,
     clock: Clock,
@@ -96,8 +100,10 @@ impl Worker {
             }
             if sleeps || passes.is_multiple_of(HOUSEKEEPING) {
                 self.forwarder.table().quiesce();
+                self.meter.settle();
                 if !self.orders.orders.is_empty() {
                     self.obey();
+                    self.meter.pause();
                 }
                 if self.stop.load(Ordering::Relaxed) {
                     break;
@@ -119,9 +125,9 @@ impl Worker {
     fn obey(&mut self) {
         while let Ok(order) = self.orders.orders.try_recv() {
             match order {
-                Order::TakeOut { port, for_good } => {
-                    let (handed, parked) = self.take_out(port, for_good);
-                    // Whoever asked waits for it.
+                // Whoever asked waits for what is done: there is room.
+                Order::TakeOut(port, take) => {
+                    let (handed, parked) = self.take_out(port, take);
                     let _ = self.orders.done.try_send(Done::TookOut(handed));
                     self.stand_still(parked);
                 }
@@ -136,19 +142,21 @@ impl Worker {
         }
     }
 
-    fn take_out(&mut self, port: PortIndex, for_good: bool) -> (HandedBack, Parked) {
+    fn take_out(&mut self, port: PortIndex, take: Take) -> (HandedBack, Parked) {
         let began = dpdk::cycles();
-        if for_good {
+        let taken = self.receive.extract_if(.., |(at, _)| *at == port);
+        let mut queues = Queues { rx: taken.map(|(_, queue)| queue).collect(), tx: Vec::new() };
+        self.meter.set_rx_queues(self.receive.len());
+        if take == Take::Port {
             // The provider's port goes with its Leaves sent.
             self.inject_all();
-        }
-        let taken = self.receive.extract_if(.., |(at, _)| *at == port);
-        let rx = taken.map(|(_, queue)| queue).collect();
-        let queues = Queues { rx, tx: self.egress.remove_port(port).into_iter().collect() };
-        if for_good {
             self.forwarder.remove_port(port);
         }
-        HandedBack::new(queues, began, dpdk::REFCNT_IS_ATOMIC)
+        if take != Take::Receive {
+            queues.tx.extend(self.egress.remove_port(port));
+        }
+        let closes = take != Take::Receive;
+        HandedBack::new(queues, began, closes && !dpdk::REFCNT_IS_ATOMIC)
     }
 
     /// Touches no mbuf until the port that was handed back is closed, where that matters; nor is anybody held up
@@ -163,6 +171,7 @@ impl Worker {
 
     fn put_in(&mut self, port: PortIndex, queues: Queues) {
         self.receive.extend(queues.rx.into_iter().map(|queue| (port, queue)));
+        self.meter.set_rx_queues(self.receive.len());
         for queue in queues.tx {
             self.egress.add_port(port, queue);
         }
@@ -171,28 +180,37 @@ impl Worker {
     /// One pass. Whether there was anything to do.
     #[inline]
     fn pass(&mut self, burst: &mut Burst<BURST>) -> bool {
-        let mut busy = false;
+        let mut began = None;
         for (port, queue) in &mut self.receive {
-            if queue.rx_burst(burst) == 0 {
+            let received = queue.rx_burst(burst);
+            if received == 0 {
                 continue;
             }
-            busy = true;
+            began = began.or_else(|| Some(self.meter.began(dpdk::cycles)));
+            self.meter.received(received);
             let report = self.forwarder.forward(|| self.clock.now(), *port, burst, &mut self.egress);
             if report.punted > 0 {
                 self.waker.wake();
             }
         }
-        busy |= self.inject();
+        if self.inject() {
+            began = began.or_else(|| Some(self.meter.began(dpdk::cycles)));
+        }
         self.egress.flush();
-        busy
+        match began {
+            Some(began) => self.meter.worked(began, dpdk::cycles()),
+            None => self.meter.idled(),
+        }
+        began.is_some()
     }
 
     /// Takes frames from the control thread. Whether there were any.
     #[inline]
     fn inject(&mut self) -> bool {
+        let Some(inject) = &mut self.inject else { return false };
         let mut any = false;
         for _ in 0..INJECTED_A_PASS {
-            let taken = self.inject.recv(|port, frame| self.egress.inject(&self.pool, port, frame));
+            let taken = inject.recv(|port, frame| self.egress.inject(&self.pool, port, frame));
             if taken.is_none() {
                 break;
             }

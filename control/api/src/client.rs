@@ -18,6 +18,7 @@ use crate::explain::ExplainReply;
 use crate::line::{LineBuffer, MAX_REPLY_LINE};
 use crate::reply::{CountersReply, ErrorReply, GroupsReply, PortsReply, Reply, StatusReply};
 use crate::request::Request;
+use crate::workers::WorkersReply;
 
 /// Where the proxy listens if its settings say nothing else.
 pub const DEFAULT_SOCKET: &str = "/run/manifold/manifold.sock";
@@ -215,6 +216,17 @@ impl Client {
         }
     }
 
+    /// [`Request::ShowWorkers`].
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub fn workers(&mut self) -> Result<WorkersReply, ClientError> {
+        match self.call(&Request::ShowWorkers)? {
+            Reply::Workers(reply) => Ok(reply),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// [`Request::ShowStatus`].
     ///
     /// # Errors
@@ -273,6 +285,7 @@ fn unexpected(reply: &Reply) -> ClientError {
         Reply::Groups(_) => "groups",
         Reply::Ports(_) => "ports",
         Reply::Counters(_) => "counters",
+        Reply::Workers(_) => "workers",
         Reply::Status(_) => "status",
         Reply::Explain(_) => "explain",
         Reply::Changed(_) => "changed",

@@ -25,6 +25,7 @@ mod line;
 mod reply;
 mod request;
 mod text;
+mod workers;
 
 pub use change::ChangedReply;
 pub use client::{CHANGE_TIMEOUT, Client, ClientError, DEFAULT_SOCKET, DEFAULT_TIMEOUT, WATCH_TIME};
@@ -36,3 +37,4 @@ pub use reply::{
     RecordView, Reply, StatusReply, UpstreamView, seconds,
 };
 pub use request::{Edit, MAX_EDITS, Request};
+pub use workers::{BurstFill, LONG_PASS, WorkerSpan, WorkerView, WorkersReply};

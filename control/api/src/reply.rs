@@ -11,6 +11,7 @@ use crate::change::ChangedReply;
 use crate::explain::ExplainReply;
 use crate::line::MAX_REPLY_LINE;
 use crate::text;
+use crate::workers::WorkersReply;
 
 /// A reply: an object with one field, which says what it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -22,6 +23,8 @@ pub enum Reply {
     Ports(PortsReply),
     /// To [`Request::ShowCounters`](crate::Request::ShowCounters).
     Counters(CountersReply),
+    /// To [`Request::ShowWorkers`](crate::Request::ShowWorkers).
+    Workers(WorkersReply),
     /// To [`Request::ShowStatus`](crate::Request::ShowStatus).
     Status(StatusReply),
     /// To [`Request::Explain`](crate::Request::Explain).

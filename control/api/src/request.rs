@@ -19,6 +19,8 @@ pub enum Request {
     ShowPorts,
     /// Every counter of every port.
     ShowCounters,
+    /// Every worker and what it does with its time.
+    ShowWorkers,
     /// The process as a whole.
     ShowStatus,
     /// Why a group is dark, or where it goes.
@@ -76,13 +78,15 @@ struct Envelope<R> {
 
 impl Request {
     /// The requests without arguments that change nothing.
-    pub const SHOWS: &[Self] = &[Self::ShowGroups, Self::ShowPorts, Self::ShowCounters, Self::ShowStatus];
+    pub const SHOWS: &[Self] =
+        &[Self::ShowGroups, Self::ShowPorts, Self::ShowCounters, Self::ShowWorkers, Self::ShowStatus];
 
     /// The words of all requests.
     pub const NAMES: &[&str] = &[
         "show-groups",
         "show-ports",
         "show-counters",
+        "show-workers",
         "show-status",
         "explain",
         "reload",
@@ -98,6 +102,7 @@ impl Request {
             Self::ShowGroups => "show-groups",
             Self::ShowPorts => "show-ports",
             Self::ShowCounters => "show-counters",
+            Self::ShowWorkers => "show-workers",
             Self::ShowStatus => "show-status",
             Self::Explain { .. } => "explain",
             Self::Reload => "reload",
@@ -114,6 +119,7 @@ impl Request {
             Self::ShowGroups
             | Self::ShowPorts
             | Self::ShowCounters
+            | Self::ShowWorkers
             | Self::ShowStatus
             | Self::Explain { .. } => false,
             Self::Reload | Self::Change { .. } | Self::Enable | Self::Disable | Self::SetUpstream { .. } => {
@@ -193,6 +199,7 @@ mod tests {
             r#"{"request":"show-groups"}"#,
             r#"{"request":"show-ports"}"#,
             r#"{"request":"show-counters"}"#,
+            r#"{"request":"show-workers"}"#,
             r#"{"request":"show-status"}"#,
             r#"{"request":{"explain":{"group":"239.2.2.2"}}}"#,
             r#"{"request":{"explain":{"group":"239.2.2.2","port":"hall-a"}}}"#,

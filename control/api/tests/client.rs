@@ -177,7 +177,7 @@ fn what_is_no_reply_is_told_apart() {
         (
             b"{\"weather\":{}}\n",
             "what came is no reply (unknown variant `weather`, expected one of `groups`, `ports`, `counters`, \
-             `status`, `explain`, `changed`, `error` at line 1 column 10); are Manifold and this program of one version?",
+             `workers`, `status`, `explain`, `changed`, `error` at line 1 column 10); are Manifold and this program of one version?",
         ),
         (
             b"{\"ports\":{\"ports\":[]}}\n",

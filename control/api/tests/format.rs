@@ -5,9 +5,10 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use api::{
-    ChangedReply, Check, CountersReply, ErrorReply, ExplainReply, GroupView, GroupsReply, HeldBack,
-    LinkState, MbufView, MemberState, MemberView, PortCounters, PortRole, PortView, PortsReply, QuerierRole,
-    QuerierView, QueryView, RecordView, Reply, StatusReply, Topic, UpstreamView, seconds,
+    BurstFill, ChangedReply, Check, CountersReply, ErrorReply, ExplainReply, GroupView, GroupsReply,
+    HeldBack, LinkState, MbufView, MemberState, MemberView, PortCounters, PortRole, PortView, PortsReply,
+    QuerierRole, QuerierView, QueryView, RecordView, Reply, StatusReply, Topic, UpstreamView, WorkerSpan,
+    WorkerView, WorkersReply, seconds,
 };
 
 /// Asserts the line, and that it reads back.
@@ -120,6 +121,42 @@ fn counters() {
         &[
             "{\"counters\":{\"ports\":[{\"port\":\"wan\",\"frames\":{\"rx-frames\":9},\"drops\":{\"no-member\":1},\"igmp_received\":{\"query\":2},",
             "\"igmp_sent\":{\"v2-report\":3},\"verdicts\":{\"taken\":4}}]}}",
+        ],
+    );
+}
+
+#[test]
+fn workers() {
+    let span = WorkerSpan {
+        span_s: 2.0,
+        busy_s: 0.5,
+        passes: 9,
+        busy_passes: 4,
+        frames: 5,
+        cycles_per_frame: Some(40.5),
+        longest_pass_us: 12.5,
+        long_passes: 1,
+    };
+    let worker = WorkerView {
+        worker: 0,
+        core: 3,
+        node: None,
+        rx_queues: 2,
+        total: span,
+        recent: WorkerSpan { frames: 0, cycles_per_frame: None, ..span },
+        bursts: vec![BurstFill { from: 2, to: 3, bursts: 7 }],
+    };
+    assert_eq!(span.busy_share(), 0.25);
+    assert_eq!(WorkerSpan::default().busy_share(), 0.0);
+    written(
+        Reply::Workers(WorkersReply { workers: vec![worker] }),
+        &[
+            "{\"workers\":{\"workers\":[{\"worker\":0,\"core\":3,\"node\":null,\"rx_queues\":2,",
+            "\"total\":{\"span_s\":2.0,\"busy_s\":0.5,\"passes\":9,\"busy_passes\":4,\"frames\":5,\"cycles_per_frame\":40.5,",
+            "\"longest_pass_us\":12.5,\"long_passes\":1},",
+            "\"recent\":{\"span_s\":2.0,\"busy_s\":0.5,\"passes\":9,\"busy_passes\":4,\"frames\":0,\"cycles_per_frame\":null,",
+            "\"longest_pass_us\":12.5,\"long_passes\":1},",
+            "\"bursts\":[{\"from\":2,\"to\":3,\"bursts\":7}]}]}}",
         ],
     );
 }

@@ -34,7 +34,7 @@ pub(crate) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Shows groups, ports, counters or the status
+    /// Shows groups, ports, counters, workers or the status
     Show {
         #[command(subcommand)]
         what: What,
@@ -114,6 +114,8 @@ pub(crate) enum What {
         #[arg(long)]
         all: bool,
     },
+    /// Every worker: how busy it is, how full its bursts are, how long a pass takes
+    Workers,
     /// The process as a whole
     Status,
 }

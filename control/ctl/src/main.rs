@@ -9,6 +9,7 @@ mod explain;
 mod show;
 mod table;
 mod units;
+mod workers;
 
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::process::ExitCode;
@@ -69,6 +70,10 @@ fn run(args: &Args) -> Result<String, ClientError> {
         Command::Show { what: What::Counters { all } } => {
             let reply = client.counters()?;
             if args.json { json(&reply)? } else { show::counters(&reply, *all, color) }
+        }
+        Command::Show { what: What::Workers } => {
+            let reply = client.workers()?;
+            if args.json { json(&reply)? } else { workers::workers(&reply, color) }
         }
         Command::Show { what: What::Status } => {
             let reply = client.status()?;

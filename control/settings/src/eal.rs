@@ -2,7 +2,7 @@
 
 use crate::device::Device;
 use crate::memory::{MachineError, MemoryMode, MemoryPlan, frame_size};
-use crate::model::{Cores, LogLevel, PortSettings, Settings};
+use crate::model::{Cores, LogLevel, MAX_WORKERS, PortSettings, Settings};
 use crate::problem::{Place, Problems, SettingsError};
 
 /// Frames in each ring of a kernel interface, which is the driver's default too.
@@ -20,11 +20,24 @@ pub struct Placement {
     pub workers: Vec<u16>,
 }
 
-/// Places control thread and workers on the cores that this process may use, in ascending order.
+/// The cores that this process may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CoreSet {
+    /// In ascending order.
+    pub cores: Vec<u16>,
+    /// Whether somebody chose them for this process, as a container's cpuset does: the machine has more.
+    pub is_chosen: bool,
+}
+
+/// Places control thread and workers on the cores that there are.
+///
+/// `cores = "auto"` takes all cores but one, which is the control thread's, where they were chosen for this process;
+/// else one, the last, as the machine is everybody's. Of a single core all have their share.
 ///
 /// # Errors
-/// A core that the settings name is not among `available`, or none is.
-pub fn place_threads(settings: &Settings, available: &[u16]) -> Result<Placement, MachineError> {
+/// A core that the settings name is not in `set`, or none is.
+pub fn place_threads(settings: &Settings, set: &CoreSet) -> Result<Placement, MachineError> {
+    let available = &set.cores;
     let (Some(first), Some(last)) = (available.first(), available.last()) else {
         return Err(MachineError {
             what: "this process may run on no core".to_owned(),
@@ -42,6 +55,10 @@ pub fn place_threads(settings: &Settings, available: &[u16]) -> Result<Placement
         })
     };
     let workers = match &settings.worker.cores {
+        Cores::Auto if set.is_chosen && available.len() > 1 => {
+            let control = settings.worker.control_core.unwrap_or(*first);
+            available.iter().copied().filter(|core| *core != control).take(MAX_WORKERS).collect()
+        }
         Cores::Auto => vec![*last],
         Cores::List(cores) => cores.iter().map(|core| check(*core, "cores")).collect::<Result<_, _>>()?,
     };
@@ -53,7 +70,8 @@ pub fn place_threads(settings: &Settings, available: &[u16]) -> Result<Placement
 }
 
 /// The final command line, program name first: what Manifold sets, then `[eal] args`, then `trailing`, which stood
-/// after `--`. Of cores, memory and log level, what the user gives replaces Manifold's.
+/// after `--`. Of cores, memory and log level, what the user gives replaces Manifold's. DPDK is told of the control
+/// thread's core alone: workers are threads of our own beside it.
 ///
 /// # Errors
 /// An argument in `trailing` that Manifold itself sets; the place is "command line".
@@ -83,21 +101,18 @@ pub fn eal_args(
         args.extend(["-m".to_owned(), memory.megabytes.to_string()]);
     }
     if !given(Some("-l"), &[]) {
-        args.extend(["-l".to_owned(), core_list(placement)]);
-        if !given(None, &["--main-lcore"]) {
-            args.push(format!("--main-lcore={}", placement.control));
-        }
+        args.extend(["-l".to_owned(), placement.control.to_string()]);
     }
     if !given(None, &["--log-level"]) {
         args.push(format!("--log-level={}", log_level(settings.log.level)));
     }
-    args.extend(device_args(&settings.ports));
+    args.extend(device_args(&settings.ports, placement.workers.len()));
     args.extend(users.into_iter().cloned());
     Ok(args)
 }
 
 /// What makes DPDK see the ports' devices and no others.
-fn device_args(ports: &[PortSettings]) -> Vec<String> {
+fn device_args(ports: &[PortSettings], workers: usize) -> Vec<String> {
     let mut args = Vec::new();
     if !ports.iter().any(|port| matches!(port.device, Device::Pci(_))) {
         args.push("--no-pci".to_owned());
@@ -106,7 +121,7 @@ fn device_args(ports: &[PortSettings]) -> Vec<String> {
         match &port.device {
             Device::Pci(address) => args.extend(["-a".to_owned(), address.to_string()]),
             Device::Kernel(_) | Device::Vdev(_) => {
-                args.extend(port.vdev_args().map(|v| format!("--vdev={v}")))
+                args.extend(port.vdev_args(workers).map(|v| format!("--vdev={v}")))
             }
         }
     }
@@ -115,8 +130,8 @@ fn device_args(ports: &[PortSettings]) -> Vec<String> {
 
 impl PortSettings {
     /// Name and arguments of the virtual device that the port runs on, as `--vdev` and hot-plugging take them; `None`
-    /// for a PCI device.
-    pub fn vdev_args(&self) -> Option<String> {
+    /// for a PCI device. A kernel interface gets a pair of queues for each worker.
+    pub fn vdev_args(&self, workers: usize) -> Option<String> {
         let interface = match &self.device {
             Device::Pci(_) => return None,
             Device::Vdev(vdev) => return Some(vdev.as_str().to_owned()),
@@ -124,19 +139,12 @@ impl PortSettings {
         };
         let size = frame_size(self);
         let block = if size > 2048 { format!(",blocksz={AF_PACKET_BLOCK}") } else { String::new() };
+        let pairs = if workers > 1 { format!(",qpairs={workers}") } else { String::new() };
         Some(format!(
-            "{},iface={interface},qdisc_bypass=1{block},framesz={size},framecnt={AF_PACKET_FRAMES}",
+            "{},iface={interface},qdisc_bypass=1{pairs}{block},framesz={size},framecnt={AF_PACKET_FRAMES}",
             self.dpdk_name()
         ))
     }
-}
-
-fn core_list(placement: &Placement) -> String {
-    let mut cores = placement.workers.clone();
-    cores.push(placement.control);
-    cores.sort_unstable();
-    cores.dedup();
-    cores.iter().map(u16::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// DPDK says at `info` what only its developers look for.

@@ -38,15 +38,15 @@ mod unwritten;
 
 pub use device::{Device, DeviceError, InterfaceName, PciAddress, Vdev};
 pub use difference::{Difference, KeyChange, PortChange, difference};
-pub use eal::{AF_PACKET_FRAMES, Placement, eal_args, place_threads};
+pub use eal::{AF_PACKET_FRAMES, CoreSet, Placement, eal_args, place_threads};
 pub use edit::{Edit, EditError, apply_edits};
 pub use explain::{Effective, effective_file, explain};
 pub use live::{LiveLayer, write_live};
 pub use load::{load, load_layers, parse, parse_layers, reload};
 pub use memory::{MachineError, MemoryMode, MemoryPlan, mbuf_data_room, memory_mb, plan_memory, pool_size};
 pub use model::{
-    Cores, EalSettings, FastLeave, Hugepages, IgmpVersion, LeavePolicy, LogLevel, LogSettings, PathSettings,
-    Poll, PortSettings, PortTimers, ProxySettings, RecordSettings, Role, Settings, SocketSettings, SourceMac,
-    Sources, TableSettings, WorkerSettings,
+    Cores, EalSettings, FastLeave, Hugepages, IgmpVersion, LeavePolicy, LogLevel, LogSettings, MAX_WORKERS,
+    PathSettings, Poll, PortSettings, PortTimers, ProxySettings, RecordSettings, Role, Settings,
+    SocketSettings, SourceMac, Sources, TableSettings, WorkerSettings,
 };
 pub use problem::{Place, Problem, SettingsError, Warning};

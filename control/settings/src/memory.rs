@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::device::Device;
-use crate::model::{Hugepages, PortSettings, Settings};
+use crate::model::{Hugepages, MAX_WORKERS, PortSettings, Settings};
 
 /// Bytes before the data of each mbuf that DPDK keeps free (RTE_PKTMBUF_HEADROOM).
 const HEADROOM: u32 = 128;
@@ -69,12 +69,16 @@ pub struct MemoryPlan {
     pub warning: Option<String>,
 }
 
-/// Decides the kind of memory from the settings and from how many MiB of hugepages are free.
+/// Decides the kind of memory from the settings, the number of workers and how many MiB of hugepages are free.
 ///
 /// # Errors
 /// Hugepages are required, by the settings or by a PCI port, and the machine has too few.
-pub fn plan_memory(settings: &Settings, free_hugepages_mb: u32) -> Result<MemoryPlan, MachineError> {
-    let megabytes = |mode| settings.eal.memory_mb.unwrap_or_else(|| memory_mb(settings, mode));
+pub fn plan_memory(
+    settings: &Settings,
+    workers: usize,
+    free_hugepages_mb: u32,
+) -> Result<MemoryPlan, MachineError> {
+    let megabytes = |mode| settings.eal.memory_mb.unwrap_or_else(|| memory_mb(settings, workers, mode));
     let needed = megabytes(MemoryMode::Hugepages);
     let plan = |mode, warning| Ok(MemoryPlan { mode, megabytes: megabytes(mode), warning });
     let pci = settings.ports.iter().find(|port| matches!(port.device, Device::Pci(_)));
@@ -115,8 +119,9 @@ pub fn plan_memory(settings: &Settings, free_hugepages_mb: u32) -> Result<Memory
 ///
 /// Counts [`EalSettings::max_ports`](crate::EalSettings::max_ports) ports, those that may come as large as the
 /// largest that is there.
-pub fn pool_size(settings: &Settings) -> u32 {
-    let workers = settings.worker.cores.workers() as u32;
+pub fn pool_size(settings: &Settings, workers: usize) -> u32 {
+    // At most so many, whatever the caller says: no sum below overflows.
+    let workers = workers.min(MAX_WORKERS) as u32;
     let rings = |port: &PortSettings| {
         let fill = match &port.device {
             Device::Vdev(vdev) if vdev.driver() == "net_af_xdp" => AF_XDP_FILL,
@@ -162,7 +167,7 @@ fn coming(settings: &Settings) -> u32 {
 ///
 /// Without hugepages the pool takes more: DPDK lets no mbuf cross a page, so one of 2,176 bytes has a page of 4 KiB to
 /// itself. Two kernel interfaces with 8,191 mbufs then come to 42 MiB, of which a run takes 34.
-pub fn memory_mb(settings: &Settings, mode: MemoryMode) -> u32 {
+pub fn memory_mb(settings: &Settings, workers: usize, mode: MemoryMode) -> u32 {
     let object = POOL_HEADER + (MBUF_STRUCT + u32::from(mbuf_data_room(settings))).next_multiple_of(64);
     let each = match mode {
         MemoryMode::Hugepages => object,
@@ -170,7 +175,7 @@ pub fn memory_mb(settings: &Settings, mode: MemoryMode) -> u32 {
         MemoryMode::NoHugepages => object.next_multiple_of(PAGE),
     };
     // 64 ports and 64 workers with the largest rings come to a million MiB.
-    let pool = (u64::from(pool_size(settings)) * u64::from(each)).div_ceil(1 << 20) as u32;
+    let pool = (u64::from(pool_size(settings, workers)) * u64::from(each)).div_ceil(1 << 20) as u32;
     let tables = |port: &PortSettings| if matches!(port.device, Device::Pci(_)) { PCI_MB } else { VDEV_MB };
     let present: u32 = settings.ports.iter().map(tables).sum();
     let coming = coming(settings);

@@ -123,21 +123,14 @@ pub struct WorkerSettings {
 /// `cores`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cores {
-    /// One worker, on the last core this process may use.
+    /// As many as there are cores for: see [`place_threads`](crate::place_threads).
     Auto,
     /// One worker on each of these; at least one, each once.
     List(Vec<u16>),
 }
 
-impl Cores {
-    /// How many workers there will be.
-    pub fn workers(&self) -> usize {
-        match self {
-            Self::Auto => 1,
-            Self::List(cores) => cores.len(),
-        }
-    }
-}
+/// The most workers there can be.
+pub const MAX_WORKERS: usize = 64;
 
 /// `poll`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

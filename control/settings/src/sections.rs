@@ -6,8 +6,8 @@ use types::{Ipv4Net, MacAddr};
 
 use crate::eal;
 use crate::model::{
-    Cores, EalSettings, Hugepages, LogLevel, LogSettings, PathSettings, Poll, RecordSettings, SocketSettings,
-    TableSettings, WorkerSettings,
+    Cores, EalSettings, Hugepages, LogLevel, LogSettings, MAX_WORKERS, PathSettings, Poll, RecordSettings,
+    SocketSettings, TableSettings, WorkerSettings,
 };
 use crate::options::read_group_nets;
 use crate::problem::{At, Problems};
@@ -173,7 +173,7 @@ fn read_cores(value: &Value<'_, '_>, problems: &mut Problems) -> Option<Cores> {
         value.error("is empty", format!("it takes {wanted}"), problems);
         return None;
     }
-    if items.len() > 64 {
+    if items.len() > MAX_WORKERS {
         value.error("has more than 64 cores", "Manifold has at most 64 workers", problems);
         return None;
     }

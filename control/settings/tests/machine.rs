@@ -1,8 +1,8 @@
 //! What settings mean for the machine: memory, cores, DPDK's command line.
 
 use settings::{
-    MemoryMode, MemoryPlan, Placement, Settings, eal_args, mbuf_data_room, memory_mb, parse, place_threads,
-    plan_memory, pool_size,
+    CoreSet, MemoryMode, MemoryPlan, Placement, Settings, eal_args, mbuf_data_room, memory_mb, parse,
+    place_threads, plan_memory, pool_size,
 };
 
 fn settings(text: &str) -> Settings {
@@ -19,7 +19,7 @@ fn with_devices(before: &str, devices: &[&str]) -> Settings {
 
 fn line(settings: &Settings, mode: MemoryMode, trailing: &[&str]) -> String {
     let plan = MemoryPlan { mode, megabytes: 50, warning: None };
-    let placement = Placement { control: 1, workers: vec![3, 2] };
+    let placement = Placement { control: 1, workers: vec![3] };
     let trailing: Vec<String> = trailing.iter().map(ToString::to_string).collect();
     eal_args(settings, &plan, &placement, &trailing).unwrap().join(" ")
 }
@@ -28,7 +28,7 @@ fn line(settings: &Settings, mode: MemoryMode, trailing: &[&str]) -> String {
 fn the_line_for_kernel_interfaces_without_hugepages() {
     assert_eq!(
         line(&with_devices("", &["eth0", "net_pcap0,rx_pcap=in.pcap"]), MemoryMode::NoHugepages, &[]),
-        "manifold --file-prefix=manifold-main --no-huge -m 50 -l 1,2,3 --main-lcore=1 --log-level=warning --no-pci \
+        "manifold --file-prefix=manifold-main --no-huge -m 50 -l 1 --log-level=warning --no-pci \
          --vdev=net_af_packet_a,iface=eth0,qdisc_bypass=1,framesz=2048,framecnt=512 \
          --vdev=net_pcap0,rx_pcap=in.pcap"
     );
@@ -40,7 +40,7 @@ fn the_line_for_nics_on_hugepages() {
         with_devices("[proxy]\ninstance = \"two\"\n[log]\nlevel = \"debug\"\n", &["3b:00.0", "3b:00.1"]);
     assert_eq!(
         line(&settings, MemoryMode::Hugepages, &[]),
-        "manifold --file-prefix=manifold-two --in-memory -m 50 -l 1,2,3 --main-lcore=1 --log-level=info \
+        "manifold --file-prefix=manifold-two --in-memory -m 50 -l 1 --log-level=info \
          -a 0000:3b:00.0 -a 0000:3b:00.1"
     );
 }
@@ -71,7 +71,7 @@ fn what_the_user_gives_replaces_ours_and_stands_last() {
          --vdev=net_af_packet_a,iface=eth0,qdisc_bypass=1,framesz=2048,framecnt=512 -m 99 -l0-1 --log-level=*:8"
     );
     let text = line(&settings, MemoryMode::NoHugepages, &["--main-lcore=2"]);
-    assert!(text.contains("-l 1,2,3 --log-level") && text.ends_with("-m 99 --main-lcore=2"), "{text}");
+    assert!(text.contains("-l 1 --log-level") && text.ends_with("-m 99 --main-lcore=2"), "{text}");
 }
 
 #[test]
@@ -92,20 +92,20 @@ fn what_is_refused_in_the_file_is_refused_on_the_command_line() {
 #[test]
 fn two_kernel_interfaces_fit_into_48_mb_without_hugepages() {
     let settings = with_devices("", &["eth0", "eth1"]);
-    assert_eq!(pool_size(&settings), 8191);
-    assert_eq!(memory_mb(&settings, MemoryMode::NoHugepages), 42);
-    assert_eq!(memory_mb(&settings, MemoryMode::Hugepages), 29);
+    assert_eq!(pool_size(&settings, 1), 8191);
+    assert_eq!(memory_mb(&settings, 1, MemoryMode::NoHugepages), 42);
+    assert_eq!(memory_mb(&settings, 1, MemoryMode::Hugepages), 29);
 }
 
 #[test]
 fn the_pool_holds_what_rings_and_caches_can() {
-    let pool = |before: &str, devices: &[&str]| pool_size(&with_devices(before, devices));
+    let pool = |before: &str, devices: &[&str]| pool_size(&with_devices(before, devices), 1);
     let four = ["3b:00.0", "3b:00.1", "3b:00.2", "3b:00.3"];
     // 4 x 2048 in rings, 4 x 64 copies, 832 with the worker, 512 to send: 9,792.
     assert_eq!(pool("", &four), 10 * 1024 - 1);
     assert_eq!(pool("[eal]\nmax-ports = 8\n", &four), 18 * 1024 - 1);
     // Every worker has a queue of its own on each port: 16,384 + 512 + 1,664 + 512.
-    assert_eq!(pool("[worker]\ncores = [1, 2]\n", &four), 19 * 1024 - 1);
+    assert_eq!(pool_size(&with_devices("", &four), 2), 19 * 1024 - 1);
     // 4 x 4,096 with the fill rings: 17,984.
     assert_eq!(
         pool(
@@ -115,15 +115,12 @@ fn the_pool_holds_what_rings_and_caches_can() {
         18 * 1024 - 1
     );
     // The largest there can be does not overflow.
-    let cores: Vec<_> = (0..64).map(|i| i.to_string()).collect();
-    let before = format!(
-        "[defaults]\nrx-descriptors = 32768\ntx-descriptors = 32768\nmtu = 9600\n[eal]\nmax-ports = 64\n[worker]\n\
-         cores = [{}]\n",
-        cores.join(", ")
-    );
-    let largest = with_devices(&before, &["net_af_xdp0,iface=a"]);
-    assert!(pool_size(&largest) > 64 * 64 * 65536);
-    assert!(memory_mb(&largest, MemoryMode::NoHugepages) > 4_000_000);
+    let before =
+        "[defaults]\nrx-descriptors = 32768\ntx-descriptors = 32768\nmtu = 9600\n[eal]\nmax-ports = 64\n";
+    let largest = with_devices(before, &["net_af_xdp0,iface=a"]);
+    assert!(pool_size(&largest, 64) > 64 * 64 * 65536);
+    assert_eq!(pool_size(&largest, usize::MAX), pool_size(&largest, 64));
+    assert!(memory_mb(&largest, 64, MemoryMode::NoHugepages) > 4_000_000);
 }
 
 #[test]
@@ -131,8 +128,9 @@ fn hugepages_are_taken_required_or_done_without() {
     let kernel =
         |hugepages: &str| with_devices(&format!("[eal]\nhugepages = \"{hugepages}\"\n"), &["e0", "e1"]);
     let pci = |hugepages: &str| with_devices(&format!("[eal]\nhugepages = \"{hugepages}\"\n"), &["3b:00.0"]);
-    let mode = |settings: &Settings, free| plan_memory(settings, free).map(|plan| (plan.mode, plan.warning));
-    let error = |settings: &Settings, free| plan_memory(settings, free).unwrap_err().to_string();
+    let mode =
+        |settings: &Settings, free| plan_memory(settings, 1, free).map(|plan| (plan.mode, plan.warning));
+    let error = |settings: &Settings, free| plan_memory(settings, 1, free).unwrap_err().to_string();
 
     assert_eq!(mode(&kernel("auto"), 1024), Ok((MemoryMode::Hugepages, None)));
     assert_eq!(mode(&kernel("no"), 1024), Ok((MemoryMode::NoHugepages, None)));
@@ -159,17 +157,25 @@ fn hugepages_are_taken_required_or_done_without() {
          \"auto\" or \"require\""
     );
     let set = with_devices("[eal]\nmemory-mb = 77\n", &["e0"]);
-    assert_eq!(plan_memory(&set, 0).unwrap().megabytes, 77);
+    assert_eq!(plan_memory(&set, 1, 0).unwrap().megabytes, 77);
 }
 
 #[test]
 fn threads_are_placed_on_cores_there_are() {
-    let place = |worker: &str, available: &[u16]| {
-        place_threads(&with_devices(&format!("[worker]\n{worker}\n"), &["e0"]), available)
+    let place_in = |worker: &str, available: &[u16], is_chosen| {
+        let set = CoreSet { cores: available.to_vec(), is_chosen };
+        place_threads(&with_devices(&format!("[worker]\n{worker}\n"), &["e0"]), &set)
             .map(|placement| (placement.control, placement.workers))
             .map_err(|error| error.to_string())
     };
+    let place = |worker: &str, available: &[u16]| place_in(worker, available, false);
     assert_eq!(place("", &[0, 1, 2, 3]), Ok((0, vec![3])));
+    // Cores that a container was given are for it alone: one for control, the others for workers.
+    assert_eq!(place_in("", &[4, 5, 6, 9], true), Ok((4, vec![5, 6, 9])));
+    assert_eq!(place_in("control-core = 6", &[4, 5, 6, 9], true), Ok((6, vec![4, 5, 9])));
+    assert_eq!(place_in("", &[4, 5], true), Ok((4, vec![5])));
+    assert_eq!(place_in("", &[4], true), Ok((4, vec![4])));
+    assert_eq!(place_in("cores = [5]", &[4, 5, 6], true), Ok((4, vec![5])));
     assert_eq!(place("", &[5]), Ok((5, vec![5])), "one core serves both");
     assert_eq!(place("cores = [0, 2]", &[0, 1, 2]), Ok((1, vec![0, 2])));
     assert_eq!(place("cores = [0, 1]", &[0, 1]), Ok((0, vec![0, 1])));
@@ -182,4 +188,12 @@ fn threads_are_placed_on_cores_there_are() {
         place("", &[]),
         Err("this process may run on no core; look at its cpuset with `taskset -p`".to_owned())
     );
+}
+
+#[test]
+fn a_kernel_interface_has_a_pair_of_queues_for_each_worker() {
+    let plan = MemoryPlan { mode: MemoryMode::NoHugepages, megabytes: 50, warning: None };
+    let placement = Placement { control: 0, workers: vec![1, 2, 3] };
+    let line = eal_args(&with_devices("", &["eth0"]), &plan, &placement, &[]).unwrap().join(" ");
+    assert!(line.ends_with("iface=eth0,qdisc_bypass=1,qpairs=3,framesz=2048,framecnt=512"), "{line}");
 }

@@ -67,6 +67,8 @@ pub(super) fn answers(reply: &Reply, request: &Request) -> bool {
         Request::ShowGroups => matches!(reply, Reply::Groups(_)),
         Request::ShowPorts => matches!(reply, Reply::Ports(_)),
         Request::ShowCounters => matches!(reply, Reply::Counters(_)),
+        // Answered beside the control thread.
+        Request::ShowWorkers => matches!(reply, Reply::Error(_)),
         Request::ShowStatus => matches!(reply, Reply::Status(_)),
         Request::Explain { .. } => matches!(reply, Reply::Explain(_)),
         Request::Reload

@@ -10,6 +10,7 @@ mod counters;
 mod forwarder;
 mod frame;
 mod ingress;
+mod meter;
 mod policer;
 mod policy;
 mod punt;
@@ -26,6 +27,7 @@ pub use counters::{
 pub use forwarder::{Forwarder, ForwarderParts, PassReport};
 pub use frame::{Egress, OwnedBurst, OwnedFrame};
 pub use ingress::{Ingress, IngressSettings};
+pub use meter::{BURST_FILLS, WorkerMeter, WorkerMeterReader, WorkerMeterSnapshot, burst_fill, worker_meter};
 pub use policer::Policer;
 pub use policy::{ForwardingPolicy, MAX_WATCHED};
 pub use punt::{PuntKind, punt_kind};

@@ -2,10 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use dpdk::Queues;
 use links::{LinkChange, LinkEvent};
 use types::PortIndex;
 
 use super::Running;
+use crate::assembly::intake;
+use crate::desk::Take;
 use crate::failure::Failure;
 use crate::interfaces::inspect;
 use crate::inventory::ServedPort;
@@ -51,7 +54,7 @@ impl Running {
         }
     }
 
-    /// How long the worker stood still for it, in cycles.
+    /// How long workers stood still for it, in cycles.
     pub(super) fn take_out_of_service(&mut self, index: PortIndex) -> u64 {
         let _ = self.control.link(index, false);
         let Some(served) = self.inventory.get_mut(index) else { return 0 };
@@ -59,8 +62,25 @@ impl Running {
         if !served.is_open() {
             return 0;
         }
-        let handed = self.desk.take_out(index);
+        let handed = self.crew.take_out(index, Take::Queues);
         handed.map_or(0, |handed| handed.close(|queues| served.close(queues)))
+    }
+
+    /// Has the workers serve the queues of a port that was just started.
+    pub(super) fn put_in(&mut self, index: PortIndex, queues: Queues) {
+        let Some(served) = self.inventory.get_mut(index) else { return };
+        served.intake = intake(&self.settings, &served.settings);
+        self.crew.put_in(index, queues, served.intake);
+    }
+
+    /// Has all workers receive from the port that the streams come in by now, and one from each other.
+    pub(super) fn deal_anew(&mut self) {
+        for served in self.inventory.iter_mut().filter(|served| served.is_open()) {
+            let now = intake(&self.settings, &served.settings);
+            if core::mem::replace(&mut served.intake, now) != now {
+                self.crew.deal_anew(served.index, now);
+            }
+        }
     }
 
     fn put_into_service(&mut self, index: PortIndex) {
@@ -70,11 +90,12 @@ impl Running {
                 Ok(started) => {
                     served.port = Some(started.port);
                     served.refusal = None;
-                    self.desk.put_in(index, started.queues);
+                    self.put_in(index, started.queues);
                 }
                 Err(failure) => return served.wait_for(failure),
             }
         }
+        let Some(served) = self.inventory.get_mut(index) else { return };
         served.facts.link_up = true;
         let _ = self.control.link(index, true);
     }
@@ -111,7 +132,7 @@ impl Running {
         let carried = kernel_mtu(&served.settings, mtu);
         tracing::info!(port = served.settings.name, mtu = carried, "MTU");
         served.facts.mtu = carried;
-        if let Err(error) = self.inform_worker().and_then(|()| self.configure()) {
+        if let Err(error) = self.inform_workers().and_then(|()| self.configure()) {
             tracing::error!("the MTU is not in force: {error}");
         }
     }
@@ -166,7 +187,7 @@ impl Running {
         served.facts.mtu = kernel_mtu(&settings, link.mtu);
         let up = link.up;
         served.link = Some(link);
-        self.inform_worker()?;
+        self.inform_workers()?;
         self.configure()?;
         // Without carrier yet, an event will tell of it.
         if up {

@@ -20,6 +20,7 @@ use super::Running;
 use super::plan::{Plan, Present};
 use super::requests::Change;
 use crate::assembly::configuration;
+use crate::desk::Take;
 use crate::failure::Failure;
 use crate::interfaces::inspect;
 use crate::inventory::ServedPort;
@@ -162,7 +163,7 @@ impl Running {
         let mut needed = new.clone();
         // Ports that may come are what this is about.
         needed.eal.max_ports = None;
-        let (buffers, there) = (pool_size(&needed), self.devices.pool.size());
+        let (buffers, there) = (pool_size(&needed, self.crew.len()), self.devices.pool.size());
         let mut refused = Vec::new();
         if buffers > there {
             let ports = new.ports.len();
@@ -266,14 +267,15 @@ impl Running {
         let queues: Vec<_> = opened.into_iter().filter_map(|port| self.adopt(port)).collect();
         self.settle(&new);
         self.settings = new;
-        let informed = self.inform_worker();
+        let informed = self.inform_workers();
         for (index, queues) in queues {
-            self.desk.put_in(index, queues);
+            self.put_in(index, queues);
         }
 
         let began = Instant::now();
         let trouble = informed.and_then(|()| self.configure()).err();
         let configured = began.elapsed();
+        self.deal_anew();
         let cycles = self.drop_ports(&plan.removed);
         left.iter().for_each(|link| self.give_back(Some(link)));
         self.loops.follow(self.inventory.names());
@@ -291,7 +293,7 @@ impl Running {
         let ports = self.inventory.placed(&self.settings);
         let mut configuration =
             configuration(&self.settings, &ports, self.devices.router_mac).map_err(Failure::settings)?;
-        configuration.warnings.extend(self.memory.warning.clone());
+        configuration.warnings.extend(self.machine_warnings());
         self.control.configure(configuration, CONTROL_PATIENCE).map_err(|error| match error {
             ControlError::Late => Failure::machine(format!("{error}; it still will")),
             ControlError::Ended => Failure::machine(error),
@@ -337,7 +339,7 @@ impl Running {
     fn drop_ports(&mut self, removed: &[PortIndex]) -> u64 {
         let mut longest = 0;
         for index in removed {
-            let handed = self.desk.dismiss(*index);
+            let handed = self.crew.take_out(*index, Take::Port);
             let Some(mut served) = self.inventory.remove(*index) else { continue };
             let Some(handed) = handed else { continue };
             longest = longest.max(handed.close(|queues| served.close(queues)));
@@ -431,7 +433,7 @@ fn log(changed: &ChangedReply) {
         tracing::info!(milliseconds, "the provider's port was switched");
     }
     if let Some(microseconds) = removal_us {
-        tracing::info!(microseconds, "the worker stood still to let go of a port");
+        tracing::info!(microseconds, "workers stood still to let go of a port");
     }
 }
 

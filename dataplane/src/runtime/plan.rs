@@ -80,7 +80,8 @@ fn opens_anew(old: Present<'_>, new: &PortSettings) -> bool {
     // arguments.
     let mtu = |port: &PortSettings| port.mtu.filter(|_| port.device.kernel_interface().is_none());
     let now = old.settings;
-    let differs = now.vdev_args() != new.vdev_args() || rings(now) != rings(new) || mtu(now) != mtu(new);
+    // How many workers there are does not change, so any number shows what does.
+    let differs = now.vdev_args(1) != new.vdev_args(1) || rings(now) != rings(new) || mtu(now) != mtu(new);
     now.device != new.device || !old.is_missing && differs
 }
 

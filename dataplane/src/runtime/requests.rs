@@ -1,5 +1,5 @@
-//! Requests of the socket: those that look go to the control thread, those that change things to the main
-//! thread, which owns the ports.
+//! Requests of the socket: those that look go to the control thread, but for those about workers, which are answered
+//! here; those that change things go to the main thread, which owns the ports.
 
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use api::{Edit, ErrorReply, Reply, Request};
 use control::Answer;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
+
+use super::workers::Board;
 
 /// Changes that may wait.
 const CHANGES_QUEUED: usize = 16;
@@ -35,14 +37,16 @@ pub(crate) struct Changes(Receiver<Asked>);
 pub(crate) struct Front<A> {
     /// Answers what changes nothing: the control thread.
     looks: A,
+    /// Answers of the workers.
+    workers: Board,
     changes: Sender<Asked>,
     waker: UnixStream,
 }
 
 /// Both ends; `waker` wakes the main thread.
-pub(crate) fn requests<A: Answer>(looks: A, waker: UnixStream) -> (Front<A>, Changes) {
+pub(super) fn requests<A: Answer>(looks: A, workers: Board, waker: UnixStream) -> (Front<A>, Changes) {
     let (changes, asked) = bounded(CHANGES_QUEUED);
-    (Front { looks, changes, waker }, Changes(asked))
+    (Front { looks, workers, changes, waker }, Changes(asked))
 }
 
 impl Changes {
@@ -65,6 +69,7 @@ impl<A: Answer> Answer for Front<A> {
             | Request::ShowCounters
             | Request::ShowStatus
             | Request::Explain { .. } => self.looks.answer(request, patience),
+            Request::ShowWorkers => Reply::Workers(self.workers.show(Instant::now())),
             Request::Reload => self.ask(Change::Reload, patience),
             Request::Change { edits } => self.ask(Change::Edit(edits), patience),
             Request::Enable => self.set("enabled", "true".to_owned(), patience),
@@ -134,7 +139,7 @@ mod tests {
 
     fn front() -> (Front<Echo>, Changes, UnixStream) {
         let (wake, waker) = UnixStream::pair().unwrap();
-        let (front, changes) = requests(Echo, waker);
+        let (front, changes) = requests(Echo, Board::new(Vec::new(), 1), waker);
         (front, changes, wake)
     }
 
@@ -161,6 +166,8 @@ mod tests {
     fn what_looks_goes_to_control_and_what_changes_to_the_main_thread() {
         let (front, ..) = front();
         assert_eq!(message(front.answer(Request::ShowStatus, PATIENCE)), "show-status");
+        let answered = front.answer(Request::ShowWorkers, Duration::ZERO);
+        assert_eq!(answered, Reply::Workers(api::WorkersReply::default()));
         assert_eq!(told(Request::Reload), "Reload");
         let edit = |key: &str, value: &str| {
             let value = Some(value.to_owned());

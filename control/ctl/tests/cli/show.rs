@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use api::{
-    CountersReply, ErrorReply, GroupView, GroupsReply, HeldBack, LinkState, MbufView, MemberState,
+    BurstFill, CountersReply, ErrorReply, GroupView, GroupsReply, HeldBack, LinkState, MbufView, MemberState,
     MemberView, PortCounters, PortRole, PortView, PortsReply, QuerierRole, QuerierView, QueryView,
-    RecordView, Reply, Request, StatusReply, UpstreamView,
+    RecordView, Reply, Request, StatusReply, UpstreamView, WorkerSpan, WorkerView, WorkersReply,
 };
 use tempfile::TempDir;
 
@@ -141,11 +141,38 @@ fn status() -> StatusReply {
     }
 }
 
+fn workers() -> WorkersReply {
+    let worker = |worker, core, busy_s, frames: u64| {
+        let recent = WorkerSpan {
+            span_s: 4.0,
+            busy_s,
+            passes: 1_000_000,
+            busy_passes: frames / 2,
+            frames,
+            cycles_per_frame: (frames > 0).then_some(123.45),
+            longest_pass_us: 7.25,
+            long_passes: 0,
+        };
+        let total = WorkerSpan {
+            span_s: 3_725.5,
+            frames: frames * 100,
+            longest_pass_us: 4_012.0,
+            long_passes: 3,
+            ..recent
+        };
+        let burst = |from, to, bursts| BurstFill { from, to, bursts };
+        let bursts = vec![burst(1, 1, frames / 4), burst(2, 3, frames / 8), burst(32, 32, frames)];
+        WorkerView { worker, core, node: Some(0), rx_queues: 2, total, recent, bursts }
+    };
+    WorkersReply { workers: vec![worker(0, 2, 3.8, 4_000_000), worker(1, 3, 0.0, 0)] }
+}
+
 fn busy() -> (TempDir, PathBuf) {
     server(|request| match request {
         Request::ShowGroups => Reply::Groups(groups()),
         Request::ShowPorts => Reply::Ports(ports()),
         Request::ShowCounters => Reply::Counters(counters()),
+        Request::ShowWorkers => Reply::Workers(workers()),
         Request::ShowStatus => Reply::Status(status()),
         other => Reply::Error(ErrorReply::new(other.name(), "wait")),
     })
@@ -166,7 +193,7 @@ fn idle() -> (TempDir, PathBuf) {
 #[test]
 fn tables_for_people() {
     let (_dir, socket) = busy();
-    for what in ["groups", "ports", "counters", "status"] {
+    for what in ["groups", "ports", "counters", "workers", "status"] {
         golden(&format!("{what}.txt"), &shown(&socket, &["show", what]));
     }
     golden("counters-all.txt", &shown(&socket, &["show", "counters", "--all"]));
@@ -175,7 +202,7 @@ fn tables_for_people() {
 #[test]
 fn json_for_programs_is_one_line() {
     let (_dir, socket) = busy();
-    for what in ["groups", "ports", "counters", "status"] {
+    for what in ["groups", "ports", "counters", "workers", "status"] {
         let text = shown(&socket, &["show", what, "--json"]);
         assert_eq!(text.find('\n'), Some(text.len() - 1));
         golden(&format!("{what}.json"), &text);
