@@ -5,6 +5,7 @@ use std::collections::HashMap;
 /// Numbers by port, from a whole session's output.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Console {
+    rx_per_s: HashMap<usize, f64>,
     tx_per_s: HashMap<usize, f64>,
     totals: HashMap<usize, (u64, u64)>,
 }
@@ -35,6 +36,9 @@ impl Console {
             match block {
                 Block::Other => {}
                 Block::Nic(port) => {
+                    if let Some(rate) = number_after(line, "Rx-pps:") {
+                        console.rx_per_s.insert(port, rate);
+                    }
                     if let Some(rate) = number_after(line, "Tx-pps:") {
                         console.tx_per_s.insert(port, rate);
                     }
@@ -56,6 +60,11 @@ impl Console {
     /// Frames a second that `port` sent between the last two times its counters were shown, by testpmd's clock.
     pub(crate) fn tx_per_s(&self, port: usize) -> Option<f64> {
         self.tx_per_s.get(&port).copied()
+    }
+
+    /// Frames a second that `port` received, likewise.
+    pub(crate) fn rx_per_s(&self, port: usize) -> Option<f64> {
+        self.rx_per_s.get(&port).copied()
     }
 
     /// Frames that came in by `port`, after the stop.
@@ -130,7 +139,7 @@ Waiting for lcores to finish...
         let console = Console::parse(SESSION);
         assert_eq!(console.tx_per_s(1), Some(8_629_249.0));
         assert_eq!(console.tx_per_s(2), Some(8_629_149.0));
-        assert_eq!(console.tx_per_s(0), None);
+        assert_eq!((console.tx_per_s(0), console.rx_per_s(1)), (None, Some(0.0)));
         assert_eq!(console.forwarded_rx(0), Some(17_552_608));
         assert_eq!(console.forwarded_tx(3), Some(35_105_216));
         assert_eq!(console.forwarded_tx(0), Some(0));

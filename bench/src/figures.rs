@@ -1,6 +1,9 @@
-//! The figures as data: what is measured, against what, and what it should come to.
+//! The figures that hold one side against another, as data: what runs on either side, and what the ratio should be.
 
 use std::fmt;
+
+use crate::aim::Aim;
+use crate::reports::Listener;
 
 /// How testpmd forwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,38 +13,63 @@ pub(crate) enum Mode {
     /// From the source to a bonding device of mode 3 over the sinks: the same buffer to each of them with one
     /// bump of its reference count, no parsing and no look-up.
     Bonding,
+    /// Frees what it receives: what the source alone costs.
+    Receive,
 }
 
-/// Who does the same work on the same devices.
+/// Whose DPDK a program runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Build {
+    /// The distribution's.
+    Packaged,
+    /// The one of `make fast`.
+    Own,
+}
+
+/// What runs on one side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Peer {
+pub(crate) enum Who {
+    /// Manifold.
+    Manifold(Build),
     /// DPDK's testpmd.
-    Testpmd(Mode),
-    /// Manifold itself, while the hosts' IGMP goes to an interface that nobody reads: the sender costs the
-    /// machine the same on both sides.
-    WithoutIgmp {
-        /// Reports that the hosts send, a second.
-        per_second: u32,
-    },
+    Testpmd(Mode, Build),
+    /// DPDK's ipv4_multicast example.
+    Ipv4Multicast,
 }
 
-impl Peer {
-    /// Its name in tables and reports.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Testpmd(Mode::Macswap) => "testpmd macswap",
-            Self::Testpmd(Mode::Bonding) => "testpmd bonding mode 3",
-            Self::WithoutIgmp { .. } => "Manifold without IGMP",
-        }
-    }
+/// One side: who, and what it is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Party {
+    /// Who.
+    pub(crate) who: Who,
+    /// What it is called in tables.
+    pub(crate) name: &'static str,
+    /// Bytes of each frame on the wire, frame check sequence included.
+    pub(crate) wire_len: usize,
+    /// Groups in the data, each with members on every sink.
+    pub(crate) groups: u32,
+    /// Whether each port has a source MAC of its own.
+    pub(crate) own_macs: bool,
+    /// Reports a second beside the data, and who hears them.
+    pub(crate) igmp: Option<(Listener, u32)>,
+}
 
-    /// Reports a second beside the data, where that is what is measured.
-    pub(crate) fn reports_per_second(self) -> Option<u32> {
-        match self {
-            Self::Testpmd(_) => None,
-            Self::WithoutIgmp { per_second } => Some(per_second),
-        }
-    }
+/// Where frames come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A capture file that net_pcap plays without end: each frame is copied.
+    Pcap,
+    /// net_null, whose buffers get a header each: costs the same for any length and any number of groups.
+    Stamped,
+}
+
+/// What a ratio is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Terms {
+    /// Copies a second.
+    Rate,
+    /// Time of a copy.
+    Cost,
 }
 
 /// One figure.
@@ -49,155 +77,236 @@ impl Peer {
 pub(crate) struct Figure {
     /// Its number in the list of figures; variants share it.
     pub(crate) id: &'static str,
+    /// What tells it from others of its id on the command line.
+    pub(crate) label: &'static str,
     /// The metric, by its name in RFC 2432 or RFC 3918.
     pub(crate) metric: &'static str,
     /// Sinks that get a copy of each frame.
     pub(crate) fan_out: usize,
-    /// Bytes of each frame on the wire, frame check sequence included.
-    pub(crate) wire_len: usize,
+    /// Where frames come from, on both sides.
+    pub(crate) source: Source,
+    /// Ours.
+    pub(crate) ours: Party,
     /// Who ours is compared with.
-    pub(crate) peer: Peer,
-    /// The least ratio of ours to the peer's that is acceptable.
+    pub(crate) peer: Party,
+    /// What the ratio is of.
+    pub(crate) terms: Terms,
+    /// The ratio that is acceptable at worst.
     pub(crate) floor: f64,
     /// The ratio that careful work should reach.
-    pub(crate) aim: f64,
-    /// Whether it is measured when nothing is asked for by name.
-    pub(crate) usual: bool,
+    pub(crate) aim: Aim,
+    /// Whether it is among the few of the quick run.
+    pub(crate) quick: bool,
 }
 
-/// Every figure that this version measures. 30 sinks are what a DPDK of 32 ports has room for.
+const OURS: Party = Party {
+    who: Who::Manifold(Build::Packaged),
+    name: "Manifold",
+    wire_len: 64,
+    groups: 1,
+    own_macs: false,
+    igmp: None,
+};
+const FAST: Party = Party { who: Who::Manifold(Build::Own), name: "Manifold on its own DPDK", ..OURS };
+const MACSWAP: Party =
+    Party { who: Who::Testpmd(Mode::Macswap, Build::Packaged), name: "testpmd macswap", ..OURS };
+const BONDING: Party =
+    Party { who: Who::Testpmd(Mode::Bonding, Build::Packaged), name: "testpmd bonding mode 3", ..OURS };
+const OWN_BONDING: Party = Party {
+    who: Who::Testpmd(Mode::Bonding, Build::Own),
+    name: "testpmd bonding mode 3 on our own DPDK",
+    ..OURS
+};
+const IPV4_MULTICAST: Party = Party { who: Who::Ipv4Multicast, name: "DPDK's ipv4_multicast", ..OURS };
+
+const B1: Figure = Figure {
+    id: "b1",
+    label: "1",
+    metric: "throughput",
+    fan_out: 1,
+    source: Source::Pcap,
+    ours: OURS,
+    peer: MACSWAP,
+    terms: Terms::Rate,
+    floor: 0.5,
+    aim: Aim::AtLeast(0.85),
+    quick: true,
+};
+const B2: Figure = Figure {
+    id: "b2",
+    metric: "aggregated multicast throughput",
+    peer: BONDING,
+    floor: 0.6,
+    quick: false,
+    ..B1
+};
+const B3: Figure = Figure { id: "b3", ours: FAST, floor: 1.5, ..B2 };
+const B3_OWN: Figure = Figure { peer: OWN_BONDING, floor: 0.6, aim: Aim::AtLeast(0.8), ..B3 };
+const B4: Figure = Figure { id: "b4", peer: IPV4_MULTICAST, floor: 1.0, ..B2 };
+const B5: Figure = Figure {
+    id: "b5",
+    label: "16",
+    metric: "cost of a copy at 1362 B against 64 B",
+    fan_out: 16,
+    source: Source::Stamped,
+    ours: Party { name: "Manifold, 1362 B", wire_len: 1362, ..OURS },
+    peer: Party { name: "Manifold, 64 B", ..OURS },
+    terms: Terms::Cost,
+    floor: 1.25,
+    aim: Aim::AtMost(1.05),
+    ..B2
+};
+const B5M: Figure = Figure {
+    id: "b5m",
+    metric: "cost of a copy with a MAC of its own for each port",
+    source: Source::Pcap,
+    ours: Party { name: "Manifold, mac = \"port\"", own_macs: true, ..OURS },
+    peer: Party { name: "Manifold, mac = \"router\"", ..OURS },
+    floor: 3.0,
+    aim: Aim::AtMost(1.8),
+    ..B5
+};
+/// Groups of the many and of the few.
+const MANY: u32 = 65_536;
+const FEW: u32 = 16;
+const B6: Figure = Figure {
+    id: "b6",
+    metric: "scaled group forwarding",
+    source: Source::Stamped,
+    ours: Party { name: "Manifold, 65,536 groups", groups: MANY, ..OURS },
+    peer: Party { name: "Manifold, 16 groups", groups: FEW, ..OURS },
+    floor: 0.5,
+    ..B2
+};
+const B13: Figure = Figure {
+    id: "b13",
+    metric: "mixed class throughput",
+    fan_out: 4,
+    ours: beside(Listener::Ours, LOSSLESS),
+    peer: beside(Listener::Nobody, LOSSLESS),
+    floor: 0.9,
+    aim: Aim::AtLeast(0.97),
+    ..B2
+};
+
+const fn beside(listener: Listener, per_second: u32) -> Party {
+    let name = match listener {
+        Listener::Ours => "Manifold beside IGMP",
+        Listener::Nobody => "Manifold without IGMP",
+    };
+    Party { name, igmp: Some((listener, per_second)), ..OURS }
+}
+
+impl Figure {
+    const fn at(self, label: &'static str, fan_out: usize, aim: f64) -> Self {
+        Self { label, fan_out, aim: Aim::AtLeast(aim), ..self }
+    }
+
+    const fn quick(self) -> Self {
+        Self { quick: true, ..self }
+    }
+
+    const fn with_igmp(self, label: &'static str, per_second: u32) -> Self {
+        let (ours, peer) = (beside(Listener::Ours, per_second), beside(Listener::Nobody, per_second));
+        Self { label, ours, peer, ..self }
+    }
+}
+
+/// Every figure that holds one side against another. 30 sinks are what a DPDK of 32 ports has room for.
 pub(crate) const FIGURES: &[Figure] = &[
-    Figure {
-        id: "b1",
-        metric: "throughput",
-        fan_out: 1,
-        wire_len: 64,
-        peer: Peer::Testpmd(Mode::Macswap),
-        floor: 0.5,
-        aim: 0.85,
-        usual: true,
-    },
-    Figure { fan_out: 4, aim: 0.85, usual: true, ..B2 },
-    Figure { fan_out: 16, aim: 0.92, ..B2 },
-    Figure { fan_out: 30, aim: 0.95, ..B2 },
-    Figure { peer: Peer::WithoutIgmp { per_second: LOSSLESS }, ..B13 },
-    Figure { peer: Peer::WithoutIgmp { per_second: 100_000 }, ..B13 },
+    B1,
+    B2.at("4", 4, 0.85).quick(),
+    B2.at("16", 16, 0.92).quick(),
+    B2.at("30", 30, 0.95),
+    B3.at("16", 16, 2.3),
+    B3.at("30", 30, 2.6),
+    B3_OWN.at("own16", 16, 0.8),
+    B3_OWN.at("own30", 30, 0.8),
+    B4.at("1", 1, 1.7),
+    B4.at("2", 2, 2.3),
+    B4.at("3", 3, 7.0),
+    B5,
+    B5M,
+    B6.at("1", 1, 0.85),
+    B6.at("4", 4, 0.92).quick(),
+    B6.at("16", 16, 0.97),
+    B13.with_igmp("10000", LOSSLESS),
+    B13.with_igmp("100000", 100_000),
     // Half as much again as a port may hand to the control thread.
-    Figure { peer: Peer::WithoutIgmp { per_second: 150_000 }, ..B13 },
+    B13.with_igmp("150000", 150_000),
 ];
 
 /// Up to so many reports a second none may be lost.
 pub(crate) const LOSSLESS: u32 = 10_000;
 
-const B13: Figure = Figure {
-    id: "b13",
-    metric: "mixed class throughput",
-    fan_out: 4,
-    wire_len: 64,
-    peer: Peer::WithoutIgmp { per_second: LOSSLESS },
-    floor: 0.9,
-    aim: 0.97,
-    usual: true,
-};
-
-const B2: Figure = Figure {
-    id: "b2",
-    metric: "aggregated multicast throughput",
-    fan_out: 4,
-    wire_len: 64,
-    peer: Peer::Testpmd(Mode::Bonding),
-    floor: 0.6,
-    aim: 0.85,
-    usual: false,
-};
-
 impl Figure {
-    /// What tells it from others of its id.
+    /// What tells it from others of its id, in the report.
     pub(crate) fn variant(&self) -> String {
-        let data = format!("fanout={} size={}", self.fan_out, self.wire_len);
-        match self.peer.reports_per_second() {
-            Some(per_second) => format!("igmp={per_second}/s {data}"),
-            None => data,
+        let Self { fan_out, ours, .. } = self;
+        let data = format!("fanout={fan_out} size={}", ours.wire_len);
+        match (ours.igmp, ours.who) {
+            (Some((_, per_second)), _) => format!("igmp={per_second}/s {data}"),
+            (None, _) if self.peer.who == OWN_BONDING.who => format!("{data} peer=own-dpdk"),
+            (None, _) if ours.groups > 1 => format!("groups={} {data}", ours.groups),
+            (None, _) => data,
         }
     }
 
-    /// Its name on the command line: the id and the fan-out, or the id and the reports a second.
+    /// Its name on the command line: the id and the label.
     pub(crate) fn name(&self) -> String {
-        match self.peer.reports_per_second() {
-            Some(per_second) => format!("{}/{per_second}", self.id),
-            None => format!("{}/{}", self.id, self.fan_out),
+        format!("{}/{}", self.id, self.label)
+    }
+
+    /// Changes of the table beside the data, a second.
+    pub(crate) fn updates_per_second(&self) -> u32 {
+        match self.ours.who {
+            Who::Manifold(_) | Who::Testpmd(..) | Who::Ipv4Multicast => 0,
         }
+    }
+
+    /// Both sides.
+    pub(crate) fn parties(&self) -> [&Party; 2] {
+        [&self.ours, &self.peer]
+    }
+
+    /// Reports that the hosts send beside the data, a second.
+    pub(crate) fn reports_per_second(&self) -> Option<u32> {
+        self.ours.igmp.map(|(_, per_second)| per_second)
     }
 }
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} fan-out {}, {} B", self.id, self.fan_out, self.wire_len)?;
-        match self.peer.reports_per_second() {
-            Some(per_second) => write!(f, ", {} k IGMP/s", per_second / 1000),
-            None => Ok(()),
-        }
+        write!(f, "{} {}", self.name(), self.variant())
     }
-}
-
-/// What is to be measured.
-#[derive(Debug, Default)]
-pub(crate) struct Selection {
-    /// Figures that have a peer.
-    pub(crate) compared: Vec<Figure>,
-    /// Whether the scale of the control side is among them ([`SCALE`]).
-    pub(crate) scale: bool,
-}
-
-/// The id of the control side's scale, which has no peer.
-pub(crate) const SCALE: &str = "b15";
-
-/// What `names` ask for ("b2", "b2/16", "b15", "all"), or the usual figures.
-///
-/// # Errors
-/// A name that no figure has; the text lists those there are.
-pub(crate) fn select(names: &[String]) -> Result<Selection, String> {
-    if names.is_empty() {
-        let usual = FIGURES.iter().filter(|f| f.usual).copied().collect();
-        return Ok(Selection { compared: usual, scale: true });
-    }
-    let asked = |f: &Figure, name: &str| name == "all" || name == f.id || name == f.name();
-    let asks_scale = |name: &String| name == "all" || name == SCALE;
-    let known = |name: &String| asks_scale(name) || FIGURES.iter().any(|f| asked(f, name));
-    if let Some(unknown) = names.iter().find(|name| !known(name)) {
-        let known: Vec<_> = FIGURES.iter().map(Figure::name).collect();
-        return Err(format!("no figure is called `{unknown}`; there are all, {}, {SCALE}", known.join(", ")));
-    }
-    Ok(Selection {
-        compared: FIGURES.iter().filter(|f| names.iter().any(|name| asked(f, name))).copied().collect(),
-        scale: names.iter().any(asks_scale),
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn names(asked: &[&str]) -> Result<Vec<String>, String> {
-        let asked: Vec<_> = asked.iter().map(|s| (*s).to_owned()).collect();
-        let Selection { compared, scale } = select(&asked)?;
-        Ok(compared.iter().map(Figure::name).chain(scale.then(|| SCALE.to_owned())).collect())
+    #[test]
+    fn names_and_variants_are_unique() {
+        for what in [Figure::name, |f: &Figure| format!("{} {}", f.id, f.variant())] {
+            let mut all: Vec<_> = FIGURES.iter().map(what).collect();
+            all.sort();
+            all.dedup();
+            assert_eq!(all.len(), FIGURES.len(), "{all:?}");
+        }
     }
 
     #[test]
-    fn figures_are_found_by_id_and_by_name() {
-        assert_eq!(names(&[]).unwrap(), ["b1/1", "b2/4", "b13/10000", "b13/100000", "b13/150000", "b15"]);
-        assert_eq!(names(&["b2"]).unwrap(), ["b2/4", "b2/16", "b2/30"]);
-        assert_eq!(names(&["b2/30", "b1"]).unwrap(), ["b1/1", "b2/30"]);
-        assert_eq!(names(&["b15", "b13/100000"]).unwrap(), ["b13/100000", "b15"]);
-        assert_eq!(names(&["all"]).unwrap().len(), FIGURES.len() + 1);
-        assert!(names(&["b1", "b99"]).unwrap_err().contains("`b99`; there are all, b1/1, b2/4"));
-    }
-
-    #[test]
-    fn no_floor_is_above_its_aim() {
+    fn no_floor_is_harder_than_its_aim() {
         for figure in FIGURES {
-            assert!(figure.floor <= figure.aim, "{figure}");
+            assert!(!figure.aim.is_reached(figure.floor) || figure.floor == figure.aim.value(), "{figure}");
+        }
+    }
+
+    #[test]
+    fn both_sides_differ_in_what_is_measured() {
+        for figure in FIGURES {
+            assert_ne!(figure.ours, figure.peer, "{figure}");
+            assert_ne!(figure.ours.name, figure.peer.name, "{figure}");
         }
     }
 }

@@ -67,11 +67,6 @@ impl Machine {
             load: read("/proc/loadavg").split_whitespace().next().and_then(|load| load.parse().ok()),
         }
     }
-
-    /// Ticks of the time stamp counter in `ns` nanoseconds.
-    pub(crate) fn tsc_cycles(&self, ns: f64) -> Option<f64> {
-        self.tsc_mhz.map(|mhz| ns * mhz / 1000.0)
-    }
 }
 
 fn cpu_field<'t>(cpuinfo: &'t str, name: &str) -> Option<&'t str> {

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use api::{Client, ClientError, CountersReply};
+use api::{Client, ClientError, CountersReply, PortCounters};
 use lab::stop;
 use rustix::process::Signal;
 use settings::Settings;
 
 use crate::error::BenchError;
+use crate::figures::Source;
 use crate::reports::{self, Listener, Reports};
-use crate::side::{PATIENCE, Side, Trial, Work, bound_to_us};
+use crate::side::{Amount, PATIENCE, Side, Trial, Work};
 use crate::source::GROUP;
 
 const NAME: &str = "manifold";
@@ -21,8 +22,12 @@ const NAME: &str = "manifold";
 const LATE: Duration = Duration::from_millis(20);
 /// How far a sink's count may be from the source's while frames move: both are read one after the other.
 const APART: f64 = 0.01;
+/// Reasons for which copies are dropped on their way out.
+const ON_THE_WAY_OUT: [&str; 4] = ["mtu", "tx-full", "no-buffer", "out-of-service"];
 /// Hosts ask this much longer than frames are counted: counters may be read late.
 const AFTER_WINDOW: Duration = Duration::from_millis(300);
+/// Groups that the table has room for by default.
+const TABLE: u32 = 65_536;
 /// Counters that did not move for so long will not.
 const SETTLED: Duration = Duration::from_millis(100);
 
@@ -45,24 +50,33 @@ struct Sample {
 
 impl Manifold {
     /// Settings for the work: all defaults, but for the cores, and for what a bench needs.
-    pub(crate) fn settings(work: &Work, source: &str) -> String {
+    pub(crate) fn settings(work: &Work, amount: Amount) -> String {
+        let (source, groups) = (work.source_device(amount), work.party.groups);
         let mut text = format!(
             "[proxy]\ninstance = \"bench-{}\"\nupstream = \"source\"\n\n\
              [eal]\nhugepages = \"require\"\n\n\
              [worker]\ncores = [{}]\ncontrol-core = {}\npoll = \"busy\"\n\n\
              [paths]\nrun-dir = \"{}\"\nlive = false\n\n\
+             {}\
              [[port]]\nname = \"source\"\ndevice = \"{source}\"\naddress = \"10.0.0.1/24\"\n",
             std::process::id(),
             work.cores.forward,
             work.cores.main,
             work.scratch.join("run").display(),
+            if groups > TABLE { format!("[table]\nmax-groups = {groups}\n\n") } else { String::new() },
         );
+        // Otherwise the source's own reports make the members.
+        let members = match work.source {
+            Source::Pcap => format!("static-groups = [\"{GROUP}\"]\n"),
+            Source::Stamped => format!("max-groups = {}\n", groups.max(TABLE)),
+        };
+        let mac = if work.party.own_macs { "mac = \"port\"\n" } else { "" };
         for number in 1..=work.fan_out {
             // Writing to a String cannot fail.
             let _ = write!(
                 text,
                 "\n[[port]]\nname = \"sink-{number}\"\ndevice = \"{}\"\naddress = \"10.1.{number}.1/24\"\n\
-                 static-groups = [\"{GROUP}\"]\n",
+                 {members}{mac}",
                 Work::sink(number)
             );
         }
@@ -82,18 +96,18 @@ impl Manifold {
     /// # Errors
     /// They do not pass, which is an error of this program.
     pub(crate) fn read_settings(work: &Work) -> Result<Settings, BenchError> {
-        settings::parse(&Self::settings(work, &work.looped_source()), "the bench's settings")
+        settings::parse(&Self::settings(work, Amount::Endless), "the bench's settings")
             .map_err(|e| BenchError::machine(e, "report it"))
     }
 
-    /// Runs one trial, with the reports of that listener and rate beside the data.
+    /// Runs one trial.
     ///
     /// # Errors
     /// It does not start or end, does not answer, or lost a frame.
-    pub(crate) fn trial(&self, work: &Work, beside: Option<(Listener, u32)>) -> Result<Trial, BenchError> {
-        let mut running = Running::start(&self.program, work, &work.looped_source())?;
+    pub(crate) fn trial(&self, work: &Work) -> Result<Trial, BenchError> {
+        let mut running = Running::start(&self.program, work, Amount::Endless)?;
         stop::pause(work.warm_up)?;
-        let asking = match (&work.hosts, beside) {
+        let asking = match (&work.hosts, work.party.igmp) {
             (Some(hosts), Some((listener, per_second))) => {
                 let length = work.warm_up + work.window + AFTER_WINDOW;
                 Some((listener, hosts.ask(listener, per_second, length, work.cores.main)?))
@@ -124,8 +138,8 @@ impl Manifold {
     /// # Errors
     /// One is missing, or came twice.
     pub(crate) fn check_delivery(&self, work: &Work) -> Result<(), BenchError> {
-        let frames = work.finite.1;
-        let mut running = Running::start(&self.program, work, &work.finite_source())?;
+        let frames = work.counted;
+        let mut running = Running::start(&self.program, work, Amount::Counted)?;
         let mut last = running.sample(work)?;
         // The worker has come to the file's end when all frames are accounted for.
         let done = stop::poll(PATIENCE, || {
@@ -176,13 +190,45 @@ struct Running {
 }
 
 impl Running {
-    fn start(program: &Path, work: &Work, source: &str) -> Result<Self, BenchError> {
+    /// Starts it and sees to it that all members are there.
+    fn start(program: &Path, work: &Work, amount: Amount) -> Result<Self, BenchError> {
+        if let Some(stamp) = &work.stamp {
+            stamp.hold()?;
+        }
+        let mut running = Self::answering(program, work, amount)?;
+        if let Some(stamp) = work.stamp.as_deref().filter(|_| work.source == Source::Stamped) {
+            running.wait_for_members(work)?;
+            stamp.go()?;
+        }
+        Ok(running)
+    }
+
+    /// Each sink has a member of each group.
+    fn wait_for_members(&mut self, work: &Work) -> Result<(), BenchError> {
+        let groups = u64::from(work.party.groups);
+        let mut fewest = 0;
+        let done = stop::poll(PATIENCE, || {
+            let counters = self.client.counters().ok();
+            let joined = |number| {
+                let name = format!("sink-{number}");
+                let port = counters.as_ref()?.ports.iter().find(|port| port.port == name)?;
+                port.verdicts.get("joined").copied()
+            };
+            fewest = (1..=work.fan_out).map(joined).min().flatten().unwrap_or(0);
+            Ok((fewest >= groups).then_some(()))
+        })?;
+        match done {
+            Some(()) => Ok(()),
+            None => Err(self
+                .side
+                .error(format!("after {} s a sink has {fewest} of {groups} groups", PATIENCE.as_secs()))),
+        }
+    }
+
+    fn answering(program: &Path, work: &Work, amount: Amount) -> Result<Self, BenchError> {
         let config = work.scratch.join("manifold.toml");
-        fs::write(&config, Manifold::settings(work, source)).map_err(BenchError::io(config.display()))?;
-        let mut command = match &work.hosts {
-            Some(hosts) => hosts.command(program),
-            None => bound_to_us(program),
-        };
+        fs::write(&config, Manifold::settings(work, amount)).map_err(BenchError::io(config.display()))?;
+        let mut command = work.command(program, amount);
         command.arg("run").arg("-c").arg(&config).stdin(Stdio::null()).stdout(Stdio::null());
         let mut side = Side::start(&mut command, NAME, work.scratch.join("manifold.log"))?;
         let socket = work.scratch.join("run/manifold.sock");
@@ -249,17 +295,17 @@ impl Sample {
         let copies = |sink: &&api::PortCounters| {
             Some(sink.frames.get("tx-frames")?.saturating_sub(*sink.frames.get("injected")?))
         };
+        // What clients' ports receive is IGMP, and has a figure of its own.
+        let counts =
+            |port: &PortCounters, reason: &str| port.port == "source" || ON_THE_WAY_OUT.contains(&reason);
+        let dropped = |port: &PortCounters| -> u64 {
+            port.drops.iter().filter(|(reason, _)| counts(port, reason)).map(|(_, frames)| frames).sum()
+        };
         Some(Self {
             at,
             forwarded: *source.frames.get("forwarded")?,
             copies: sinks.iter().map(copies).collect::<Option<_>>()?,
-            // The hosts' port carries no data.
-            dropped: counters
-                .ports
-                .iter()
-                .filter(|port| port.port != reports::PORT)
-                .flat_map(|port| port.drops.values())
-                .sum(),
+            dropped: counters.ports.iter().map(dropped).sum(),
         })
     }
 }
@@ -267,8 +313,8 @@ impl Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures::{FIGURES, Party};
     use crate::machine::Cores;
-    use api::PortCounters;
 
     fn sample(forwarded: u64, copies: &[u64], dropped: u64) -> Sample {
         Sample { at: Instant::now(), forwarded, copies: copies.to_vec(), dropped }
@@ -292,7 +338,7 @@ mod tests {
     fn sample_counts_copies_without_what_control_sent() {
         let ports = vec![
             port("source", &[("forwarded", 7)], &[("no-member", 2)]),
-            port("sink-1", &[("tx-frames", 9), ("injected", 2)], &[("tx-full", 1)]),
+            port("sink-1", &[("tx-frames", 9), ("injected", 2)], &[("tx-full", 1), ("punt-full", 9)]),
             port("hosts", &[], &[("punt-policed", 5)]),
         ];
         let counters = CountersReply { ports };
@@ -312,21 +358,39 @@ mod tests {
         }
     }
 
-    #[test]
-    fn settings_pass_and_say_what_the_peer_needs() {
-        let work = Work {
+    fn work(party: Party, source: Source) -> Work {
+        Work {
+            party,
+            source,
             looped: "/tmp/x/looped.pcap".into(),
-            finite: ("/tmp/x/finite.pcap".into(), 10),
+            finite: "/tmp/x/finite.pcap".into(),
+            counted: 10,
             fan_out: 4,
             cores: Cores { main: 0, forward: 1 },
             warm_up: Duration::ZERO,
             window: Duration::ZERO,
             scratch: "/tmp/x".into(),
             hosts: None,
-        };
-        let settings = Manifold::read_settings(&work).unwrap();
+            stamp: None,
+        }
+    }
+
+    #[test]
+    fn settings_pass_and_say_what_the_peer_needs() {
+        let settings = Manifold::read_settings(&work(FIGURES[0].ours, Source::Pcap)).unwrap();
         assert_eq!(settings.ports.len(), 5);
         assert_eq!(settings.upstream_port().unwrap().name, "source");
         assert_eq!(settings.ports[4].static_groups.iter().map(|g| g.addr()).collect::<Vec<_>>(), [GROUP]);
+    }
+
+    #[test]
+    fn settings_of_every_figure_pass() {
+        for figure in FIGURES {
+            for party in figure.parties() {
+                let settings = Manifold::read_settings(&work(*party, figure.source)).unwrap();
+                let statics = settings.ports.iter().filter(|port| !port.static_groups.is_empty()).count();
+                assert_eq!(statics, if figure.source == Source::Pcap { 4 } else { 0 }, "{figure}");
+            }
+        }
     }
 }

@@ -5,11 +5,10 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::aim::{Aim, Verdict};
 use crate::error::BenchError;
 use crate::jitter::Jitter;
 use crate::machine::Machine;
-use crate::reports::Reports;
-use crate::rounds::Outcome;
 use crate::stats::Spread;
 
 /// The whole file.
@@ -21,7 +20,7 @@ pub(crate) struct Report<'a> {
     pub(crate) dpdk: Option<&'a str>,
     /// The tree that was measured.
     pub(crate) commit: Option<&'a str>,
-    /// Rounds of each figure, of one trial of ours and two of the peer's.
+    /// Rounds of each figure that has a peer: the peer, ours, ours, the peer.
     pub(crate) rounds: usize,
     /// Length of a trial.
     pub(crate) window_s: f64,
@@ -31,119 +30,182 @@ pub(crate) struct Report<'a> {
     pub(crate) figures: Vec<FigureReport>,
 }
 
-/// One figure.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub(crate) enum FigureReport {
-    /// Beside a peer.
-    Compared(Box<ComparedReport>),
-    /// Without one.
-    Alone {
-        /// Its number in the list of figures.
-        id: &'static str,
-        /// What tells it from others of its id.
-        variant: String,
-        /// What is counted.
-        metric: &'static str,
-        /// In what.
-        unit: &'static str,
-        /// What it came to.
-        ours: Spread,
-        /// What it should come to, where there is an aim.
-        aim: Option<f64>,
-        /// "at least" or "at most".
-        aim_is: Option<&'static str>,
-        /// Whether it did.
-        verdict: &'static str,
-    },
-}
-
-/// A figure beside a peer.
-#[derive(Debug, Serialize)]
-pub(crate) struct ComparedReport {
-    id: &'static str,
-    variant: String,
-    metric: &'static str,
-    unit: &'static str,
-    ours: Spread,
-    peer: PeerReport,
-    ratio: Spread,
-    aim: f64,
-    aim_is: &'static str,
-    /// The least that is acceptable, where the aim is what should be.
-    floor: f64,
-    verdict: &'static str,
+/// One figure, of whatever kind: beside a peer or without one, a rate, a size or a delay. Table and page are made from
+/// it. What a kind has not is left as [`FigureReport::new`] made it.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct FigureReport {
+    /// Its number in the list of figures.
+    pub(crate) id: &'static str,
+    /// What tells it from others of its id.
+    pub(crate) variant: String,
+    /// What is counted.
+    pub(crate) metric: &'static str,
+    /// In what.
+    pub(crate) unit: &'static str,
+    /// What it came to; nothing where it could not be measured, as the verdict tells.
+    pub(crate) ours: Option<Spread>,
+    /// The other side.
+    pub(crate) peer: Option<PeerReport>,
+    /// Ours by the peer's, round by round.
+    pub(crate) ratio: Option<Spread>,
+    /// What the ratio, or ours where there is no peer, should come to.
+    pub(crate) aim: Option<f64>,
+    /// "at least" or "at most".
+    pub(crate) aim_is: Option<&'static str>,
+    /// What is acceptable at worst, where the aim is what should be.
+    pub(crate) floor: Option<f64>,
+    /// What it means.
+    pub(crate) verdict: Verdict,
     /// The peer's trials against each other.
-    peer_by_itself: Spread,
-    /// Nanoseconds of each copy.
-    ours_ns: Spread,
-    peer_ns: Spread,
-    /// Each trial, round by round: the peer's, ours, the peer's.
-    trials: Vec<[f64; 3]>,
-    /// The largest share of a trial that a forwarding thread waited for its core.
-    waited: f64,
-    /// What became of the hosts' reports in all trials of ours, where some were sent beside the data.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reports: Option<Reports>,
+    pub(crate) peer_by_itself: Option<Spread>,
+    /// Share of the rounds in which the peer was equal to itself.
+    pub(crate) quiet: Option<f64>,
+    /// What a copy costs.
+    pub(crate) cost: Option<Costs>,
+    /// Where it belongs in a plot.
+    pub(crate) at: Option<Place>,
+    /// Delays, for plots.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) distributions: Vec<Distribution>,
+    /// What a reader has to know besides.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) notes: Vec<String>,
+    /// Each trial, round by round, in the order it was run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) trials: Vec<[f64; 4]>,
 }
 
-#[derive(Debug, Serialize)]
-struct PeerReport {
-    name: &'static str,
+/// The other side of a figure.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct PeerReport {
+    /// Who it is.
+    pub(crate) name: &'static str,
+    /// What it came to.
     #[serde(flatten)]
-    spread: Spread,
+    pub(crate) spread: Spread,
 }
 
-/// Nanoseconds of each copy at so many copies a second.
-pub(crate) fn ns_per_copy(copies_per_s: f64) -> f64 {
-    1e9 / copies_per_s
+/// What the work costs on either side.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Costs {
+    /// On ours.
+    pub(crate) ours: Cost,
+    /// On the peer's.
+    pub(crate) peer: Cost,
 }
 
-impl From<&Outcome> for FigureReport {
-    fn from(outcome: &Outcome) -> Self {
-        let figure = outcome.figure;
-        Self::Compared(Box::new(ComparedReport {
-            id: figure.id,
-            variant: figure.variant(),
-            metric: figure.metric,
-            unit: "copies/s",
-            ours: outcome.ours,
-            peer: PeerReport { name: figure.peer.name(), spread: outcome.peer },
-            ratio: outcome.ratio,
-            aim: figure.aim,
-            aim_is: "at least",
-            floor: figure.floor,
-            verdict: outcome.verdict().words(),
-            peer_by_itself: outcome.itself,
-            ours_ns: outcome.ours.map(ns_per_copy),
-            peer_ns: outcome.peer.map(ns_per_copy),
-            trials: outcome.trials.clone(),
-            waited: outcome.waited,
-            reports: outcome.reports,
-        }))
+/// What the work costs.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Cost {
+    /// Nanoseconds of a packet with all its copies.
+    pub(crate) packet_ns: Spread,
+    /// Nanoseconds of a copy.
+    pub(crate) copy_ns: Spread,
+    /// The same in ticks of the time stamp counter.
+    pub(crate) copy_tsc: Option<Spread>,
+}
+
+/// What was varied, for plots.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub(crate) struct Place {
+    /// Copies of each packet.
+    pub(crate) fan_out: usize,
+    /// Groups in the data.
+    pub(crate) groups: u32,
+    /// Bytes of a frame on the wire.
+    pub(crate) wire_len: usize,
+    /// Changes of the table beside the data, a second.
+    pub(crate) updates: u32,
+}
+
+/// A distribution of delays.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Distribution {
+    /// Whose, or of what.
+    pub(crate) name: String,
+    /// Percentiles in rising order, as 50, 99, 99.9, each with its delay in microseconds.
+    pub(crate) percentiles_us: Vec<(f64, f64)>,
+}
+
+impl FigureReport {
+    /// A figure with nothing but its name.
+    pub(crate) fn new(id: &'static str, variant: String, metric: &'static str, unit: &'static str) -> Self {
+        Self {
+            id,
+            variant,
+            metric,
+            unit,
+            ours: None,
+            peer: None,
+            ratio: None,
+            aim: None,
+            aim_is: None,
+            floor: None,
+            verdict: Verdict::NoAim,
+            peer_by_itself: None,
+            quiet: None,
+            cost: None,
+            at: None,
+            distributions: Vec::new(),
+            notes: Vec::new(),
+            trials: Vec::new(),
+        }
+    }
+
+    /// The same with an aim.
+    pub(crate) fn aiming(self, aim: Option<Aim>) -> Self {
+        Self { aim: aim.map(Aim::value), aim_is: aim.map(Aim::words), ..self }
+    }
+
+    /// The same without a peer: its verdict is that of the median.
+    pub(crate) fn alone(self, ours: Spread, aim: Option<Aim>) -> Self {
+        Self { ours: Some(ours), verdict: Aim::verdict(aim, ours.median), ..self.aiming(aim) }
+    }
+
+    /// The same, not measured for want of something.
+    pub(crate) fn without(self, what: impl Into<String>) -> Self {
+        Self { verdict: Verdict::NotMeasured(what.into()), ..self }
+    }
+}
+
+impl Cost {
+    /// Of so many copies a second, `fan_out` of each packet.
+    pub(crate) fn of(copies_per_s: Spread, fan_out: usize, machine: &Machine) -> Self {
+        let copy_ns = copies_per_s.map(|rate| 1e9 / rate);
+        let copy_tsc = machine.tsc_mhz.map(|mhz| copy_ns.map(|ns| ns * mhz / 1000.0));
+        Self { packet_ns: copy_ns.map(|ns| ns * fan_out as f64), copy_ns, copy_tsc }
     }
 }
 
 impl Report<'_> {
-    /// Writes `report.json` into `folder`, which is made. A file that is there is replaced in one step.
+    /// Writes `report.json` into `folder`, which is made if need be; whoever reads it meanwhile sees the old one
+    /// or the new one.
     ///
     /// # Errors
-    /// When that cannot be.
+    /// The file or its folder cannot be written.
     pub(crate) fn write(&self, folder: &Path) -> Result<(), BenchError> {
-        let (path, new) = (folder.join("report.json"), folder.join("report.json.new"));
         let text = serde_json::to_string_pretty(self)
             .map_err(|e| BenchError::machine(format!("the report cannot be written: {e}"), "report it"))?;
-        fs::create_dir_all(folder).map_err(BenchError::io(folder.display()))?;
-        fs::write(&new, text + "\n").map_err(BenchError::io(new.display()))?;
-        fs::rename(&new, &path).map_err(BenchError::io(path.display()))
+        write_whole(folder, "report.json", &(text + "\n"))
     }
+}
+
+/// Writes a file of `folder` whole or not at all.
+///
+/// # Errors
+/// The file or its folder cannot be written.
+pub(crate) fn write_whole(folder: &Path, name: &str, text: &str) -> Result<(), BenchError> {
+    let (path, new) = (folder.join(name), folder.join(format!("{name}.new")));
+    fs::create_dir_all(folder).map_err(BenchError::io(folder.display()))?;
+    fs::write(&new, text).map_err(BenchError::io(new.display()))?;
+    fs::rename(&new, &path).map_err(BenchError::io(path.display()))
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
     use crate::figures::FIGURES;
-    use crate::scale::{AimIs, Scale};
+    use crate::rounds::Outcome;
 
     /// Ours at 80 M, the peer at 100 M, fan-out 1.
     pub(crate) fn outcome() -> Outcome {
@@ -155,21 +217,16 @@ pub(crate) mod tests {
             ratio: spread(0.8),
             itself: spread(1.0),
             quiet: 1.0,
-            trials: vec![[100e6, 80e6, 100e6]],
+            trials: vec![[100e6, 80e6, 80e6, 100e6]],
             waited: 0.002,
             reports: None,
         }
     }
 
     /// 158 bytes a member of 200.
-    pub(crate) fn scale() -> Scale {
-        Scale {
-            variant: "bytes ports=50 proxy".to_owned(),
-            metric: "memory",
-            unit: "bytes/member",
-            ours: Spread { min: 157.0, median: 158.0, max: 159.0 },
-            aim: Some((200.0, AimIs::AtMost)),
-        }
+    pub(crate) fn alone() -> FigureReport {
+        let new = FigureReport::new("b15", "bytes ports=50 proxy".to_owned(), "memory", "bytes/member");
+        new.alone(Spread { min: 157.0, median: 158.0, max: 159.0 }, Some(Aim::AtMost(200.0)))
     }
 
     pub(crate) fn machine() -> Machine {
@@ -183,19 +240,24 @@ pub(crate) mod tests {
         }
     }
 
+    pub(crate) fn report(machine: &Machine, figures: Vec<FigureReport>) -> Report<'_> {
+        Report {
+            machine,
+            dpdk: Some("22.11.11"),
+            commit: Some("abc"),
+            rounds: 5,
+            window_s: 1.0,
+            jitter: [None; 2],
+            figures,
+        }
+    }
+
     #[test]
     fn file_has_the_agreed_fields() {
         let dir = tempfile::tempdir().unwrap();
         let machine = machine();
-        let report = Report {
-            machine: &machine,
-            dpdk: Some("22.11.11"),
-            commit: Some("abc"),
-            rounds: 10,
-            window_s: 1.0,
-            jitter: [None; 2],
-            figures: vec![FigureReport::from(&outcome()), FigureReport::from(&scale())],
-        };
+        let absent = FigureReport::new("b3", "x".to_owned(), "m", "u").without("not built: make fast");
+        let report = report(&machine, vec![outcome().report(&machine), alone(), absent]);
         let folder = dir.path().join("bench/out");
         report.write(&folder).unwrap();
         report.write(&folder).unwrap();
@@ -213,12 +275,22 @@ pub(crate) mod tests {
         assert_eq!(figure["peer"]["max"], 110e6);
         assert_eq!(figure["ratio"]["min"], 0.8 * 0.9);
         assert_eq!((&figure["aim"], &figure["aim_is"]), (&0.85.into(), &"at least".into()));
-        assert_eq!(figure["ours_ns"]["median"], 12.5);
+        assert_eq!(figure["cost"]["ours"]["copy_ns"]["median"], 12.5);
+        assert_eq!(figure["cost"]["peer"]["copy_tsc"]["median"], 25.0);
         assert_eq!(figure["trials"][0][1], 80e6);
         assert_eq!(figure["verdict"], "floor held");
-        assert_eq!(figure.get("reports"), None, "nobody sent any");
         let alone = &json["figures"][1];
         assert_eq!((&alone["id"], &alone["aim_is"]), (&"b15".into(), &"at most".into()));
         assert_eq!((&alone["ours"]["median"], &alone["verdict"]), (&158.0.into(), &"reached".into()));
+        assert_eq!(json["figures"][2]["ours"], serde_json::Value::Null);
+        assert_eq!(json["figures"][2]["verdict"], "not built: make fast");
+    }
+
+    #[test]
+    fn a_packet_costs_all_its_copies() {
+        let rate = Spread { min: 50e6, median: 100e6, max: 200e6 };
+        let cost = Cost::of(rate, 4, &machine());
+        assert_eq!(cost.packet_ns, Spread { min: 20.0, median: 40.0, max: 80.0 });
+        assert_eq!(cost.copy_tsc.unwrap().median, 25.0);
     }
 }

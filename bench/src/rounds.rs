@@ -1,7 +1,10 @@
-//! Trials in an order that hides nothing: ours between two of the peer's, round after round.
+//! Trials in an order that hides nothing: the peer, ours, ours, the peer, round after round.
 
+use crate::aim::Verdict;
 use crate::error::BenchError;
-use crate::figures::{Figure, LOSSLESS};
+use crate::figures::{Figure, LOSSLESS, Terms};
+use crate::machine::Machine;
+use crate::report::{Cost, Costs, FigureReport, PeerReport, Place};
 use crate::reports::Reports;
 use crate::side::Trial;
 use crate::stats::Spread;
@@ -9,6 +12,8 @@ use crate::stats::Spread;
 /// Where the peer against itself may be. With the median outside, or more than half of the rounds, the machine was
 /// too noisy to tell anything.
 const QUIET: std::ops::RangeInclusive<f64> = 0.97..=1.03;
+/// Of a core that a forwarding thread waited for less than this is not worth a word.
+const WAITED: f64 = 0.005;
 
 /// Who is measured next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,11 +24,12 @@ pub(crate) enum Turn {
     Peer,
 }
 
-/// One round: what drifts evenly over its three trials falls out of its ratio.
+/// One round: what drifts evenly over its four trials falls out of its ratio.
 #[derive(Debug, Clone, Copy)]
 struct Round {
-    ours: Trial,
-    /// The peer's two trials, the one before ours and the one after.
+    /// The two trials of ours, in the middle.
+    ours: [Trial; 2],
+    /// The peer's two trials, the first and the last.
     peer: [Trial; 2],
 }
 
@@ -36,43 +42,18 @@ pub(crate) struct Outcome {
     pub(crate) ours: Spread,
     /// Copies a second of the peer.
     pub(crate) peer: Spread,
-    /// Ours by the peer's, round by round.
+    /// Ours by the peer's, round by round, in the figure's terms.
     pub(crate) ratio: Spread,
     /// The peer by itself, round by round.
     pub(crate) itself: Spread,
     /// Share of the rounds in which the peer was equal to itself.
     pub(crate) quiet: f64,
-    /// Copies a second of each trial, round by round: the peer's, ours, the peer's.
-    pub(crate) trials: Vec<[f64; 3]>,
+    /// Copies a second of each trial, round by round: the peer's, ours, ours, the peer's.
+    pub(crate) trials: Vec<[f64; 4]>,
     /// The largest share of a window that a forwarding thread waited for its core.
     pub(crate) waited: f64,
     /// What became of the hosts' reports in all trials of ours, where some were sent.
     pub(crate) reports: Option<Reports>,
-}
-
-/// What an outcome means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// At least the aim.
-    Reached,
-    /// At least the floor.
-    Held,
-    /// Below the floor.
-    Missed,
-    /// The peer was not even equal to itself.
-    TooNoisy,
-}
-
-impl Verdict {
-    /// In words.
-    pub(crate) fn words(self) -> &'static str {
-        match self {
-            Self::Reached => "reached",
-            Self::Held => "floor held",
-            Self::Missed => "missed",
-            Self::TooNoisy => "too noisy",
-        }
-    }
 }
 
 /// Runs `rounds` rounds of `trial` and tells `progress` after each how many are done and what the last
@@ -88,65 +69,124 @@ pub(crate) fn run(
 ) -> Result<Outcome, BenchError> {
     let mut done = Vec::with_capacity(rounds);
     for number in 0..rounds {
-        let before = trial(Turn::Peer)?;
-        let ours = trial(Turn::Ours)?;
-        let after = trial(Turn::Peer)?;
-        let round = Round { ours, peer: [before, after] };
-        progress(number + 1, ours.copies_per_s, round.peer_mean());
+        let first = trial(Turn::Peer)?;
+        let ours = [trial(Turn::Ours)?, trial(Turn::Ours)?];
+        let round = Round { ours, peer: [first, trial(Turn::Peer)?] };
+        progress(number + 1, mean(round.ours), mean(round.peer));
         done.push(round);
     }
     outcome(figure, &done).ok_or_else(|| BenchError::machine("no round was run", "ask for one or more"))
 }
 
+fn mean(trials: [Trial; 2]) -> f64 {
+    f64::midpoint(trials[0].copies_per_s, trials[1].copies_per_s)
+}
+
 impl Round {
-    fn peer_mean(&self) -> f64 {
-        f64::midpoint(self.peer[0].copies_per_s, self.peer[1].copies_per_s)
+    fn ratio(&self, terms: Terms) -> f64 {
+        match terms {
+            Terms::Rate => mean(self.ours) / mean(self.peer),
+            Terms::Cost => mean(self.peer) / mean(self.ours),
+        }
     }
 
     /// The peer by the peer, upside down in every other round: an even drift falls out of the median.
     fn peer_by_itself(&self, number: usize) -> f64 {
-        let [before, after] = self.peer.map(|t| t.copies_per_s);
-        if number.is_multiple_of(2) { before / after } else { after / before }
+        let [first, last] = self.peer.map(|t| t.copies_per_s);
+        if number.is_multiple_of(2) { first / last } else { last / first }
+    }
+
+    fn in_order(&self) -> [Trial; 4] {
+        let ([first, last], [a, b]) = (self.peer, self.ours);
+        [first, a, b, last]
     }
 }
 
 fn outcome(figure: Figure, rounds: &[Round]) -> Option<Outcome> {
-    let trials = || rounds.iter().flat_map(|r| [r.ours, r.peer[0], r.peer[1]]);
     let itself = || rounds.iter().enumerate().map(|(number, round)| round.peer_by_itself(number));
+    let rates = |side: fn(&Round) -> [Trial; 2]| {
+        Spread::of(rounds.iter().flat_map(side).map(|trial| trial.copies_per_s))
+    };
+    let trials = rounds.iter().flat_map(Round::in_order);
     Some(Outcome {
         figure,
-        ours: Spread::of(rounds.iter().map(|r| r.ours.copies_per_s))?,
-        peer: Spread::of(rounds.iter().flat_map(|r| r.peer).map(|t| t.copies_per_s))?,
-        ratio: Spread::of(rounds.iter().map(|r| r.ours.copies_per_s / r.peer_mean()))?,
+        ours: rates(|r| r.ours)?,
+        peer: rates(|r| r.peer)?,
+        ratio: Spread::of(rounds.iter().map(|r| r.ratio(figure.terms)))?,
         itself: Spread::of(itself())?,
         quiet: itself().filter(|ratio| QUIET.contains(ratio)).count() as f64 / rounds.len() as f64,
-        trials: rounds.iter().map(|r| [r.peer[0], r.ours, r.peer[1]].map(|t| t.copies_per_s)).collect(),
-        waited: trials().filter_map(|t| t.waited).fold(0.0, f64::max),
-        reports: rounds.iter().filter_map(|r| r.ours.reports).reduce(Reports::plus),
+        trials: rounds.iter().map(|r| r.in_order().map(|t| t.copies_per_s)).collect(),
+        waited: trials.filter_map(|t| t.waited).fold(0.0, f64::max),
+        reports: rounds.iter().flat_map(|r| r.ours).filter_map(|t| t.reports).reduce(Reports::plus),
     })
 }
 
 impl Outcome {
     /// Whether reports were lost at a rate where none may be.
     fn lost_reports(&self) -> bool {
-        let few = self.figure.peer.reports_per_second().is_some_and(|per_second| per_second <= LOSSLESS);
+        let few = self.figure.reports_per_second().is_some_and(|per_second| per_second <= LOSSLESS);
         few && self.reports.is_some_and(|reports| reports.lost() > 0)
     }
 
     /// What it means. Reports get lost, too, where other programs keep the forwarding thread from its core.
     pub(crate) fn verdict(&self) -> Verdict {
+        let Figure { aim, floor, .. } = self.figure;
         if !QUIET.contains(&self.itself.median) || self.quiet < 0.5 {
             Verdict::TooNoisy
         } else if self.lost_reports() {
             Verdict::Missed
-        } else if self.ratio.median >= self.figure.aim {
+        } else if aim.is_reached(self.ratio.median) {
             Verdict::Reached
-        } else if self.ratio.median >= self.figure.floor {
+        } else if aim.with(floor).is_reached(self.ratio.median) {
             Verdict::Held
         } else {
             Verdict::Missed
         }
     }
+
+    /// For table, file and page.
+    pub(crate) fn report(&self, machine: &Machine) -> FigureReport {
+        let figure = self.figure;
+        let cost = |rate| Cost::of(rate, figure.fan_out, machine);
+        FigureReport {
+            ours: Some(self.ours),
+            peer: Some(PeerReport { name: figure.peer.name, spread: self.peer }),
+            ratio: Some(self.ratio),
+            verdict: self.verdict(),
+            peer_by_itself: Some(self.itself),
+            quiet: Some(self.quiet),
+            cost: Some(Costs { ours: cost(self.ours), peer: cost(self.peer) }),
+            notes: self.notes(),
+            trials: self.trials.clone(),
+            ..blank(figure)
+        }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        if self.waited >= WAITED {
+            let waited = self.waited * 100.0;
+            notes.push(format!("a forwarding thread waited up to {waited:.1} % of a trial for its core"));
+        }
+        if let Some(reports) = self.reports {
+            let Reports { sent, taken, policed, ring_full } = reports;
+            let unaccounted = reports.unaccounted();
+            notes.push(format!(
+                "of {sent} reports {taken} taken, {policed} policed, {ring_full} found the ring full, {unaccounted} \
+                 never reached the worker"
+            ));
+        }
+        notes
+    }
+}
+
+/// The figure's name and aim, without numbers.
+pub(crate) fn blank(figure: Figure) -> FigureReport {
+    let Figure { id, metric, fan_out, ours, floor, .. } = figure;
+    let at =
+        Place { fan_out, groups: ours.groups, wire_len: ours.wire_len, updates: figure.updates_per_second() };
+    let new = FigureReport::new(id, figure.variant(), metric, "copies/s").aiming(Some(figure.aim));
+    FigureReport { floor: Some(floor), at: Some(at), ..new }
 }
 
 #[cfg(test)]
@@ -154,39 +194,42 @@ mod tests {
     use super::*;
     use crate::figures::FIGURES;
 
+    fn figure(name: &str) -> Figure {
+        *FIGURES.iter().find(|f| f.name() == name).unwrap()
+    }
+
     /// Trials that come to these copies a second, in this order.
-    fn run_with(values: &[f64]) -> Result<(Outcome, Vec<Turn>), BenchError> {
+    fn run_with(figure: Figure, values: &[f64]) -> Result<(Outcome, Vec<Turn>), BenchError> {
         let mut turns = Vec::new();
         let mut values = values.iter();
-        let rounds = values.len() / 3;
+        let rounds = values.len() / 4;
         let trial = |turn| {
             turns.push(turn);
             let copies_per_s = *values.next().unwrap();
             Ok(Trial { copies_per_s, waited: Some(copies_per_s / 1000.0), reports: None })
         };
-        run(FIGURES[0], rounds, trial, |_, _, _| {}).map(|outcome| (outcome, turns))
+        run(figure, rounds, trial, |_, _, _| {}).map(|outcome| (outcome, turns))
     }
 
     #[test]
     fn an_even_drift_falls_out() {
         // The machine gets slower by 5 with every trial; ours is nine tenths of the peer.
-        let (outcome, turns) = run_with(&[100.0, 85.5, 90.0, 85.0, 72.0, 75.0]).unwrap();
+        let values = [100.0, 85.5, 81.0, 85.0, 80.0, 67.5, 63.0, 65.0];
+        let (outcome, turns) = run_with(figure("b1/1"), &values).unwrap();
         use Turn::{Ours, Peer};
-        assert_eq!(turns, [Peer, Ours, Peer, Peer, Ours, Peer]);
-        assert_eq!(outcome.trials, [[100.0, 85.5, 90.0], [85.0, 72.0, 75.0]]);
-        assert!(
-            (outcome.ratio.min - 0.9).abs() < 1e-9 && (outcome.ratio.max - 0.9).abs() < 1e-9,
-            "{outcome:?}"
-        );
+        assert_eq!(turns, [Peer, Ours, Ours, Peer, Peer, Ours, Ours, Peer]);
+        assert_eq!(outcome.trials, [[100.0, 85.5, 81.0, 85.0], [80.0, 67.5, 63.0, 65.0]]);
+        let Spread { min, max, .. } = outcome.ratio;
+        assert!((min - 0.9).abs() < 1e-9 && (max - 0.9).abs() < 1e-9, "{outcome:?}");
         // Once the first by the last, once the last by the first.
-        assert!((outcome.itself.max - 100.0 / 90.0).abs() < 1e-9);
-        assert!((outcome.itself.min - 75.0 / 85.0).abs() < 1e-9);
-        assert_eq!((outcome.ours.median, outcome.peer.max, outcome.waited), (78.75, 100.0, 0.1));
+        assert!((outcome.itself.max - 100.0 / 85.0).abs() < 1e-9);
+        assert!((outcome.itself.min - 65.0 / 80.0).abs() < 1e-9);
+        assert_eq!((outcome.ours.median, outcome.peer.max, outcome.waited), (74.25, 100.0, 0.1));
     }
 
     #[test]
     fn verdicts_follow_the_ratio_unless_the_peer_differs_from_itself() {
-        let verdict = |ours, last| run_with(&[100.0, ours, last]).unwrap().0.verdict();
+        let verdict = |ours, last| run_with(figure("b1/1"), &[100.0, ours, ours, last]).unwrap().0.verdict();
         assert_eq!(verdict(86.0, 100.0), Verdict::Reached);
         assert_eq!(verdict(84.0, 100.0), Verdict::Held);
         assert_eq!(verdict(49.0, 100.0), Verdict::Missed);
@@ -195,20 +238,29 @@ mod tests {
     }
 
     #[test]
+    fn a_cost_should_be_small() {
+        let of = |ours| run_with(figure("b5/16"), &[100.0, ours, ours, 100.0]).unwrap().0;
+        let half = of(50.0);
+        assert_eq!((half.ratio.median, half.verdict()), (2.0, Verdict::Missed));
+        assert_eq!(of(96.0).verdict(), Verdict::Reached);
+        assert_eq!(of(90.0).verdict(), Verdict::Held);
+    }
+
+    #[test]
     fn a_median_among_wild_rounds_is_noise() {
-        let (outcome, _) = run_with(&[90.0, 80.0, 60.0, 60.0, 80.0, 60.0, 60.0, 80.0, 90.0]).unwrap();
+        let values = [90.0, 80.0, 80.0, 60.0, 60.0, 80.0, 80.0, 60.0, 60.0, 80.0, 80.0, 90.0];
+        let (outcome, _) = run_with(figure("b1/1"), &values).unwrap();
         assert_eq!((outcome.itself.median, outcome.verdict()), (1.0, Verdict::TooNoisy));
     }
 
     #[test]
     fn a_lost_report_is_missed_where_none_may_be() {
         let verdict = |name: &str, taken| {
-            let figure = *FIGURES.iter().find(|f| f.name() == name).unwrap();
             let reports = Some(Reports { sent: 10, taken, ..Reports::default() });
             let trial = |turn| {
                 Ok(Trial { copies_per_s: 1e6, waited: None, reports: reports.filter(|_| turn == Turn::Ours) })
             };
-            run(figure, 3, trial, |_, _, _| {}).unwrap().verdict()
+            run(figure(name), 3, trial, |_, _, _| {}).unwrap().verdict()
         };
         assert_eq!(verdict("b13/10000", 10), Verdict::Reached);
         assert_eq!(verdict("b13/10000", 9), Verdict::Missed);
@@ -216,7 +268,22 @@ mod tests {
     }
 
     #[test]
+    fn reports_and_waiting_are_told() {
+        let (mut outcome, _) = run_with(figure("b1/1"), &[31.0, 10.0, 10.0, 31.0]).unwrap();
+        outcome.reports = Some(Reports { sent: 10, taken: 4, policed: 3, ring_full: 2 });
+        assert_eq!(
+            outcome.notes(),
+            [
+                "a forwarding thread waited up to 3.1 % of a trial for its core",
+                "of 10 reports 4 taken, 3 policed, 2 found the ring full, 1 never reached the worker"
+            ]
+        );
+        outcome.waited = 0.002;
+        assert_eq!(outcome.notes().len(), 1, "0.2 % is nothing");
+    }
+
+    #[test]
     fn no_round_is_no_outcome() {
-        assert!(run_with(&[]).is_err());
+        assert!(run_with(figure("b1/1"), &[]).is_err());
     }
 }

@@ -9,10 +9,13 @@ use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 
+use crate::aim::Aim;
 use crate::error::BenchError;
-use crate::figures::SCALE;
 use crate::report::FigureReport;
 use crate::stats::Spread;
+
+/// Its id.
+pub(crate) const ID: &str = "b15";
 
 /// Runs of each measurement.
 pub(crate) const RUNS: usize = 3;
@@ -59,75 +62,6 @@ struct Shape {
     leaves_a_second: f64,
 }
 
-/// Which side of the aim is the good one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AimIs {
-    /// More is better.
-    AtLeast,
-    /// Less is better.
-    AtMost,
-}
-
-impl AimIs {
-    /// As the report says it.
-    pub(crate) fn words(self) -> &'static str {
-        match self {
-            Self::AtLeast => "at least",
-            Self::AtMost => "at most",
-        }
-    }
-}
-
-/// A figure without a peer.
-#[derive(Debug, Clone)]
-pub(crate) struct Scale {
-    /// What tells it from the others.
-    pub(crate) variant: String,
-    /// What is counted.
-    pub(crate) metric: &'static str,
-    /// In what.
-    pub(crate) unit: &'static str,
-    /// What it came to.
-    pub(crate) ours: Spread,
-    /// What it should come to, at least or at most; `None` where nobody set an aim.
-    pub(crate) aim: Option<(f64, AimIs)>,
-}
-
-impl Scale {
-    /// Whether the median is on the right side of the aim, if there is one.
-    pub(crate) fn reached(&self) -> bool {
-        match self.aim {
-            Some((aim, AimIs::AtLeast)) => self.ours.median >= aim,
-            Some((aim, AimIs::AtMost)) => self.ours.median <= aim,
-            None => true,
-        }
-    }
-
-    /// In words.
-    pub(crate) fn verdict(&self) -> &'static str {
-        match (self.aim, self.reached()) {
-            (None, _) => "no aim",
-            (Some(_), true) => "reached",
-            (Some(_), false) => "missed",
-        }
-    }
-}
-
-impl From<&Scale> for FigureReport {
-    fn from(scale: &Scale) -> Self {
-        Self::Alone {
-            id: SCALE,
-            variant: scale.variant.clone(),
-            metric: scale.metric,
-            unit: scale.unit,
-            ours: scale.ours,
-            aim: scale.aim.map(|(aim, _)| aim),
-            aim_is: scale.aim.map(|(_, aim_is)| aim_is.words()),
-            verdict: scale.verdict(),
-        }
-    }
-}
-
 /// Runs every measurement, with `cargo` in the folder `tree`, and tells `progress` what comes next.
 ///
 /// # Errors
@@ -136,7 +70,7 @@ pub(crate) fn run(
     cargo: &Path,
     tree: &Path,
     mut progress: impl FnMut(&str),
-) -> Result<Vec<Scale>, BenchError> {
+) -> Result<Vec<FigureReport>, BenchError> {
     let mut figures = Vec::new();
     for measured in [Crate::Igmp, Crate::Control] {
         let mut runs = Vec::with_capacity(RUNS);
@@ -169,7 +103,7 @@ fn unlike(measured: Crate, what: impl std::fmt::Display) -> BenchError {
 }
 
 /// One figure for each number in each shape; `None` when the runs are not of the same shapes.
-fn gather(measured: Crate, runs: &[Vec<Shape>]) -> Option<Vec<Scale>> {
+fn gather(measured: Crate, runs: &[Vec<Shape>]) -> Option<Vec<FigureReport>> {
     let mut figures = Vec::new();
     for (place, first) in runs.first()?.iter().enumerate() {
         let shapes: Vec<_> = runs.iter().map(|run| run.get(place)).collect::<Option<_>>()?;
@@ -179,9 +113,10 @@ fn gather(measured: Crate, runs: &[Vec<Shape>]) -> Option<Vec<Scale>> {
         let mut add = |what, metric, unit, of: fn(&Shape) -> Option<f64>, aim| {
             let values: Vec<_> = shapes.iter().filter_map(|shape| of(shape)).collect();
             let variant = format!("{what} ports={} {}", first.ports, measured.subject());
-            figures.extend(Spread::of(values).map(|ours| Scale { variant, metric, unit, ours, aim }));
+            let new = FigureReport::new(ID, variant, metric, unit);
+            figures.extend(Spread::of(values).map(|ours| new.alone(ours, aim)));
         };
-        let (fast, many) = (Some((A_SECOND, AimIs::AtLeast)), Some((MEMBERS, AimIs::AtLeast)));
+        let (fast, many) = (Some(Aim::AtLeast(A_SECOND)), Some(Aim::AtLeast(MEMBERS)));
         let rate = "reports/s";
         add("members", "members held", "members", |s| Some(s.members), many);
         add("joins", "reports a second", rate, |s| Some(s.joins_a_second), fast);
@@ -194,7 +129,7 @@ fn gather(measured: Crate, runs: &[Vec<Shape>]) -> Option<Vec<Scale>> {
             |s| Some(s.leaves_a_second),
             None,
         );
-        add("bytes", "memory", "bytes/member", |s| Some(s.bytes_a_member), Some((BYTES, AimIs::AtMost)));
+        add("bytes", "memory", "bytes/member", |s| Some(s.bytes_a_member), Some(Aim::AtMost(BYTES)));
     }
     Some(figures)
 }
@@ -202,6 +137,7 @@ fn gather(measured: Crate, runs: &[Vec<Shape>]) -> Option<Vec<Scale>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aim::Verdict;
 
     fn shape(joins: f64, bytes: f64) -> Shape {
         let json = format!(
@@ -218,12 +154,14 @@ mod tests {
         let of = |what: &str| figures.iter().find(|f| f.variant.starts_with(what)).unwrap();
         assert_eq!(figures.len(), 5, "the agent says nothing of answers");
         assert_eq!(of("joins").variant, "joins ports=50 agent and table");
-        assert_eq!(of("joins").ours, Spread { min: 4e5, median: 6e5, max: 7e5 });
-        assert!(of("joins").reached() && of("members").reached() && of("bytes").reached());
-        assert_eq!((of("leaves").verdict(), of("leaves").reached()), ("no aim", true));
-        assert_eq!(of("bytes").aim, Some((BYTES, AimIs::AtMost)));
+        assert_eq!(of("joins").ours, Some(Spread { min: 4e5, median: 6e5, max: 7e5 }));
+        for what in ["joins", "members", "bytes"] {
+            assert_eq!(of(what).verdict, Verdict::Reached, "{what}");
+        }
+        assert_eq!(of("leaves").verdict, Verdict::NoAim);
+        assert_eq!((of("bytes").aim, of("bytes").aim_is), (Some(BYTES), Some("at most")));
         let slow = gather(Crate::Control, &[vec![shape(4e5, 210.0)]]).unwrap();
-        let missed: Vec<_> = slow.iter().filter(|figure| figure.verdict() == "missed").collect();
+        let missed: Vec<_> = slow.iter().filter(|figure| figure.verdict == Verdict::Missed).collect();
         assert_eq!(missed.len(), 2, "joins and bytes");
     }
 

@@ -10,8 +10,11 @@ use std::time::Duration;
 use lab::{Netns, Process};
 
 use crate::error::BenchError;
+use crate::figures::{Party, Source};
 use crate::machine::Cores;
 use crate::reports::{Hosts, Reports};
+use crate::source;
+use crate::stamp::Stamp;
 
 /// How long a side may take to start or to end.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -19,13 +22,28 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 const LOG_LINES: usize = 12;
 const SETPRIV: &str = "setpriv";
 
-/// The work of one trial, the same for both sides.
+/// How much of the source one run receives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Amount {
+    /// Frames without end, as fast as they are taken.
+    Endless,
+    /// So many as [`Work::counted`] says, once.
+    Counted,
+}
+
+/// The work of one trial.
 #[derive(Debug, Clone)]
 pub(crate) struct Work {
-    /// What the provider port receives, over and over.
+    /// Who does it, with which frames and groups.
+    pub(crate) party: Party,
+    /// Where frames come from.
+    pub(crate) source: Source,
+    /// What net_pcap plays over and over.
     pub(crate) looped: PathBuf,
-    /// A file that it receives once, and its frames.
-    pub(crate) finite: (PathBuf, u64),
+    /// What it plays once.
+    pub(crate) finite: PathBuf,
+    /// Frames of a run of [`Amount::Counted`].
+    pub(crate) counted: u64,
     /// Sinks.
     pub(crate) fan_out: usize,
     /// Where to run.
@@ -38,22 +56,40 @@ pub(crate) struct Work {
     pub(crate) scratch: PathBuf,
     /// Hosts on a port of their own, which ask beside the data.
     pub(crate) hosts: Option<Rc<Hosts>>,
+    /// What stamps headers, where the source is [`Source::Stamped`].
+    pub(crate) stamp: Option<Rc<Stamp>>,
 }
 
 impl Work {
-    /// The source's device, playing the file over and over.
-    pub(crate) fn looped_source(&self) -> String {
-        format!("net_pcap0,rx_pcap={},infinite_rx=1", self.looped.display())
-    }
-
-    /// The source's device, playing the other file once.
-    pub(crate) fn finite_source(&self) -> String {
-        format!("net_pcap0,rx_pcap={}", self.finite.0.display())
+    /// The source's device.
+    pub(crate) fn source_device(&self, amount: Amount) -> String {
+        match (self.source, amount) {
+            (Source::Stamped, _) => format!("net_null0,size={}", self.party.wire_len - source::FCS),
+            (Source::Pcap, Amount::Endless) => {
+                format!("net_pcap0,rx_pcap={},infinite_rx=1", self.looped.display())
+            }
+            (Source::Pcap, Amount::Counted) => format!("net_pcap0,rx_pcap={}", self.finite.display()),
+        }
     }
 
     /// The device of the sink of that number, from 1 on: frees each frame at once, and receives nothing.
     pub(crate) fn sink(number: usize) -> String {
         format!("net_null{number},no-rx=1")
+    }
+
+    /// A command that ends with this process, with what the source needs, in the hosts' namespace if there are some.
+    pub(crate) fn command(&self, program: &Path, amount: Amount) -> Command {
+        let stamp = self.stamp.as_deref().filter(|_| self.source == Source::Stamped);
+        let frames = if amount == Amount::Counted { self.counted } else { 0 };
+        let first = if stamp.is_some() { Path::new("env") } else { program };
+        let mut command = match &self.hosts {
+            Some(hosts) => hosts.command(first),
+            None => bound_to_us(first),
+        };
+        if let Some(stamp) = stamp {
+            command.args(stamp.environment(self.party.groups, self.fan_out, frames)).arg(program);
+        }
+        command
     }
 }
 

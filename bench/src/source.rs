@@ -11,33 +11,33 @@ use pcap_file::pcap::{PcapPacket, PcapWriter};
 
 use crate::error::BenchError;
 
-/// The group that every figure sends to.
+/// The group that Manifold and testpmd get: one is as good as another.
 pub(crate) const GROUP: Ipv4Addr = Ipv4Addr::new(239, 1, 1, 1);
 /// The provider's host that sends.
 const SENDER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 const SENDER_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x02];
 const TTL: u8 = 64;
 /// Bytes of the frame check sequence, which counts on the wire and is in no buffer.
-const FCS: usize = 4;
+pub(crate) const FCS: usize = 4;
 /// Ethernet, IPv4 and UDP headers.
 const HEADERS: usize = 14 + 20 + 8;
 
 /// Distinct frames in a file that is played over and over: two bursts.
 pub(crate) const LOOPED_FRAMES: usize = 64;
 
-/// Writes `count` datagrams to [`GROUP`], each in a frame of `wire_len` bytes with its check sequence. All
+/// Writes `count` datagrams to `group`, each in a frame of `wire_len` bytes with its check sequence. All
 /// checksums are right; each datagram carries its number.
 ///
 /// # Errors
 /// When the file cannot be written.
-pub(crate) fn write(path: &Path, count: usize, wire_len: usize) -> Result<(), BenchError> {
+pub(crate) fn write(path: &Path, group: Ipv4Addr, count: usize, wire_len: usize) -> Result<(), BenchError> {
     let failed = |e: &dyn std::fmt::Display| {
         BenchError::machine(format!("{} cannot be written: {e}", path.display()), "look at the space in /tmp")
     };
     let file = File::create(path).map_err(|e| failed(&e))?;
     let mut writer = PcapWriter::new(BufWriter::new(file)).map_err(|e| failed(&e))?;
     for number in 0..count {
-        let bytes = frame(number, wire_len);
+        let bytes = frame(group, number, wire_len);
         let packet = PcapPacket::new(Duration::ZERO, bytes.len() as u32, &bytes);
         writer.write_packet(&packet).map_err(|e| failed(&e))?;
     }
@@ -45,10 +45,10 @@ pub(crate) fn write(path: &Path, count: usize, wire_len: usize) -> Result<(), Be
 }
 
 /// One datagram in a frame of `wire_len` - 4 bytes: the check sequence is the NIC's affair.
-fn frame(number: usize, wire_len: usize) -> Vec<u8> {
-    let [_, b, c, d] = GROUP.octets();
+fn frame(group: Ipv4Addr, number: usize, wire_len: usize) -> Vec<u8> {
+    let [_, b, c, d] = group.octets();
     let builder = PacketBuilder::ethernet2(SENDER_MAC, [0x01, 0, 0x5e, b & 0x7f, c, d])
-        .ipv4(SENDER.octets(), GROUP.octets(), TTL)
+        .ipv4(SENDER.octets(), group.octets(), TTL)
         .udp(5000, 5000);
     let mut payload = vec![0; wire_len.saturating_sub(FCS + HEADERS)];
     for (byte, value) in payload.iter_mut().zip((number as u64).to_be_bytes()) {
@@ -72,7 +72,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for wire_len in [64, 1362] {
             let path = dir.path().join("s.pcap");
-            write(&path, 3, wire_len).unwrap();
+            write(&path, GROUP, 3, wire_len).unwrap();
             let mut reader = PcapReader::new(File::open(&path).unwrap()).unwrap();
             let mut payloads = Vec::new();
             while let Some(packet) = reader.next_packet() {

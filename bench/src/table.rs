@@ -2,164 +2,143 @@
 
 use std::fmt::Write;
 
-use crate::figures::SCALE;
-use crate::machine::Machine;
-use crate::report::ns_per_copy;
-use crate::reports::Reports;
-use crate::rounds::Outcome;
-use crate::scale::Scale;
+use crate::report::FigureReport;
 use crate::stats::Spread;
 
 /// A table of all figures, and what its columns do not tell.
-pub(crate) fn render(outcomes: &[Outcome], machine: &Machine) -> String {
-    let mut rows = vec![
-        [
-            "figure",
-            "ours",
-            "peer",
-            "ratio",
-            "peer/peer",
-            "ns a copy",
-            "TSC cycles",
-            "floor",
-            "aim",
-            "verdict",
-        ]
-        .map(str::to_owned)
-        .to_vec(),
+pub(crate) fn render(figures: &[FigureReport]) -> String {
+    let head = [
+        "figure",
+        "ours",
+        "peer",
+        "ratio",
+        "peer/peer",
+        "ns a copy",
+        "TSC cycles",
+        "floor",
+        "aim",
+        "verdict",
     ];
-    rows.extend(outcomes.iter().map(|outcome| row(outcome, machine)));
+    let mut rows = vec![head.map(str::to_owned)];
+    rows.extend(figures.iter().map(row));
     let mut text = align(&rows);
     text.push('\n');
-    for outcome in outcomes {
-        let _ = writeln!(text, "{}", note(outcome));
+    for figure in figures {
+        for note in notes(figure) {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{} {}: {note}", figure.id, figure.variant);
+        }
     }
     text
 }
 
-/// A table of the figures without a peer.
-pub(crate) fn render_scale(figures: &[Scale]) -> String {
-    let mut rows = vec![["figure", "ours", "aim", "verdict"].map(str::to_owned).to_vec()];
-    rows.extend(figures.iter().map(|figure| {
-        let Scale { variant, unit, ours, aim, .. } = figure;
-        vec![
-            format!("{SCALE} {variant}"),
-            format!("{} {unit}", spread(*ours, 1.0, 0)),
-            aim.map_or_else(String::new, |(aim, aim_is)| format!("{} {aim:.0}", aim_is.words())),
-            figure.verdict().to_owned(),
-        ]
-    }));
-    align(&rows)
-}
-
 /// The rows with their columns below each other.
-fn align(rows: &[Vec<String>]) -> String {
+fn align<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths: Vec<_> = (0..rows[0].len()).map(width).collect();
+    let widths: Vec<_> = (0..COLUMNS).map(width).collect();
     let mut text = String::new();
     for row in rows {
         let cells: Vec<_> =
             row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}", width = *width)).collect();
-        // Writing to a String cannot fail.
         let _ = writeln!(text, "{}", cells.join("  ").trim_end());
     }
     text
 }
 
-fn row(outcome: &Outcome, machine: &Machine) -> Vec<String> {
-    let figure = outcome.figure;
-    let (ours, peer) = (ns_per_copy(outcome.ours.median), ns_per_copy(outcome.peer.median));
-    let cycles = match (machine.tsc_cycles(ours), machine.tsc_cycles(peer)) {
-        (Some(ours), Some(peer)) => format!("{ours:.1} / {peer:.1}"),
-        _ => "-".to_owned(),
+fn row(figure: &FigureReport) -> [String; 10] {
+    let shown = |value: Option<Spread>| value.map_or_else(dash, |v| quantity(v, figure.unit));
+    let ratio = |value: Option<Spread>| value.map_or_else(dash, |v| spread(v, 2));
+    let (copy, ticks) = match &figure.cost {
+        Some(cost) => {
+            let (ours, peer) = (cost.ours.copy_ns.median, cost.peer.copy_ns.median);
+            let ticks = cost.ours.copy_tsc.zip(cost.peer.copy_tsc);
+            (
+                format!("{ours:.2} / {peer:.2}, {:+.2}", ours - peer),
+                ticks.map_or_else(dash, |(ours, peer)| format!("{:.1} / {:.1}", ours.median, peer.median)),
+            )
+        }
+        None => (dash(), dash()),
     };
-    vec![
-        figure.to_string(),
-        millions(outcome.ours),
-        millions(outcome.peer),
-        spread(outcome.ratio, 1.0, 2),
-        spread(outcome.itself, 1.0, 2),
-        format!("{ours:.2} / {peer:.2}, {:+.2}", ours - peer),
-        cycles,
-        format!("{:.2}", figure.floor),
-        format!("{:.2}", figure.aim),
-        outcome.verdict().words().to_owned(),
+    let sign = if figure.aim_is == Some("at most") { "<=" } else { ">=" };
+    let goal = |value: Option<f64>| value.map_or_else(dash, |v| format!("{sign} {}", number(v)));
+    [
+        format!("{} {}", figure.id, figure.variant),
+        shown(figure.ours),
+        shown(figure.peer.as_ref().map(|peer| peer.spread)),
+        ratio(figure.ratio),
+        ratio(figure.peer_by_itself),
+        copy,
+        ticks,
+        goal(figure.floor),
+        goal(figure.aim),
+        figure.verdict.words().to_owned(),
     ]
 }
 
-fn note(outcome: &Outcome) -> String {
-    let figure = outcome.figure;
-    let mut text = format!("{figure}: against {}", figure.peer.name());
-    if outcome.waited >= 0.005 {
-        let waited = outcome.waited * 100.0;
-        let _ = write!(text, "; a forwarding thread waited up to {waited:.1} % of a trial for its core");
-    }
-    if let Some(reports) = outcome.reports {
-        let Reports { sent, taken, policed, ring_full } = reports;
-        let unaccounted = reports.unaccounted();
-        let _ = write!(
-            text,
-            "; of {sent} reports {taken} taken, {policed} policed, {ring_full} found the ring full, {unaccounted} \
-             never reached the worker"
-        );
-    }
-    text
+fn notes(figure: &FigureReport) -> impl Iterator<Item = String> {
+    let against = figure.peer.as_ref().map(|peer| format!("against {}", peer.name));
+    against.into_iter().chain(figure.notes.iter().cloned())
 }
 
-fn millions(value: Spread) -> String {
-    format!("{} M/s", spread(value, 1e6, 1))
+fn dash() -> String {
+    "-".to_owned()
 }
 
-/// "median (min-max)", each divided by `unit`.
-fn spread(value: Spread, unit: f64, digits: usize) -> String {
-    let Spread { min, median, max } = value.map(|v| v / unit);
+/// "median (min-max) unit", rates in millions.
+pub(crate) fn quantity(value: Spread, unit: &str) -> String {
+    match unit.strip_suffix("/s") {
+        Some(what) if value.median >= 1e6 => {
+            let what = if what == "copies" { String::new() } else { format!(" {what}") };
+            format!("{} M{what}/s", spread(value.map(|v| v / 1e6), 1))
+        }
+        _ => format!("{} {unit}", spread(value, if value.median < 10.0 { 2 } else { 0 })),
+    }
+}
+
+/// "median (min-max)".
+pub(crate) fn spread(value: Spread, digits: usize) -> String {
+    let Spread { min, median, max } = value;
     format!("{median:.digits$} ({min:.digits$}-{max:.digits$})")
+}
+
+/// With two digits where it is small, none where it is large.
+pub(crate) fn number(value: f64) -> String {
+    if value < 100.0 { format!("{value:.2}") } else { format!("{value:.0}") }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::tests::{machine, outcome, scale};
+    use crate::report::tests::{alone, machine, outcome};
 
     #[test]
     fn table_shows_ratio_difference_and_verdict() {
-        let text = render(&[outcome()], &machine());
+        let text = render(&[outcome().report(&machine())]);
         let row = text.lines().nth(1).unwrap();
         for cell in [
-            "b1 fan-out 1, 64 B",
+            "b1 fanout=1 size=64",
             "80.0 (72.0-88.0) M/s",
             "100.0 (90.0-110.0) M/s",
             "0.80 (0.72-0.88)",
             "12.50 / 10.00, +2.50",
             "31.2 / 25.0",
+            ">= 0.50",
+            ">= 0.85",
             "floor held",
         ] {
             assert!(row.contains(cell), "{cell} in {row}");
         }
-        assert!(text.contains("b1 fan-out 1, 64 B: against testpmd macswap\n"), "{text}");
-        assert!(!text.contains("waited"), "0.2 % is nothing: {text}");
+        assert!(text.contains("b1 fanout=1 size=64: against testpmd macswap\n"), "{text}");
     }
 
     #[test]
-    fn reports_are_told() {
-        let reports = Some(Reports { sent: 10, taken: 4, policed: 3, ring_full: 2 });
-        let text = render(&[Outcome { reports, ..outcome() }], &machine());
-        let note = "; of 10 reports 4 taken, 3 policed, 2 found the ring full, 1 never reached the worker\n";
-        assert!(text.contains(note), "{text}");
-    }
-
-    #[test]
-    fn scale_has_a_table_without_a_peer() {
-        let text = render_scale(&[scale()]);
-        let row = text.lines().nth(1).unwrap();
-        for cell in ["b15 bytes ports=50 proxy", "158 (157-159) bytes/member", "at most 200", "reached"] {
-            assert!(row.contains(cell), "{cell} in {row}");
+    fn what_has_no_peer_or_no_numbers_has_a_row() {
+        let absent = FigureReport::new("b3", "x".to_owned(), "m", "u").without("not built: make fast");
+        let text = render(&[alone(), absent]);
+        let rows: Vec<_> = text.lines().collect();
+        for cell in ["b15 bytes ports=50 proxy", "158 (157-159) bytes/member", "<= 200", "reached"] {
+            assert!(rows[1].contains(cell), "{cell} in {}", rows[1]);
         }
-    }
-
-    #[test]
-    fn waiting_is_told() {
-        let outcome = Outcome { waited: 0.031, ..outcome() };
-        assert!(render(&[outcome], &machine()).contains("waited up to 3.1 % of a trial"));
+        assert!(rows[2].ends_with("not built: make fast"), "{}", rows[2]);
     }
 }

@@ -12,9 +12,10 @@ use settings::Settings;
 use crate::console::Console;
 use crate::error::BenchError;
 use crate::figures::Mode;
-use crate::side::{PATIENCE, Side, Trial, Work, bound_to_us};
+use crate::side::{Amount, PATIENCE, Side, Trial, Work};
 
 const NAME: &str = "testpmd";
+const NO_RATE: &str = "its console shows no rate for some port; is this another testpmd?";
 const PROMPT: &str = "testpmd> ";
 /// What Manifold's worker has too.
 const BURST: &str = "32";
@@ -36,6 +37,28 @@ impl Testpmd {
     /// # Errors
     /// It does not start, says what nobody understands, or lost a frame.
     pub(crate) fn trial(&self, mode: Mode, work: &Work, ours: &Settings) -> Result<Trial, BenchError> {
+        let (console, waited) = self.run(mode, work, ours)?;
+        check_delivery(mode, work, &console)?;
+        let sinks = 1..=work.fan_out;
+        let rates = sinks.map(|port| console.tx_per_s(port)).sum::<Option<f64>>();
+        let copies_per_s = rates.ok_or_else(|| BenchError::delivery(NAME, NO_RATE))?;
+        Ok(Trial { copies_per_s, waited, reports: None })
+    }
+
+    /// Frames a second that the work's source gives when each is freed at once.
+    ///
+    /// # Errors
+    /// It does not start, or says what nobody understands.
+    pub(crate) fn receive(&self, work: &Work, ours: &Settings) -> Result<f64, BenchError> {
+        if let Some(stamp) = &work.stamp {
+            stamp.go()?;
+        }
+        let console = self.run(Mode::Receive, work, ours)?.0;
+        console.rx_per_s(0).ok_or_else(|| BenchError::delivery(NAME, NO_RATE))
+    }
+
+    /// One session from start to quit: what its console showed, and how long its forwarding thread waited.
+    fn run(&self, mode: Mode, work: &Work, ours: &Settings) -> Result<(Console, Option<f64>), BenchError> {
         let mut session = Session::start(self.command(mode, work, ours), work)?;
         session.wait_for(PROMPT)?;
         session.say("start")?;
@@ -47,29 +70,19 @@ impl Testpmd {
         let after = session.side.cpu_time();
         session.say("stop")?;
         session.say("quit")?;
-        let console = Console::parse(&session.end()?);
-        check_delivery(mode, work, &console)?;
-        let sinks = 1..=work.fan_out;
-        let copies_per_s =
-            sinks.map(|port| console.tx_per_s(port)).sum::<Option<f64>>().ok_or_else(|| {
-                BenchError::delivery(
-                    NAME,
-                    "its console shows no rate for some sink; is this another testpmd?",
-                )
-            })?;
-        Ok(Trial { copies_per_s, waited: after.waited_since(&before), reports: None })
+        Ok((Console::parse(&session.end()?), after.waited_since(&before)))
     }
 
     fn command(&self, mode: Mode, work: &Work, ours: &Settings) -> Command {
         // Its output comes line by line, as in a terminal: its own words and the prompt do not mix.
-        let mut command = bound_to_us(Path::new("stdbuf"));
+        let mut command = work.command(Path::new("stdbuf"), Amount::Endless);
         command.arg("-oL").arg(&self.program);
         let (main, forward) = (work.cores.main, work.cores.forward);
         let memory = settings::memory_mb(ours, 1, settings::MemoryMode::Hugepages);
         command.args(["-l", &format!("{main},{forward}"), &format!("--main-lcore={main}")]);
         command.args(["--in-memory", "--no-pci", "-m", &memory.to_string()]);
         command.arg(format!("--file-prefix=bench-{}", std::process::id()));
-        command.arg(format!("--vdev={}", work.looped_source()));
+        command.arg(format!("--vdev={}", work.source_device(Amount::Endless)));
         for number in 1..=work.fan_out {
             command.arg(format!("--vdev={}", Work::sink(number)));
         }
@@ -85,6 +98,7 @@ impl Testpmd {
         command.arg(format!("--mbuf-size={}", settings::mbuf_data_room(ours)));
         match mode {
             Mode::Macswap => command.arg("--forward-mode=macswap"),
+            Mode::Receive => command.arg("--forward-mode=rxonly"),
             Mode::Bonding => {
                 command.arg("--forward-mode=io").arg(format!("--portlist=0,{}", egress_port(mode, work)))
             }
@@ -96,7 +110,7 @@ impl Testpmd {
 /// Number of the port that testpmd forwards to: the first sink, or the bonding device behind them all.
 fn egress_port(mode: Mode, work: &Work) -> usize {
     match mode {
-        Mode::Macswap => 1,
+        Mode::Macswap | Mode::Receive => 1,
         Mode::Bonding => work.fan_out + 1,
     }
 }

@@ -1,0 +1,113 @@
+//! What a figure should come to, and whether it did.
+
+use serde::{Serialize, Serializer};
+
+/// Which side of a number is the good one.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Aim {
+    /// More is better.
+    AtLeast(f64),
+    /// Less is better.
+    AtMost(f64),
+}
+
+impl Aim {
+    /// The number.
+    pub(crate) fn value(self) -> f64 {
+        match self {
+            Self::AtLeast(value) | Self::AtMost(value) => value,
+        }
+    }
+
+    /// As the report says it.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::AtLeast(_) => "at least",
+            Self::AtMost(_) => "at most",
+        }
+    }
+
+    /// Whether `value` is on the good side of it.
+    pub(crate) fn is_reached(self, value: f64) -> bool {
+        match self {
+            Self::AtLeast(aim) => value >= aim,
+            Self::AtMost(aim) => value <= aim,
+        }
+    }
+
+    /// The same side of another number.
+    pub(crate) fn with(self, value: f64) -> Self {
+        match self {
+            Self::AtLeast(_) => Self::AtLeast(value),
+            Self::AtMost(_) => Self::AtMost(value),
+        }
+    }
+
+    /// What `value` means, for a figure without a floor.
+    pub(crate) fn verdict(aim: Option<Self>, value: f64) -> Verdict {
+        match aim {
+            None => Verdict::NoAim,
+            Some(aim) if aim.is_reached(value) => Verdict::Reached,
+            Some(_) => Verdict::Missed,
+        }
+    }
+}
+
+/// What a figure means.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// On the good side of the aim.
+    Reached,
+    /// Not there, but on the good side of the floor.
+    Held,
+    /// On the wrong side of the floor.
+    Missed,
+    /// The machine could not tell.
+    TooNoisy,
+    /// Nobody set an aim.
+    NoAim,
+    /// Something that it needs is not there; the text says what, and how to get it.
+    NotMeasured(String),
+}
+
+impl Verdict {
+    /// In words.
+    pub(crate) fn words(&self) -> &str {
+        match self {
+            Self::Reached => "reached",
+            Self::Held => "floor held",
+            Self::Missed => "missed",
+            Self::TooNoisy => "too noisy",
+            Self::NoAim => "no aim",
+            Self::NotMeasured(why) => why,
+        }
+    }
+}
+
+impl Serialize for Verdict {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.words())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_aim_has_a_good_side() {
+        let least = Aim::AtLeast(0.9);
+        assert!(least.is_reached(0.9) && !least.is_reached(0.89));
+        let most = Aim::AtMost(1.05);
+        assert!(most.is_reached(1.05) && !most.is_reached(1.06) && most.with(2.0).is_reached(1.06));
+        assert_eq!(Aim::verdict(Some(most), 3.0), Verdict::Missed);
+        assert_eq!(Aim::verdict(Some(least), 3.0), Verdict::Reached);
+        assert_eq!(Aim::verdict(None, 3.0), Verdict::NoAim);
+    }
+
+    #[test]
+    fn a_verdict_is_its_words() {
+        let json = serde_json::to_string(&Verdict::NotMeasured("not built: make fast".to_owned())).unwrap();
+        assert_eq!(json, "\"not built: make fast\"");
+    }
+}

@@ -1,0 +1,100 @@
+//! Every figure by name, of whatever kind, and which of them a run measures.
+//!
+//! A kind of figure is a module that says its names here ([`entries`]), and that [`crate::session`] calls for those of
+//! them that are selected ([`Selection::has`]); it returns [`FigureReport`](crate::report::FigureReport)s, from which
+//! table, file and page are made. Delays go in as
+//! [`Distribution`](crate::report::Distribution)s, which the page plots by percentile.
+
+use crate::capacity;
+use crate::figures::FIGURES;
+use crate::scale;
+
+/// A figure's name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Its number in the list of figures, which asks for all of its variants.
+    pub(crate) id: &'static str,
+    /// What asks for it alone.
+    pub(crate) name: String,
+    /// Whether it is among the few of the quick run.
+    pub(crate) quick: bool,
+}
+
+/// Every figure, in the order in which they are measured.
+pub(crate) fn entries() -> Vec<Entry> {
+    let compared = FIGURES.iter().map(|f| Entry { id: f.id, name: f.name(), quick: f.quick });
+    let alone = [(capacity::ID, true), (scale::ID, false)];
+    let alone = alone.map(|(id, quick)| Entry { id, name: id.to_owned(), quick });
+    compared.chain(alone).collect()
+}
+
+/// What is to be measured.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Selection {
+    names: Vec<String>,
+}
+
+impl Selection {
+    /// What `names` ask for ("b2", "b2/16", "all"); with none named, all figures, or the few of the quick run.
+    ///
+    /// # Errors
+    /// A name that no figure has; the text lists those there are.
+    pub(crate) fn new(names: &[String], quick: bool) -> Result<Self, String> {
+        let entries = entries();
+        let asks = |name: &String, entry: &Entry| name == "all" || *name == entry.id || *name == entry.name;
+        if let Some(unknown) = names.iter().find(|name| !entries.iter().any(|entry| asks(name, entry))) {
+            let known: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
+            return Err(format!("no figure is called `{unknown}`; there are all, {}", known.join(", ")));
+        }
+        let wanted = |entry: &Entry| {
+            if names.is_empty() { !quick || entry.quick } else { names.iter().any(|name| asks(name, entry)) }
+        };
+        Ok(Self { names: entries.into_iter().filter(wanted).map(|entry| entry.name).collect() })
+    }
+
+    /// Whether the figure of that name is among them.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|asked| asked == name)
+    }
+
+    /// Their names.
+    #[cfg(test)]
+    fn names(&self) -> &[String] {
+        &self.names
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(asked: &[&str], quick: bool) -> Result<Vec<String>, String> {
+        let asked: Vec<_> = asked.iter().map(|s| (*s).to_owned()).collect();
+        Selection::new(&asked, quick).map(|selection| selection.names().to_vec())
+    }
+
+    #[test]
+    fn figures_are_found_by_id_and_by_name() {
+        assert_eq!(names(&["b2"], false).unwrap(), ["b2/4", "b2/16", "b2/30"]);
+        assert_eq!(names(&["b2/30", "b1"], true).unwrap(), ["b1/1", "b2/30"]);
+        assert_eq!(names(&["b15", "b13/100000"], false).unwrap(), ["b13/100000", "b15"]);
+        assert_eq!(names(&["all"], true), names(&[], false));
+        assert!(names(&["b1", "b99"], false).unwrap_err().contains("`b99`; there are all, b1/1, b2/4"));
+    }
+
+    #[test]
+    fn the_quick_run_is_some_of_all() {
+        let (quick, all) = (names(&[], true).unwrap(), names(&[], false).unwrap());
+        assert!(quick.len() > 3 && quick.len() * 2 < all.len(), "{quick:?}");
+        assert!(Selection::new(&[], true).unwrap().has("b1/1"));
+    }
+
+    #[test]
+    fn names_are_unique() {
+        let mut all = names(&["all"], false).unwrap();
+        let number = all.len();
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), number);
+    }
+}

@@ -1,0 +1,272 @@
+//! A peer: DPDK's ipv4_multicast example, from the distribution's package dpdk-doc.
+//!
+//! It asks for two things that null and pcap ports do not have, and ends without them: transmission of several
+//! segments, which net_null does not offer but does (it frees a chain as a whole), and reception of all multicast,
+//! which the devices here receive anyway. [`EDITS`] take these two requests out when it is built; the packet path is
+//! as packaged. It has three pools of its own sizes and caches of 32 buffers.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use lab::stop;
+use rustix::process::Signal;
+
+use crate::error::BenchError;
+use crate::native::{self, Kind};
+use crate::side::{Amount, PATIENCE, Side, Trial, Work};
+use crate::source;
+use crate::telemetry::Telemetry;
+
+const NAME: &str = "ipv4_multicast";
+/// What is taken out, and what stands there instead. Each must be there once.
+const EDITS: [(&str, &str); 2] = [
+    (".offloads = RTE_ETH_TX_OFFLOAD_MULTI_SEGS,", ""),
+    ("ret = rte_eth_allmulticast_enable(portid);", "ret = 0;"),
+];
+/// Where the source is in the package.
+const IN_PACKAGE: &str = "usr/share/dpdk/examples/ipv4_multicast/main.c";
+/// MiB for its three pools and DPDK's tables.
+pub(crate) const MEMORY_MB: u32 = 320;
+/// How far a sink's count may be from the others' while frames move: they are read one after the other.
+const APART: f64 = 0.01;
+
+/// The program.
+#[derive(Debug)]
+pub(crate) struct Multicast {
+    program: PathBuf,
+}
+
+impl Multicast {
+    /// Builds it in `folder`: from the installed package, or from one that apt downloads.
+    ///
+    /// # Errors
+    /// There is no package, or its source is not the one that is known here.
+    pub(crate) fn build(folder: &Path) -> Result<Self, BenchError> {
+        let installed = Path::new("/").join(IN_PACKAGE);
+        let packaged = if installed.exists() { installed } else { download(folder)? };
+        let text = fs::read_to_string(&packaged).map_err(BenchError::io(packaged.display()))?;
+        let source = folder.join("ipv4_multicast.c");
+        fs::write(&source, edit(&text)?).map_err(BenchError::io(source.display()))?;
+        let program = folder.join("ipv4_multicast");
+        native::compile(Kind::Program, &source, &program)?;
+        Ok(Self { program })
+    }
+
+    /// Runs one trial.
+    ///
+    /// # Errors
+    /// It does not start, does not answer, or its sinks do not get the same.
+    pub(crate) fn trial(&self, work: &Work) -> Result<Trial, BenchError> {
+        let running = self.start(work, Amount::Endless)?;
+        stop::pause(work.warm_up)?;
+        let (before, cpu_before) = (running.sent()?, running.side.cpu_time());
+        stop::pause(work.window)?;
+        let (after, cpu_after) = (running.sent()?, running.side.cpu_time());
+        running.end()?;
+        let waited = cpu_after.waited_since(&cpu_before);
+        Ok(Trial { copies_per_s: rate(&before, &after)?, waited, reports: None })
+    }
+
+    /// Lets a counted number of frames through, and checks that each sink got each of them.
+    ///
+    /// # Errors
+    /// One is missing, or came twice.
+    pub(crate) fn check_delivery(&self, work: &Work) -> Result<(), BenchError> {
+        let running = self.start(work, Amount::Counted)?;
+        let whole = |sent: &[(Instant, u64)]| sent.iter().all(|(_, frames)| *frames == work.counted);
+        let mut last = running.sent()?;
+        // Frames wait for a timer of the program when fewer than a burst are left.
+        stop::poll(PATIENCE, || {
+            if !whole(&last)
+                && let Ok(sent) = running.sent()
+            {
+                last = sent;
+            }
+            Ok(whole(&last).then_some(()))
+        })?;
+        running.end()?;
+        if whole(&last) {
+            return Ok(());
+        }
+        let sinks: Vec<_> = last.iter().map(|(_, frames)| frames).collect();
+        Err(BenchError::delivery(NAME, format!("{} frames were sent, the sinks got {sinks:?}", work.counted)))
+    }
+
+    fn start(&self, work: &Work, amount: Amount) -> Result<Running, BenchError> {
+        let prefix = format!("bench-{}-multicast", std::process::id());
+        let mut command = work.command(&self.program, amount);
+        command.args(["-l", &work.cores.forward.to_string(), "--no-pci", "--in-memory"]);
+        command.args(["-m", &MEMORY_MB.to_string(), &format!("--file-prefix={prefix}")]);
+        command.arg(format!("--vdev={}", work.source_device(amount)));
+        command.args((1..=work.fan_out).map(|number| format!("--vdev={}", Work::sink(number))));
+        let ports = (1u32 << (work.fan_out + 1)) - 1;
+        command.args(["--", "-p", &format!("{ports:x}"), "-q", &(work.fan_out + 1).to_string()]);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let folder = RuntimeFolder(Path::new("/var/run/dpdk").join(&prefix));
+        let mut side = Side::start(&mut command, NAME, work.scratch.join("multicast.log"))?;
+        let process = side.process();
+        let socket = folder.0.join("dpdk_telemetry.v2");
+        let connected = stop::poll(PATIENCE, || match Telemetry::connect(&socket) {
+            Some(telemetry) => Ok(Some(Some(telemetry))),
+            None => Ok(process.ended()?.map(|_| None)),
+        })?;
+        match connected {
+            Some(Some(telemetry)) => {
+                let mut running = Running { side, telemetry, sinks: work.fan_out, _folder: folder };
+                running.wait_for_traffic()?;
+                Ok(running)
+            }
+            Some(None) => Err(side.error("ended early")),
+            None => Err(side.error("no telemetry; is this another DPDK?")),
+        }
+    }
+}
+
+/// The group of the example's table that goes to the sinks, ports 1 and up, and to no other port.
+pub(crate) fn group(fan_out: usize) -> Option<Ipv4Addr> {
+    // The table has 224.0.0.(100 + ports as a mask), up to the mask of four ports; port 0 is the source.
+    let mask = (1u8 << (fan_out + 1)).wrapping_sub(2);
+    (1..=3).contains(&fan_out).then(|| Ipv4Addr::new(224, 0, 0, 100 + mask))
+}
+
+/// Downloads the package and takes the source out.
+fn download(folder: &Path) -> Result<PathBuf, BenchError> {
+    let cure = "install Debian's package dpdk-doc";
+    let mut apt = Command::new("apt-get");
+    native::run(apt.args(["-q", "download", "dpdk-doc"]).current_dir(folder), cure)?;
+    let listed = fs::read_dir(folder).map_err(BenchError::io(folder.display()))?;
+    let package = listed.flatten().map(|entry| entry.path()).find(|path| {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        name.starts_with("dpdk-doc_") && name.ends_with(".deb")
+    });
+    let package = package.ok_or_else(|| BenchError::machine("apt downloaded no dpdk-doc", cure))?;
+    native::run(Command::new("dpkg-deb").arg("-x").arg(&package).arg(folder.join("dpdk-doc")), cure)?;
+    Ok(folder.join("dpdk-doc").join(IN_PACKAGE))
+}
+
+/// The source with [`EDITS`] made.
+fn edit(text: &str) -> Result<String, BenchError> {
+    EDITS.iter().try_fold(text.to_owned(), |text, (from, to)| match text.matches(from).count() {
+        1 => Ok(text.replace(from, to)),
+        found => Err(BenchError::machine(
+            format!("the source of ipv4_multicast has `{from}` {found} times"),
+            "this DPDK has another one: look at what it asks of its ports",
+        )),
+    })
+}
+
+/// Copies a second between two readings of the sinks, which must agree.
+fn rate(before: &[(Instant, u64)], after: &[(Instant, u64)]) -> Result<f64, BenchError> {
+    let rates: Vec<_> = before
+        .iter()
+        .zip(after)
+        .map(|((start, first), (end, last))| {
+            last.saturating_sub(*first) as f64 / (*end - *start).as_secs_f64()
+        })
+        .collect();
+    let (sum, number) = (rates.iter().sum::<f64>(), rates.len() as f64);
+    let mean = sum / number;
+    if mean > 0.0 && rates.iter().all(|rate| (rate - mean).abs() <= mean * APART) {
+        return Ok(sum);
+    }
+    Err(BenchError::delivery(NAME, format!("its sinks got {rates:?} frames a second")))
+}
+
+struct Running {
+    side: Side,
+    telemetry: Telemetry,
+    sinks: usize,
+    // Goes last, after the process.
+    _folder: RuntimeFolder,
+}
+
+impl Running {
+    /// It waits for links and fills its table before it forwards.
+    fn wait_for_traffic(&mut self) -> Result<(), BenchError> {
+        let telemetry = &self.telemetry;
+        let process = self.side.process();
+        let moves = || telemetry.stats(1).is_ok_and(|(_, stats)| stats.tx > 0);
+        let moving =
+            stop::poll(PATIENCE, || Ok(if moves() { Some(true) } else { process.ended()?.map(|_| false) }))?;
+        match moving {
+            Some(true) => Ok(()),
+            Some(false) => Err(self.side.error("ended early")),
+            None => Err(self.side.error("forwards nothing")),
+        }
+    }
+
+    /// Frames that each sink took, and when it was read.
+    fn sent(&self) -> Result<Vec<(Instant, u64)>, BenchError> {
+        let of = |port| self.telemetry.stats(port).map(|(at, stats)| (at, stats.tx));
+        (1..=self.sinks).map(of).collect()
+    }
+
+    /// It has no other end than a signal.
+    fn end(mut self) -> Result<(), BenchError> {
+        self.side.process().signal(Signal::KILL)?;
+        self.side.process().wait(PATIENCE)?;
+        Ok(())
+    }
+}
+
+/// What a clean end of it would have taken away.
+struct RuntimeFolder(PathBuf);
+
+impl Drop for RuntimeFolder {
+    fn drop(&mut self) {
+        // Nothing is there when it never came so far.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Multicast {
+    /// Writes what the source plays: the example knows groups of its own alone.
+    ///
+    /// # Errors
+    /// The files cannot be written, or the example has no group for so many sinks.
+    pub(crate) fn write_source(work: &Work, looped: usize) -> Result<(), BenchError> {
+        let group = group(work.fan_out).ok_or_else(|| {
+            BenchError::machine(
+                format!("ipv4_multicast has no group for {} sinks", work.fan_out),
+                "ask for 1 to 3",
+            )
+        })?;
+        source::write(&work.looped, group, looped, work.party.wire_len)?;
+        source::write(&work.finite, group, work.counted as usize, work.party.wire_len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn groups_are_those_of_the_examples_table() {
+        let of = |fan_out| group(fan_out).map(|group| group.octets());
+        assert_eq!(of(1), Some([224, 0, 0, 102]), "port 1");
+        assert_eq!(of(2), Some([224, 0, 0, 106]), "ports 1 and 2");
+        assert_eq!(of(3), Some([224, 0, 0, 114]), "ports 1 to 3");
+        assert_eq!((of(0), of(4)), (None, None));
+    }
+
+    #[test]
+    fn edits_are_made_where_they_are_known() {
+        let text = format!("a {} b {} c", EDITS[0].0, EDITS[1].0);
+        assert_eq!(edit(&text).unwrap(), "a  b ret = 0; c");
+        let error = edit(EDITS[0].0).unwrap_err().to_string();
+        assert!(error.contains("allmulticast_enable(portid);` 0 times"), "{error}");
+    }
+
+    #[test]
+    fn sinks_must_agree() {
+        let start = Instant::now();
+        let at = |frames: [u64; 2], seconds| frames.map(|n| (start + Duration::from_secs(seconds), n));
+        assert_eq!(rate(&at([5, 5], 0), &at([1005, 1007], 2)).unwrap(), 1001.0);
+        assert!(rate(&at([5, 5], 0), &at([1005, 905], 2)).is_err());
+        assert!(rate(&at([5, 5], 0), &at([5, 5], 2)).is_err(), "nothing moved");
+    }
+}

@@ -1,0 +1,104 @@
+//! A source that costs the same for frames of any length and for any number of groups.
+//!
+//! net_null hands out buffers as they come from the pool and writes nothing into them. `native/stamp.c`, a library that
+//! is preloaded into an unmodified Manifold or testpmd, puts a header on each by DPDK's receive callbacks; with more
+//! groups than one, their turn is at random. On the sinks it receives reports for the groups, until the data begins.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::BenchError;
+use crate::native::{self, Kind};
+
+const CODE: &str = include_str!("../native/stamp.c");
+/// Reports a second of each sink, below what a port may hand to the control thread.
+const JOINS_A_PORT: usize = 60_000;
+/// Reports a second of all sinks, below what the control thread takes.
+const JOINS: usize = 240_000;
+
+/// The library, and the sign for the data to begin.
+#[derive(Debug)]
+pub(crate) struct Stamp {
+    library: PathBuf,
+    go: PathBuf,
+}
+
+impl Stamp {
+    /// Builds it in `folder`.
+    ///
+    /// # Errors
+    /// There is no compiler, or DPDK's headers do not fit.
+    pub(crate) fn build(folder: &Path) -> Result<Self, BenchError> {
+        let library = folder.join("stamp.so");
+        let source = folder.join("stamp.c");
+        fs::write(&source, CODE).map_err(BenchError::io(source.display()))?;
+        native::compile(Kind::Library, &source, &library)?;
+        Ok(Self { library, go: folder.join("go") })
+    }
+
+    /// Assignments for `env`: `frames` headers, or without end if 0, for `groups` groups, and reports for them
+    /// on `sinks` sinks.
+    pub(crate) fn environment(&self, groups: u32, sinks: usize, frames: u64) -> Vec<OsString> {
+        let joins = JOINS_A_PORT.min(JOINS / sinks.max(1));
+        let mut preload = OsString::from("LD_PRELOAD=");
+        preload.push(&self.library);
+        let mut go = OsString::from("STAMP_GO=");
+        go.push(&self.go);
+        let numbers =
+            [("STAMP_GROUPS", u64::from(groups)), ("STAMP_JOINS", joins as u64), ("STAMP_FRAMES", frames)];
+        let numbers = numbers.map(|(name, value)| format!("{name}={value}").into());
+        [preload, go].into_iter().chain(numbers).collect()
+    }
+
+    /// Lets the data begin.
+    ///
+    /// # Errors
+    /// The sign cannot be given.
+    pub(crate) fn go(&self) -> Result<(), BenchError> {
+        fs::write(&self.go, "").map_err(BenchError::io(self.go.display()))
+    }
+
+    /// Keeps the data of the next process back until [`Stamp::go`].
+    ///
+    /// # Errors
+    /// The sign cannot be taken away.
+    pub(crate) fn hold(&self) -> Result<(), BenchError> {
+        match fs::remove_file(&self.go) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(BenchError::io(self.go.display())(error))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stamp(folder: &Path) -> Stamp {
+        Stamp { library: "/x/stamp.so".into(), go: folder.join("go") }
+    }
+
+    #[test]
+    fn reports_stay_below_what_a_port_and_the_control_thread_take() {
+        let folder = tempfile::tempdir().unwrap();
+        let joins = |sinks| {
+            let all = stamp(folder.path()).environment(16, sinks, 0);
+            all.iter().find_map(|v| v.to_str()?.strip_prefix("STAMP_JOINS=")?.parse::<usize>().ok()).unwrap()
+        };
+        assert_eq!((joins(1), joins(4), joins(16)), (60_000, 60_000, 15_000));
+    }
+
+    #[test]
+    fn the_sign_is_a_file_that_may_be_there_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let stamp = stamp(folder.path());
+        stamp.hold().unwrap();
+        stamp.go().unwrap();
+        assert!(folder.path().join("go").exists());
+        stamp.hold().unwrap();
+        assert!(!folder.path().join("go").exists());
+    }
+}
