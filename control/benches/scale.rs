@@ -240,7 +240,8 @@ fn info(index: u32, role: PortRole) -> PortInfo {
         sources: Sources::No,
         forward_when_not_querier: false,
         ingress: IngressSettings {
-            router_mac: ROUTER_MAC,
+            mac: ROUTER_MAC,
+            other_macs: Vec::new(),
             kernel_mac: None,
             own: Vec::new(),
             address: None,

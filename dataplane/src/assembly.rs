@@ -15,6 +15,7 @@ use settings::{IgmpVersion, PortSettings, Settings};
 use types::{Ipv4Net, MacAddr, PortIndex};
 
 use crate::crew::Intake;
+use crate::macs::{DeviceMac, EgressMacs, OurMacs};
 use crate::ports::ETHERNET_MTU;
 
 /// IGMP frames a second that one port may send to the control thread; a group's whole membership of a
@@ -43,6 +44,8 @@ pub(crate) struct PortFacts {
     pub driver: String,
     /// Longest IP packet it carries, in bytes.
     pub mtu: u16,
+    /// What MAC it has.
+    pub mac: DeviceMac,
     /// The kernel's own MAC on it, when it is a kernel interface.
     pub kernel_mac: Option<MacAddr>,
     /// Whether it has carrier.
@@ -52,7 +55,13 @@ pub(crate) struct PortFacts {
 impl PortFacts {
     /// Of a kernel interface that is not there; when it is, they follow it.
     pub(crate) fn missing() -> Self {
-        Self { driver: "net_af_packet".to_owned(), mtu: ETHERNET_MTU, kernel_mac: None, link_up: false }
+        Self {
+            driver: "net_af_packet".to_owned(),
+            mtu: ETHERNET_MTU,
+            mac: DeviceMac::MISSING,
+            kernel_mac: None,
+            link_up: false,
+        }
     }
 }
 
@@ -70,6 +79,8 @@ pub(crate) struct Assembly {
     pub agent: AgentParts,
     /// For the workers.
     pub workers: Vec<WorkerParts>,
+    /// What data goes out from.
+    pub macs: Arc<EgressMacs>,
     /// What the workers send to the control thread, one ring for each worker and port.
     pub punted: Vec<FrameReceiver>,
 }
@@ -87,6 +98,7 @@ pub(crate) fn assemble(
     process: ProcessInfo,
 ) -> Result<Assembly, IntervalError> {
     let configuration = configuration(settings, ports, router_mac)?;
+    let macs = OurMacs::of(ports.iter().copied(), router_mac);
     let (table, readers) =
         group_table(TableSettings { max_groups: settings.table.max_groups as usize, readers: workers, seed });
     let masks = Arc::new(PortMasks::new());
@@ -106,7 +118,7 @@ pub(crate) fn assemble(
             router_mac,
         });
         for port in ports {
-            let (lane, receiver) = lane(settings, *port, router_mac);
+            let (lane, receiver) = lane(settings, *port, &macs);
             punted.push(receiver);
             lane.add_to(&mut forwarder);
         }
@@ -114,7 +126,11 @@ pub(crate) fn assemble(
     }
 
     let agent = AgentParts { process, router_mac, seed, configuration, table, masks, policy, counters };
-    Ok(Assembly { agent, workers: worker_parts, punted })
+    let egress_macs = EgressMacs::new();
+    for port in ports {
+        egress_macs.set(port.index, macs.of_egress(*port));
+    }
+    Ok(Assembly { agent, workers: worker_parts, macs: Arc::new(egress_macs), punted })
 }
 
 /// What one worker's forwarder has for one port.
@@ -135,11 +151,11 @@ impl Lane {
 }
 
 /// A worker's lane for `port`, and the end of its ring that the control thread reads.
-pub(crate) fn lane(settings: &Settings, port: PlacedPort<'_>, router_mac: MacAddr) -> (Lane, FrameReceiver) {
+pub(crate) fn lane(settings: &Settings, port: PlacedPort<'_>, macs: &OurMacs) -> (Lane, FrameReceiver) {
     let (punt, receiver) = frame_ring(PUNT_RING);
     let lane = Lane {
         index: port.index,
-        ingress: Ingress::new(&ingress(settings, port, router_mac)),
+        ingress: Ingress::new(&ingress(settings, port, macs)),
         punt,
         policer: Policer::new(PUNTS_PER_SECOND, PUNT_BURST),
         mtu: port.facts.mtu,
@@ -148,10 +164,12 @@ pub(crate) fn lane(settings: &Settings, port: PlacedPort<'_>, router_mac: MacAdd
 }
 
 /// What workers know of frames that come in by `port`: among other things every address of ours.
-pub(crate) fn ingress(settings: &Settings, port: PlacedPort<'_>, router_mac: MacAddr) -> IngressSettings {
+pub(crate) fn ingress(settings: &Settings, port: PlacedPort<'_>, macs: &OurMacs) -> IngressSettings {
+    let mac = port.own_mac(macs.router).unwrap_or(macs.router);
     let addresses = |p: &PortSettings| [p.address.map(Ipv4Net::addr), p.querier_address];
     IngressSettings {
-        router_mac,
+        mac,
+        other_macs: macs.but(mac),
         kernel_mac: port.facts.kernel_mac,
         own: settings.ports.iter().flat_map(addresses).flatten().collect(),
         address: port.settings.address.map(Ipv4Net::addr),
@@ -195,33 +213,35 @@ pub(crate) fn configuration(
     ports: &[PlacedPort<'_>],
     router_mac: MacAddr,
 ) -> Result<Configuration, IntervalError> {
+    let macs = OurMacs::of(ports.iter().copied(), router_mac);
     Ok(Configuration {
         enabled: settings.proxy.enabled,
         local_groups: settings.proxy.local_groups.clone(),
         ssm_range: settings.proxy.ssm_range.clone(),
-        ports: ports.iter().map(|port| port_info(settings, *port, router_mac)).collect::<Result<_, _>>()?,
+        ports: ports.iter().map(|port| port_info(settings, *port, &macs)).collect::<Result<_, _>>()?,
         warnings: settings.warnings.iter().map(ToString::to_string).collect(),
     })
 }
 
-fn port_info(settings: &Settings, placed: PlacedPort<'_>, mac: MacAddr) -> Result<PortInfo, IntervalError> {
+fn port_info(settings: &Settings, placed: PlacedPort<'_>, macs: &OurMacs) -> Result<PortInfo, IntervalError> {
+    let own = placed.own_mac(macs.router);
     let PlacedPort { index, settings: port, facts } = placed;
     let role = if is_upstream(settings, port) {
-        PortRole::Upstream(upstream_port(port)?)
+        PortRole::Upstream(UpstreamPortSettings { mac: own, ..upstream_port(port)? })
     } else {
-        PortRole::Client(client_port(port, share_of_table(settings))?)
+        PortRole::Client(ClientPortSettings { mac: own, ..client_port(port, share_of_table(settings))? })
     };
     Ok(PortInfo {
         index,
         name: port.name.clone(),
         device: port.device.to_string(),
         driver: facts.driver.clone(),
-        mac,
+        mac: own.unwrap_or(macs.router),
         address: port.address,
         role,
         sources: port.sources,
         forward_when_not_querier: port.forward_when_not_querier,
-        ingress: ingress(settings, placed, mac),
+        ingress: ingress(settings, placed, macs),
         mtu: facts.mtu,
         link_up: facts.link_up,
     })

@@ -3,12 +3,18 @@
 //! Most bursts hold runs of frames that go to the same ports. Such a run is one array, handed to each
 //! port's driver as it is. Frames of short runs are collected by port, so that a driver is not called
 //! for each. On every port frames leave in the order of their arrival.
+//!
+//! A port that sends from a MAC of its own gets copies. Only runs that go to one pay for it, and where all of a run's
+//! ports are such, the last one gets the frames themselves.
 
 use core::num::NonZeroU16;
+use std::sync::Arc;
 
 use dpdk::{FanBatch, Mbuf, Mempool, SharedMbuf, TxBatch, TxQueue, TxResult};
 use forwarding::{BURST, Egress, PortCounters, WorkerCounters};
 use types::{DropReason, MAX_PORTS, PortIndex, PortSet};
+
+use crate::macs::EgressMacs;
 
 /// Frames that one port, or one run, collects before they are handed to the driver.
 const BATCH: usize = 64;
@@ -28,7 +34,12 @@ pub(crate) struct PortsEgress {
     /// The latest frames, all for `run_ports`.
     run: FanBatch<BATCH>,
     run_ports: PortSet,
+    /// Those of them that get copies.
+    copied_ports: PortSet,
     run_bytes: u64,
+    /// Where copies get their mbufs.
+    pool: Mempool,
+    macs: Arc<EgressMacs>,
     /// Ports with something in their batch.
     filled: PortSet,
     counters: WorkerCounters,
@@ -36,12 +47,15 @@ pub(crate) struct PortsEgress {
 
 impl PortsEgress {
     /// No ports yet.
-    pub(crate) fn new(counters: WorkerCounters) -> Self {
+    pub(crate) fn new(counters: WorkerCounters, pool: Mempool, macs: Arc<EgressMacs>) -> Self {
         Self {
             ports: [const { None }; MAX_PORTS],
             run: FanBatch::new(NonZeroU16::MIN),
             run_ports: PortSet::EMPTY,
+            copied_ports: PortSet::EMPTY,
             run_bytes: 0,
+            pool,
+            macs,
             filled: PortSet::EMPTY,
             counters,
         }
@@ -87,6 +101,38 @@ impl PortsEgress {
         self.filled = self.filled.with(port);
     }
 
+    /// Sends the run to the ports that have a MAC of their own. The ports that are to get the frames themselves.
+    #[cold]
+    #[inline(never)]
+    fn send_copies(&mut self) -> PortSet {
+        let frames = self.run.len();
+        let copied = self.copied_ports;
+        let shared = PortSet::from_bits(self.run_ports.to_bits() & !copied.to_bits());
+        let last = if shared.is_empty() { copied.iter().last() } else { None };
+        for port in copied.iter().filter(|port| Some(*port) != last) {
+            let counters = self.counters.port(port);
+            let Some(egress) = self.ports[port.get()].as_deref_mut() else {
+                counters.dropped(DropReason::OutOfService).add(frames as u64);
+                continue;
+            };
+            if egress.batch.len() + self.run.len() > BATCH {
+                egress.flush(counters);
+            }
+            let made = self.run.copy_into(&self.pool, self.macs.mac(port), &mut egress.batch);
+            egress.bytes += made.bytes;
+            counters.dropped(DropReason::NoBuffer).add(frames as u64 - u64::from(made.frames));
+            if frames >= LONG_RUN {
+                // Buffers that come back at once are the next port's, and still in the cache.
+                egress.flush(counters);
+            }
+        }
+        self.filled = self.filled.union(copied);
+        let Some(last) = last else { return shared };
+        let theirs = self.run.set_source(self.macs.mac(last));
+        debug_assert!(theirs, "frames of one port are nobody else's");
+        PortSet::only(last)
+    }
+
     /// Passes the run on, and begins none.
     #[inline]
     fn end_run(&mut self) {
@@ -94,7 +140,10 @@ impl PortsEgress {
             return;
         }
         let frames = self.run.len();
-        let (ports, bytes) = (self.run_ports, core::mem::take(&mut self.run_bytes));
+        let (mut ports, bytes) = (self.run_ports, core::mem::take(&mut self.run_bytes));
+        if !self.copied_ports.is_empty() {
+            ports = self.send_copies();
+        }
         if frames >= LONG_RUN {
             for port in ports {
                 let counters = self.counters.port(port);
@@ -173,8 +222,10 @@ impl Egress<Mbuf> for PortsEgress {
             self.end_run();
         }
         if self.run.is_empty() {
-            let Some(copies) = NonZeroU16::new(ports.len() as u16) else { return };
-            self.run.reset(copies);
+            self.copied_ports = ports.intersection(self.macs.own());
+            let shared = ports.len() - self.copied_ports.len();
+            // The last of them gets the frames themselves where nobody else does.
+            self.run.reset(NonZeroU16::new(shared as u16).unwrap_or(NonZeroU16::MIN));
             self.run_ports = ports;
         }
         self.run_bytes += bytes;

@@ -12,6 +12,7 @@ use types::{MAX_PORTS, MacAddr, PortIndex};
 use crate::assembly::{PlacedPort, PortFacts, ingress};
 use crate::crew::Intake;
 use crate::failure::Failure;
+use crate::macs::OurMacs;
 use crate::ports::detach;
 
 /// A port of the running settings.
@@ -45,8 +46,8 @@ pub(crate) struct Told {
 
 impl Told {
     /// What it should know of `port`.
-    pub(crate) fn of(settings: &Settings, port: PlacedPort<'_>, router_mac: MacAddr) -> Self {
-        Self { ingress: ingress(settings, port, router_mac), mtu: port.facts.mtu }
+    pub(crate) fn of(settings: &Settings, port: PlacedPort<'_>, macs: &OurMacs) -> Self {
+        Self { ingress: ingress(settings, port, macs), mtu: port.facts.mtu }
     }
 }
 
@@ -102,6 +103,16 @@ impl ServedPort {
     pub(crate) fn close(&mut self, queues: Queues) {
         if let Some(port) = self.port.take() {
             detach(&self.settings, port, queues);
+        }
+    }
+
+    /// Has the driver take what is sent to the MAC that the settings now give the port.
+    pub(crate) fn follow_mac(&mut self, router_mac: MacAddr) {
+        let mac = self.placed().own_mac(router_mac).unwrap_or(router_mac);
+        let Some(port) = &mut self.port else { return };
+        match port.set_router_mac(mac) {
+            Ok(unicast) => tracing::info!(port = self.settings.name, %mac, ?unicast, "MAC"),
+            Err(error) => tracing::warn!(port = self.settings.name, %mac, %error, "MAC not taken"),
         }
     }
 
@@ -179,9 +190,15 @@ impl Inventory {
 
     /// The workers were told of every port, as things are.
     pub(crate) fn note_told(&mut self, settings: &Settings, router_mac: MacAddr) {
+        let macs = self.macs(router_mac);
         for port in &mut self.ports {
-            port.told = Some(Told::of(settings, port.placed(), router_mac));
+            port.told = Some(Told::of(settings, port.placed(), &macs));
         }
+    }
+
+    /// What the ports send from.
+    pub(crate) fn macs(&self, router_mac: MacAddr) -> OurMacs {
+        OurMacs::of(self.ports.iter().map(ServedPort::placed), router_mac)
     }
 
     /// Every place with its port's name.
@@ -207,8 +224,7 @@ mod tests {
     fn port(index: PortIndex) -> ServedPort {
         let text = "[[port]]\nname = \"a\"\ndevice = \"net_null0\"\n";
         let settings = settings::parse(text, "test.toml").unwrap().ports.remove(0);
-        let facts = PortFacts { driver: "net_null".to_owned(), mtu: 1500, kernel_mac: None, link_up: true };
-        ServedPort::new(index, settings, None, facts)
+        ServedPort::new(index, settings, None, PortFacts::missing())
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod interfaces;
 mod inventory;
 mod loop_watch;
 mod machine;
+mod macs;
 mod numa;
 mod ports;
 mod replay;

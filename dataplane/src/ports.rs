@@ -11,6 +11,7 @@ use types::MacAddr;
 use crate::assembly::PortFacts;
 use crate::failure::Failure;
 use crate::interfaces::Looked;
+use crate::macs::DeviceMac;
 
 /// Frames that are poured out at a time.
 const POUR: usize = 32;
@@ -22,7 +23,7 @@ pub(crate) struct Devices {
     pub(crate) eal: Eal,
     /// Where received frames are stored.
     pub(crate) pool: Mempool,
-    /// Source of everything sent, on every port.
+    /// Source of everything sent, on ports that have none of their own.
     pub(crate) router_mac: MacAddr,
     /// How many workers there are: each sends by a queue of its own.
     pub(crate) workers: u16,
@@ -124,9 +125,11 @@ impl Devices {
         link: Option<&LinkInfo>,
         mut port: Port,
     ) -> Result<Started, Failure> {
-        let started = sends_from(self.router_mac, link)
+        let mac = DeviceMac::of(port.info().mac, link);
+        let started = mac
+            .of_port(settings, self.router_mac)
             .map_err(|what| Failure::of_port(settings, what))
-            .and_then(|()| self.run(settings, &mut port))
+            .and_then(|own| self.run(settings, &mut port, own.unwrap_or(self.router_mac)))
             .and_then(|queues| Ok((facts(settings, link, &port)?, queues)));
         match started {
             Ok((facts, queues)) => Ok(Started { port, queues, facts }),
@@ -137,7 +140,7 @@ impl Devices {
         }
     }
 
-    fn run(&self, settings: &PortSettings, port: &mut Port) -> Result<Queues, Failure> {
+    fn run(&self, settings: &PortSettings, port: &mut Port, mac: MacAddr) -> Result<Queues, Failure> {
         let tx_queues = queues_to_send(settings, port.info().max_tx_queues, self.workers)?;
         let config = PortConfig {
             rx_queues: queues_to_receive(port.info(), self.workers),
@@ -152,9 +155,9 @@ impl Devices {
         if settings.device.kernel_interface().is_some() {
             pour_out(&mut queues, &settings.device);
         }
-        let unicast = port.set_router_mac(self.router_mac).map_err(|e| Failure::of_port(settings, e))?;
+        let unicast = port.set_router_mac(mac).map_err(|e| Failure::of_port(settings, e))?;
         let multicast = port.accept_all_multicast();
-        let (name, driver, mac) = (&settings.name, &port.info().driver, port.info().mac);
+        let (name, driver) = (&settings.name, &port.info().driver);
         let (rx, tx) = (queues.rx.len(), queues.tx.len());
         tracing::info!(port = name, driver, %mac, ?unicast, ?multicast, rx, tx, "started");
         Ok(queues)
@@ -226,23 +229,6 @@ fn pour_out(queues: &mut Queues, device: &Device) {
     }
 }
 
-/// Whether an interface can send from `router_mac`.
-///
-/// # Errors
-/// What it is, and the cure.
-pub(crate) fn sends_from(router_mac: MacAddr, link: Option<&LinkInfo>) -> Result<(), String> {
-    match link {
-        Some(link) if link.kind.needs_own_mac() && link.mac != Some(router_mac) => {
-            let own = link.mac.map_or_else(|| "its own".to_owned(), |mac| mac.to_string());
-            Err(format!(
-                "{} is a macvlan, which sends from its own MAC only; set router-mac in [proxy] to {own}, or use a veth",
-                link.name
-            ))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn facts(settings: &PortSettings, link: Option<&LinkInfo>, port: &Port) -> Result<PortFacts, Failure> {
     let mtu = match (link, settings.mtu) {
         (Some(link), _) => kernel_mtu(settings, link.mtu),
@@ -256,6 +242,7 @@ fn facts(settings: &PortSettings, link: Option<&LinkInfo>, port: &Port) -> Resul
     Ok(PortFacts {
         driver: port.info().driver.clone(),
         mtu,
+        mac: DeviceMac::of(port.info().mac, link),
         kernel_mac: link.and_then(|link| link.mac),
         link_up,
     })

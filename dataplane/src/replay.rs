@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use api::{MbufView, Reply, Request};
@@ -21,6 +22,7 @@ use settings::{PortSettings, Settings};
 use types::{DropReason, MacAddr, PortIndex, PortSet, Time};
 
 use crate::assembly::{Assembly, PlacedPort, PortFacts, assemble};
+use crate::macs::{DeviceMac, EgressMacs};
 use input::{InputError, read_capture};
 
 mod input;
@@ -30,6 +32,8 @@ pub(crate) use record::{RerunError, replay_record};
 
 /// Source of what a replay sends when the settings name no `router-mac`; live it is the provider port's.
 const REPLAY_ROUTER_MAC: MacAddr = MacAddr([0x02, 0x6d, 0x66, 0, 0, 0x01]);
+/// Of a port with a MAC of its own, its place in the last byte: captures do not tell what the device's is.
+const REPLAY_PORT_MAC: MacAddr = MacAddr([0x02, 0x6d, 0x66, 0, 1, 0]);
 /// The same randomness in every replay.
 const REPLAY_SEED: u64 = 0x4d61_6e69_666f_6c64;
 /// Longest IP packet of a port whose settings name no `mtu`.
@@ -124,7 +128,7 @@ pub(crate) fn replay(settings: &Settings, request: &ReplayRequest) -> Result<Rep
     let end = request.until.map_or(frames[frames.len() - 1].at, |until| start + until);
 
     let router_mac = settings.proxy.router_mac.unwrap_or(REPLAY_ROUTER_MAC);
-    let facts: Vec<PortFacts> = settings.ports.iter().map(facts).collect();
+    let facts: Vec<PortFacts> = settings.indexed_ports().map(|(index, port)| facts(index, port)).collect();
     let ports: Vec<PlacedPort<'_>> = settings
         .indexed_ports()
         .zip(&facts)
@@ -155,8 +159,16 @@ pub(crate) fn replay(settings: &Settings, request: &ReplayRequest) -> Result<Rep
 }
 
 /// A port has carrier from the start, and carries what its settings say.
-fn facts(port: &PortSettings) -> PortFacts {
-    PortFacts { driver: "replay".to_owned(), mtu: port.mtu.unwrap_or(MTU), kernel_mac: None, link_up: true }
+fn facts(index: PortIndex, port: &PortSettings) -> PortFacts {
+    let [head @ .., _] = REPLAY_PORT_MAC.octets();
+    let [a, b, c, d, e] = head;
+    PortFacts {
+        driver: "replay".to_owned(),
+        mtu: port.mtu.unwrap_or(MTU),
+        mac: DeviceMac { own: Some(MacAddr([a, b, c, d, e, index.get() as u8])), fixed: false },
+        kernel_mac: None,
+        link_up: true,
+    }
 }
 
 /// Where what `port` sent goes.
@@ -255,11 +267,20 @@ impl Wire {
 struct CountedWire<'a> {
     wire: &'a mut Wire,
     counters: &'a WorkerCounters,
+    macs: &'a EgressMacs,
 }
 
 impl Egress<OwnedFrame> for CountedWire<'_> {
     fn replicate(&mut self, frames: impl Iterator<Item = OwnedFrame>, _bytes: u64, ports: PortSet) {
-        for (frame, port) in frames.flat_map(|frame| ports.into_iter().map(move |port| (frame.clone(), port))) {
+        let own = self.macs.own();
+        for (mut frame, port) in
+            frames.flat_map(|frame| ports.into_iter().map(move |port| (frame.clone(), port)))
+        {
+            if own.contains(port)
+                && let Some(source) = frame.0.get_mut(6..12)
+            {
+                source.copy_from_slice(&self.macs.mac(port).octets());
+            }
             self.wire.write(port, &frame.0);
             let counters = self.counters.port(port);
             counters.tx_frames.add(1);
@@ -286,6 +307,7 @@ struct Run {
     agent: Agent,
     forwarder: Forwarder,
     counters: WorkerCounters,
+    macs: Arc<EgressMacs>,
     counters_reader: forwarding::WorkerCountersReader,
     punted: Vec<FrameReceiver>,
     wire: Wire,
@@ -300,6 +322,7 @@ impl Run {
             agent: Agent::new(start, assembly.agent),
             forwarder: worker.forwarder,
             counters: worker.counters,
+            macs: assembly.macs,
             counters_reader,
             punted: assembly.punted,
             wire,
@@ -318,7 +341,8 @@ impl Run {
 
     fn poll(&mut self, now: Time) {
         self.wire.now = now;
-        self.agent.poll(now, &mut CountedWire { wire: &mut self.wire, counters: &self.counters });
+        self.agent
+            .poll(now, &mut CountedWire { wire: &mut self.wire, counters: &self.counters, macs: &self.macs });
         self.forwarder.table().quiesce();
     }
 
@@ -326,7 +350,7 @@ impl Run {
         let now = self.wire.now;
         let mut burst = OwnedBurst::default();
         burst.0.push(OwnedFrame(frame.bytes));
-        let mut egress = CountedWire { wire: &mut self.wire, counters: &self.counters };
+        let mut egress = CountedWire { wire: &mut self.wire, counters: &self.counters, macs: &self.macs };
         self.forwarder.forward(|| now, frame.port, &mut burst, &mut egress);
         for ring in &mut self.punted {
             while ring.recv(|port, bytes| self.agent.handle_frame(now, port, bytes)).is_some() {}

@@ -33,6 +33,7 @@ use crate::interfaces::{Interfaces, Looked, inspect_all};
 use crate::inventory::{Inventory, ServedPort, Told};
 use crate::loop_watch::LoopWatch;
 use crate::machine;
+use crate::macs::EgressMacs;
 use crate::ports::{Devices, open_all, router_mac};
 use crate::report;
 use requests::{Changes, requests};
@@ -141,6 +142,8 @@ struct Running {
     devices: Devices,
     /// Bytes of each buffer, as made at the start.
     frame_room: u16,
+    /// What data goes out from.
+    macs: Arc<EgressMacs>,
     inventory: Inventory,
     interfaces: Interfaces,
     links: LinkWatch,
@@ -213,7 +216,13 @@ impl Running {
             clock,
         })
         .map_err(Failure::machine)?;
-        let common = Common { pool, waker, clock, adaptive: settings.worker.poll == Poll::Adaptive };
+        let common = Common {
+            pool,
+            waker,
+            clock,
+            adaptive: settings.worker.poll == Poll::Adaptive,
+            macs: Arc::clone(&assembly.macs),
+        };
         let (hands, stop) = hands(common, &cores, assembly.workers, queues, injected, &devices);
         let crew = Crew::start(&devices.eal, hands, stop).map_err(Failure::machine)?;
         let running = Self {
@@ -224,6 +233,7 @@ impl Running {
             log,
             devices,
             frame_room,
+            macs: assembly.macs,
             inventory,
             interfaces,
             links: LinkWatch::new().map_err(Failure::machine)?,
@@ -293,9 +303,12 @@ impl Running {
     /// # Errors
     /// The control thread has ended.
     fn inform_workers(&mut self) -> Result<(), Failure> {
-        let mac = self.devices.router_mac;
+        let macs = self.inventory.macs(self.devices.router_mac);
+        for port in self.inventory.iter().map(ServedPort::placed) {
+            self.macs.set(port.index, macs.of_egress(port));
+        }
         let changed = |port: &PlacedPort<'_>, told: &Option<Told>| {
-            let now = Told::of(&self.settings, *port, mac);
+            let now = Told::of(&self.settings, *port, &macs);
             (told.as_ref() != Some(&now)).then_some(now)
         };
         let news: Vec<_> = self
@@ -315,7 +328,7 @@ impl Running {
                     }
                 }
                 None => {
-                    let lane = |_| lane(&self.settings, served.placed(), mac);
+                    let lane = |_| lane(&self.settings, served.placed(), &macs);
                     let (lanes, rings): (Vec<_>, Vec<_>) = (0..self.crew.len()).map(lane).unzip();
                     self.crew.admit(lanes);
                     for ring in rings {

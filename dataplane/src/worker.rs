@@ -15,6 +15,7 @@ use types::PortIndex;
 
 use crate::desk::{Done, HandedBack, Order, Parked, Take, WorkerOrders};
 use crate::egress::PortsEgress;
+use crate::macs::EgressMacs;
 
 /// Passes between looks at the stop flag and announcements of quiescence.
 const HOUSEKEEPING: u32 = 32;
@@ -37,6 +38,8 @@ pub(crate) struct WorkerSeed {
     pub(crate) forwarder: Forwarder,
     /// Counts what is sent.
     pub(crate) counters: WorkerCounters,
+    /// What data goes out from.
+    pub(crate) macs: Arc<EgressMacs>,
     /// Its queues of every port.
     pub(crate) queues: Vec<(PortIndex, Queues)>,
     /// What the control thread wants sent: one worker sends it all, so that the frames of a port stay in order.
@@ -59,9 +62,21 @@ impl WorkerSeed {
     /// Polls until told to stop, and sends what the control thread still had for it. Its queues end with
     /// it, and so its ports stop.
     pub(crate) fn run(self) {
-        let Self { orders, forwarder, counters, queues, inject, meter, pool, waker, clock, adaptive, stop } =
-            self;
-        let (egress, receive) = (PortsEgress::new(counters), Vec::new());
+        let Self {
+            orders,
+            forwarder,
+            counters,
+            macs,
+            queues,
+            inject,
+            meter,
+            pool,
+            waker,
+            clock,
+            adaptive,
+            stop,
+        } = self;
+        let (egress, receive) = (PortsEgress::new(counters, pool.clone(), macs), Vec::new());
         let mut worker =
             Worker { orders, forwarder, egress, receive, inject, meter, pool, waker, clock, adaptive, stop };
         for (port, queues) in queues {

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/types.h>
@@ -10,6 +11,8 @@
 
 #include <rte_cycles.h>
 #include <rte_ether.h>
+#include <rte_memcpy.h>
+#include <rte_prefetch.h>
 
 /* What Rust reads and writes by offset has the width it assumes. */
 #define FIELD_IS(type, field) \
@@ -118,6 +121,53 @@ int
 shim_mbuf_alloc_bulk(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned int n)
 {
 	return rte_pktmbuf_alloc_bulk(pool, mbufs, n);
+}
+
+/* An mbuf of a pool is reset but for what a frame of one segment says in its first cache line. */
+static inline bool
+copy_frame(struct rte_mbuf *copy, const struct rte_mbuf *frame, const uint8_t *source)
+{
+	uint16_t len = rte_pktmbuf_data_len(frame);
+	uint8_t *data;
+
+	if (len < RTE_ETHER_HDR_LEN || len > copy->buf_len - RTE_PKTMBUF_HEADROOM)
+		return false;
+	copy->data_off = RTE_PKTMBUF_HEADROOM;
+	copy->port = RTE_MBUF_PORT_INVALID;
+	copy->ol_flags = 0;
+	copy->packet_type = 0;
+	copy->vlan_tci = 0;
+	copy->pkt_len = len;
+	copy->data_len = len;
+	data = rte_pktmbuf_mtod(copy, uint8_t *);
+	rte_memcpy(data, rte_pktmbuf_mtod(frame, const uint8_t *), len);
+	memcpy(data + RTE_ETHER_ADDR_LEN, source, RTE_ETHER_ADDR_LEN);
+	return true;
+}
+
+unsigned int
+shim_mbuf_copy(struct rte_mempool *pool, struct rte_mbuf *const *frames, struct rte_mbuf **copies, unsigned int n,
+	       const uint8_t *source, uint64_t *bytes)
+{
+	unsigned int made = n, copied;
+
+	if (rte_mempool_get_bulk(pool, (void **)copies, n) < 0) {
+		made = 0;
+		while (made < n && rte_mempool_get(pool, (void **)&copies[made]) == 0)
+			made++;
+	}
+	for (copied = 0; copied < made; copied++) {
+		if (copied + 4 < made) {
+			rte_prefetch0(copies[copied + 4]);
+			rte_prefetch0(rte_mbuf_buf_addr(copies[copied + 4], pool) + RTE_PKTMBUF_HEADROOM);
+		}
+		if (!copy_frame(copies[copied], frames[copied], source))
+			break;
+		*bytes += rte_pktmbuf_pkt_len(frames[copied]);
+	}
+	if (unlikely(copied < made))
+		rte_mempool_put_bulk(pool, (void *const *)(copies + copied), made - copied);
+	return copied;
 }
 
 void

@@ -123,6 +123,13 @@ uint16_t shim_tx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, u
 struct rte_mbuf *shim_mbuf_alloc(struct rte_mempool *pool);
 /* Fills `mbufs` with `n` empty mbufs, or with none and returns below 0. */
 int shim_mbuf_alloc_bulk(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned int n);
+/*
+ * Copies `n` frames of one segment into mbufs of `pool`, each with `source` as its source MAC, and adds their lengths to
+ * `bytes`. Returns how many, the first ones: less than `n` when the pool is empty, or with a frame that is shorter than
+ * an Ethernet header or longer than an mbuf of the pool.
+ */
+unsigned int shim_mbuf_copy(struct rte_mempool *pool, struct rte_mbuf *const *frames, struct rte_mbuf **copies,
+			    unsigned int n, const uint8_t *source, uint64_t *bytes);
 /* Gives one reference back. */
 void shim_mbuf_free(struct rte_mbuf *mbuf);
 /* The fields of `mbuf` through DPDK's own accessors. */

@@ -195,7 +195,7 @@ impl LinkKind {
         matches!(self, Self::Ethernet | Self::Veth | Self::Tap | Self::Macvlan)
     }
 
-    /// Whether its port must send with the interface's own MAC (`router-mac`): a macvlan only gets frames for the
+    /// Whether its port must send from the interface's own MAC (`mac = "port"`): a macvlan only gets frames for the
     /// one it has.
     pub const fn needs_own_mac(&self) -> bool {
         matches!(self, Self::Macvlan)

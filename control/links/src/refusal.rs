@@ -207,10 +207,7 @@ fn kind_cure(kind: &LinkKind, lower: Option<&str>) -> String {
             format!("use `{lower}`, with this VLAN untagged on the switch port it is plugged into")
         }
         (LinkKind::Macvtap | LinkKind::Ipvlan, Some(lower)) => {
-            format!(
-                "use a macvlan, with its own MAC as router-mac in [proxy]: \
-                 ip link add link {lower} name mv0 type macvlan mode bridge"
-            )
+            format!("use a macvlan: ip link add link {lower} name mv0 type macvlan mode bridge")
         }
         (LinkKind::Bridge | LinkKind::OpenVswitch | LinkKind::Bond | LinkKind::Team, _) => {
             "take a member out of it and use that (ip link set dev MEMBER nomaster)".to_owned()
@@ -259,11 +256,10 @@ mod tests {
     }
 
     #[test]
-    fn the_cure_for_a_macvtap_names_the_key_there_is() {
+    fn the_cure_for_a_macvtap_is_a_macvlan() {
         assert_eq!(
             kind_cure(&LinkKind::Macvtap, Some("eth0")),
-            "use a macvlan, with its own MAC as router-mac in [proxy]: ip link add link eth0 name mv0 type macvlan \
-             mode bridge"
+            "use a macvlan: ip link add link eth0 name mv0 type macvlan mode bridge"
         );
     }
 

@@ -56,7 +56,8 @@ struct PortText {
 
 fn no_ingress() -> IngressSettings {
     IngressSettings {
-        router_mac: MacAddr::ZERO,
+        mac: MacAddr::ZERO,
+        other_macs: Vec::new(),
         kernel_mac: None,
         own: Vec::new(),
         address: None,

@@ -224,7 +224,8 @@ pub(super) fn info(index: usize, name: &str, role: PortRole) -> PortInfo {
         sources: Sources::No,
         forward_when_not_querier: false,
         ingress: IngressSettings {
-            router_mac: ROUTER,
+            mac: ROUTER,
+            other_macs: Vec::new(),
             kernel_mac: None,
             own: Vec::new(),
             address: None,

@@ -1,11 +1,14 @@
 //! Arrays of frames without the heap: what a queue gave, and what a queue gets.
 
+mod copy;
+
 use core::mem::{self, MaybeUninit};
 use core::num::NonZeroU16;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
 use arrayvec::ArrayVec;
+pub use copy::Copied;
 
 use crate::mbuf::Mbuf;
 use crate::port::TxQueue;
@@ -113,6 +116,11 @@ impl<const N: usize> TxBatch<N> {
     #[inline(always)]
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// The frames, in the order in which they leave.
+    pub fn frames(&self) -> &[SharedMbuf] {
+        &self.0
     }
 
     /// Whether no frame is in it.

@@ -36,7 +36,7 @@ mod raw;
 mod shared;
 mod worker;
 
-pub use batch::{Burst, FanBatch, TxBatch, TxResult};
+pub use batch::{Burst, Copied, FanBatch, TxBatch, TxResult};
 pub use eal::{Eal, Lcore, cycles};
 pub use error::{DpdkError, EalError, PortError};
 pub use log::{LogLevel, set_log_sink};

@@ -112,7 +112,8 @@ fn forwarder(
         router_mac: ROUTER,
     });
     let ingress = Ingress::new(&IngressSettings {
-        router_mac: ROUTER,
+        mac: ROUTER,
+        other_macs: Vec::new(),
         kernel_mac: None,
         own: vec![[10, 0, 0, 1].into()],
         address: Some([10, 0, 0, 1].into()),

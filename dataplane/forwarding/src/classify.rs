@@ -49,7 +49,7 @@ pub fn classify(frame: &[u8], checksum: Checksum, ingress: &Ingress) -> Verdict 
         return Drop(short_frame(frame, ingress));
     };
     let source_mac = source_mac(head);
-    if !is_station(source_mac) || source_mac == ingress.router_mac || source_mac == ingress.kernel_mac {
+    if !is_station(source_mac) || ingress.is_ours(source_mac) {
         return Drop(refuse_source_mac(source_mac, ingress));
     }
     if u16::from_be_bytes([head[12], head[13]]) != ETHERTYPE_IPV4 {
@@ -132,7 +132,7 @@ fn destination_mac(head: &[u8]) -> u64 {
 }
 
 #[inline]
-fn source_mac(head: &[u8]) -> u64 {
+pub(crate) fn source_mac(head: &[u8]) -> u64 {
     u64::from_be_bytes([0, 0, head[6], head[7], head[8], head[9], head[10], head[11]])
 }
 
@@ -147,7 +147,7 @@ fn is_station(mac: u64) -> bool {
 fn is_arp_request(frame: &[u8], ingress: &Ingress) -> bool {
     /// EtherType; Ethernet and IPv4, their lengths, request.
     const REQUEST: [u8; 10] = [0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 1];
-    let to_us = [mac_bits(MacAddr::BROADCAST), ingress.router_mac].contains(&destination_mac(frame));
+    let to_us = [mac_bits(MacAddr::BROADCAST), ingress.mac].contains(&destination_mac(frame));
     let target = frame.get(38..42);
     to_us && frame.get(12..22) == Some(&REQUEST) && ingress.is_address(target)
 }
@@ -158,7 +158,7 @@ fn is_echo_request(head: &[u8], payload: Option<&[u8]>, ingress: &Ingress) -> bo
     let is_fragment = u16::from_be_bytes([head[20], head[21]]) & 0x3fff != 0;
     head[23] == PROTOCOL_ICMP
         && ingress.is_address(head.get(30..34))
-        && destination_mac(head) == ingress.router_mac
+        && destination_mac(head) == ingress.mac
         && !is_fragment
         && payload.is_some_and(|icmp| icmp.len() >= 8 && icmp.starts_with(&[8, 0]))
 }
@@ -168,7 +168,7 @@ fn short_frame(frame: &[u8], ingress: &Ingress) -> DropReason {
     // Told apart as far as its bytes go, so that a short ARP or IPv6 frame is not called a runt.
     let Some(head) = frame.first_chunk::<ETHERNET_LEN>() else { return DropReason::Runt };
     let source = source_mac(head);
-    if !is_station(source) || source == ingress.router_mac || source == ingress.kernel_mac {
+    if !is_station(source) || ingress.is_ours(source) {
         return refuse_source_mac(source, ingress);
     }
     match u16::from_be_bytes([head[12], head[13]]) {

@@ -12,7 +12,8 @@ const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 
 fn settings() -> IngressSettings {
     IngressSettings {
-        router_mac: ROUTER,
+        mac: ROUTER,
+        other_macs: Vec::new(),
         kernel_mac: Some(KERNEL),
         own: vec![Ipv4Addr::new(10, 1, 0, 1), ADDRESS],
         address: Some(ADDRESS),

@@ -208,6 +208,9 @@ impl Forwarder {
             return report;
         };
         burst.read_heads(&mut self.heads);
+        if entry.ingress.has_other_macs() {
+            self.heads.odd |= entry.ingress.looped_bits(frames);
+        }
         self.screened.fill(&self.heads, count, &entry.ingress.stations);
         let rx_bytes = self.heads.lens.0[..count].iter().map(|len| u64::from(*len)).sum();
         let mut runs = Runs::of(&self.screened, &entry.ingress);

@@ -2,16 +2,18 @@
 
 use core::net::Ipv4Addr;
 
-use types::{Ipv4Net, MacAddr};
+use types::{BURST, Frame, Ipv4Net, MacAddr};
 
-use crate::classify::mac_bits;
+use crate::classify::{ETHERNET_LEN, mac_bits, source_mac};
 use crate::screen::Stations;
 
 /// What makes an [`Ingress`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IngressSettings {
-    /// Manifold's own MAC, on every port.
-    pub router_mac: MacAddr,
+    /// The MAC that we send from on this port, and that unicast for us goes to.
+    pub mac: MacAddr,
+    /// The MACs that we send from on others: what comes from one is our own, too.
+    pub other_macs: Vec<MacAddr>,
     /// The MAC that the kernel sends with on the same interface, for ports that are kernel interfaces: a tap
     /// sees those frames go out.
     pub kernel_mac: Option<MacAddr>,
@@ -26,7 +28,9 @@ pub struct IngressSettings {
 /// [`IngressSettings`], ready to be asked for each frame.
 #[derive(Debug, Clone)]
 pub struct Ingress {
-    pub(crate) router_mac: u64,
+    pub(crate) mac: u64,
+    /// What else we send from.
+    other_macs: Box<[u64]>,
     pub(crate) kernel_mac: u64,
     pub(crate) stations: Stations,
     pub(crate) own: OwnAddresses,
@@ -38,16 +42,41 @@ pub struct Ingress {
 impl Ingress {
     /// The port that the settings describe.
     pub fn new(settings: &IngressSettings) -> Self {
-        let IngressSettings { router_mac, kernel_mac, own, address, sources_allowed } = settings;
-        let (router_mac, kernel_mac) = (mac_bits(*router_mac), kernel_mac.map_or(u64::MAX, mac_bits));
+        let IngressSettings { mac, other_macs, kernel_mac, own, address, sources_allowed } = settings;
+        let (mac, kernel_mac) = (mac_bits(*mac), kernel_mac.map_or(u64::MAX, mac_bits));
         Self {
-            router_mac,
+            mac,
+            other_macs: other_macs.iter().copied().map(mac_bits).collect(),
             kernel_mac,
-            stations: Stations::new(router_mac, kernel_mac),
+            stations: Stations::new(mac, kernel_mac),
             own: own.iter().copied().collect(),
             address: address.map(|address| address.octets()),
             sources_allowed: sources_allowed.iter().map(|net| (net.addr().to_bits(), net.mask())).collect(),
         }
+    }
+
+    /// Whether we send from several MACs, of which the screen knows the port's alone.
+    #[inline]
+    pub(crate) fn has_other_macs(&self) -> bool {
+        !self.other_macs.is_empty()
+    }
+
+    /// Whether a source MAC is one that we send from, here or on another port, or the kernel's on the interface.
+    #[inline]
+    pub(crate) fn is_ours(&self, mac: u64) -> bool {
+        mac == self.mac || mac == self.kernel_mac || self.other_macs.contains(&mac)
+    }
+
+    /// A bit for each of the first [`BURST`] frames that comes from a MAC of ours.
+    #[cold]
+    pub(crate) fn looped_bits<F: Frame>(&self, frames: &[F]) -> u32 {
+        let frames = frames.iter().take(BURST).enumerate();
+        frames.fold(0, |bits, (i, frame)| bits | u32::from(self.is_from_us(frame.bytes())) << i)
+    }
+
+    /// Whether a frame comes from a MAC of ours.
+    pub(crate) fn is_from_us(&self, frame: &[u8]) -> bool {
+        frame.get(..ETHERNET_LEN).is_some_and(|head| self.is_ours(source_mac(head)))
     }
 
     /// Whether these are the octets of the port's address.

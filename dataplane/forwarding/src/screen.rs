@@ -82,7 +82,8 @@ pub fn plain_data(frame: &[u8], checksum: Checksum, ingress: &Ingress) -> Option
     let (mut heads, mut screened) = (Heads::new(), Screened::new());
     heads.put(0, frame, checksum, false);
     screened.fill(&heads, 1, &ingress.stations);
-    let plain = screened.plain == 1 && ingress.may_forward(u32::from_be(screened.sources.0[0]));
+    let plain = screened.plain == 1 && !ingress.is_from_us(frame);
+    let plain = plain && ingress.may_forward(u32::from_be(screened.sources.0[0]));
     plain.then(|| (u32::from_be(screened.groups.0[0]), screened.ends.0[0] as usize))
 }
 

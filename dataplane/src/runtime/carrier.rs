@@ -12,7 +12,8 @@ use crate::desk::Take;
 use crate::failure::Failure;
 use crate::interfaces::inspect;
 use crate::inventory::ServedPort;
-use crate::ports::{kernel_mtu, sends_from};
+use crate::macs::{DeviceMac, check_mac};
+use crate::ports::kernel_mtu;
 
 /// How often an interface that is there, and was refused, is looked at again: its owner may have cured it, which
 /// no event tells.
@@ -179,10 +180,11 @@ impl Running {
         let Some(mut link) = inspect(&settings, &self.settings.ports, self.inventory.interfaces())? else {
             return Ok(());
         };
-        sends_from(self.devices.router_mac, Some(&link)).map_err(|what| Failure::of_port(&settings, what))?;
+        check_mac(&settings, Some(&link), self.devices.router_mac)?;
         self.interfaces.claim(&settings, &mut link)?;
         tracing::info!(port = settings.name, interface = link.name, "the interface is back");
         let Some(served) = self.inventory.get_mut(index) else { return Ok(()) };
+        served.facts.mac = DeviceMac::from(&link);
         served.facts.kernel_mac = link.mac;
         served.facts.mtu = kernel_mtu(&settings, link.mtu);
         let up = link.up;

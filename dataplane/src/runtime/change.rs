@@ -25,7 +25,8 @@ use crate::failure::Failure;
 use crate::interfaces::inspect;
 use crate::inventory::ServedPort;
 use crate::machine;
-use crate::ports::{Started, kernel_mtu, sends_from};
+use crate::macs::check_mac;
+use crate::ports::{Started, kernel_mtu};
 
 /// How long the control thread may take to put a configuration into force. It answers everything else meanwhile.
 const CONTROL_PATIENCE: Duration = Duration::from_secs(10);
@@ -146,14 +147,18 @@ impl Running {
                 refused.push(failure.to_string());
             }
             let looked = inspect(port, &new.ports, taken.iter().copied()).and_then(|link| {
-                sends_from(self.devices.router_mac, link.as_ref())
-                    .map_err(|what| Failure::of_port(port, what))?;
+                check_mac(port, link.as_ref(), self.devices.router_mac)?;
                 Ok(link)
             });
             match looked {
                 Ok(link) => taken.extend(link.map(|link| (link.index, port.name.as_str()))),
                 Err(failure) => refused.push(failure.to_string()),
             }
+        }
+        for served in self.inventory.iter().filter(|port| !plan.released.contains(&port.index)) {
+            let Some((_, port)) = new.port(&served.settings.name) else { continue };
+            let checked = check_mac(port, served.link.as_ref(), self.devices.router_mac);
+            refused.extend(checked.err().map(|failure| failure.to_string()));
         }
         if refused.is_empty() { Ok(()) } else { Err(refused) }
     }
@@ -328,7 +333,11 @@ impl Running {
             let Some(index) = self.inventory.named(&port.name).map(|served| served.index) else { continue };
             let Some(served) = self.inventory.get_mut(index) else { continue };
             let other_mtu = served.settings.mtu != port.mtu;
+            let other_mac = served.settings.mac != port.mac;
             served.settings = port.clone();
+            if other_mac {
+                served.follow_mac(self.devices.router_mac);
+            }
             if let Some(link) = served.link.as_ref().filter(|_| other_mtu) {
                 served.facts.mtu = kernel_mtu(port, link.mtu);
             }

@@ -14,6 +14,7 @@ use crate::assembly::WorkerParts;
 use crate::crew::Hand;
 use crate::desk::worker_desk;
 use crate::failure::Failure;
+use crate::macs::EgressMacs;
 use crate::numa;
 use crate::ports::{Devices, OpenedPort, most_workers};
 use crate::worker::WorkerSeed;
@@ -31,6 +32,8 @@ pub(super) struct Common {
     pub(super) clock: Clock,
     /// They sleep when idle.
     pub(super) adaptive: bool,
+    /// What data goes out from.
+    pub(super) macs: Arc<EgressMacs>,
 }
 
 /// The workers' cores. Where the settings leave their number open, there are no more than every port has transmit
@@ -62,7 +65,7 @@ pub(super) fn hands(
     injected: FrameReceiver,
     devices: &Devices,
 ) -> (Vec<Hand>, Arc<AtomicBool>) {
-    let Common { pool, waker, clock, adaptive } = common;
+    let Common { pool, waker, clock, adaptive, macs } = common;
     let stop = Arc::new(AtomicBool::new(false));
     let long = api::LONG_PASS.as_nanos() * u128::from(devices.eal.cycles_hz()) / 1_000_000_000;
     let mut queues: Vec<Vec<_>> = cores.iter().map(|_| Vec::new()).collect();
@@ -79,6 +82,7 @@ pub(super) fn hands(
             orders,
             forwarder,
             counters,
+            macs: Arc::clone(&macs),
             queues,
             inject: injected.take(),
             meter,

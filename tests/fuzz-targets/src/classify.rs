@@ -78,7 +78,8 @@ fn split(mut rest: &[u8]) -> Vec<Vec<u8>> {
 fn ingress(port: usize, circumstances: u8) -> Ingress {
     let filtered = port == 0 && circumstances & FILTERED != 0;
     Ingress::new(&IngressSettings {
-        router_mac: ROUTER_MAC,
+        mac: ROUTER_MAC,
+        other_macs: Vec::new(),
         kernel_mac: (port == 2).then_some(types::MacAddr([2, 0, 0, 0, 0, 0xee])),
         own: vec![[10, 0, 0, 1].into(), [10, 1, 0, 1].into()],
         address: Some([10, port as u8, 0, 1].into()),

@@ -19,6 +19,7 @@ mod instances;
 mod late;
 #[cfg(feature = "long")]
 mod long;
+mod macs;
 mod neighbour;
 mod outgoing;
 mod policies;

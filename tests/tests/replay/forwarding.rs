@@ -34,6 +34,39 @@ fn r74_from_the_provider_to_each_member_port_and_never_back() {
 }
 
 #[test]
+fn each_copy_comes_from_the_mac_of_its_port_and_none_of_them_is_taken_for_anothers() {
+    let own = |replay: Replay, ports: &[&'static str]| {
+        ports.iter().fold(replay, |replay, port| replay.port(port, "mac = \"port\""))
+    };
+    // One class each: a hall's own, the router's; then no router's at all.
+    let stream =
+        |replay: Replay| replay.at(1.0, "wan", data(GROUP, 1)).at(1.0, "wan", padded(data(GROUP, 2)));
+    let mixed = stream(own(joined(), &["hall-a"])).run().golden("mac-classes");
+    let all = stream(own(joined(), &["hall-a", "hall-b", "wan"])).until(300.0).run().golden("mac-own");
+    for replayed in [mixed, all] {
+        assert_both(&replayed, &[1, 2]);
+        assert_eq!(replayed.count("wan").forwarded, 2);
+    }
+    // Upstream, too; and a frame of any port's MAC that comes back, on whichever port, is dropped as our own.
+    let source = |number| data_packet(USER_5, GROUP, number);
+    let from = |mac: [u8; 6]| source(9).with(|p| p.from_mac = types::MacAddr(mac)).bytes();
+    let looped =
+        own(joined().port("hall-a", "sources = true").port("hall-b", "sources = true"), &["hall-a", "wan"])
+            .at(1.0, "hall-a", source(1).bytes())
+            .at(2.0, "hall-a", from([0x02, 0x6d, 0x66, 0, 1, 0]))
+            .at(2.0, "hall-a", from([0x02, 0x6d, 0x66, 0, 1, 1]))
+            .at(2.0, "hall-a", from([0x02, 0, 0, 0, 0, 0xfe]))
+            .at(3.0, "hall-b", from([0x02, 0x6d, 0x66, 0, 1, 1]))
+            .at(4.0, "hall-b", from([0x02, 0x6d, 0x66, 0, 1, 2]))
+            .run();
+    assert_eq!(looped.port("wan").data(), [1, 9], "the last is nobody's MAC here");
+    assert_eq!(
+        (looped.count("hall-a").dropped("own-mac"), looped.count("hall-b").dropped("own-mac")),
+        (3, 1)
+    );
+}
+
+#[test]
 fn r75_a_clients_stream_goes_where_sources_says() {
     let steps = |sources: &str| {
         joined()

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 use tempfile::TempDir;
+use types::MacAddr;
 
 use super::golden;
 use super::program;
@@ -121,6 +122,13 @@ impl Replay {
         let lines = self.ports.get(port)?.lines();
         let value = lines.filter_map(|line| line.strip_prefix("querier-address = ")).next_back()?;
         Some(value.trim_matches('"').parse().expect("an address"))
+    }
+
+    /// What the port sends from: the router's MAC, or the one that a replay gives a port of its own.
+    fn mac(&self, port: &str) -> MacAddr {
+        let place = PORTS.iter().position(|(name, _)| *name == port).expect("a port") as u8;
+        let own = self.ports.get(port).is_some_and(|lines| lines.contains("mac = \"port\""));
+        if own { MacAddr([0x02, 0x6d, 0x66, 0, 1, place]) } else { ROUTER_MAC.parse().expect("a MAC") }
     }
 
     fn settings(&self) -> String {

@@ -29,7 +29,8 @@ pub(super) fn group(text: &str) -> GroupAddr {
 
 pub(super) fn settings() -> IngressSettings {
     IngressSettings {
-        router_mac: ROUTER,
+        mac: ROUTER,
+        other_macs: Vec::new(),
         kernel_mac: None,
         own: Vec::new(),
         address: None,

@@ -6,7 +6,7 @@ use core::mem::take;
 use types::{Checksum, DropReason, Frame, FrameBurst, GroupAddr, MacAddr, PortSet};
 
 use super::bench::*;
-use crate::OwnedFrame;
+use crate::{Ingress, IngressSettings, OwnedFrame};
 
 const GROUP: [u8; 4] = [239, 2, 2, 2];
 
@@ -239,6 +239,20 @@ fn f26_our_own_frames_looped_back_end_there() {
     assert_eq!(b.pass(1, [query]).punted, 0);
     assert_eq!(b.dropped(1, DropReason::OwnMac), 2);
     assert_eq!(b.sent(), []);
+    b.assert_balanced();
+}
+
+#[test]
+fn f26_frames_from_the_mac_of_any_port_of_ours_are_our_own() {
+    let mut b = scene();
+    let other = MacAddr([2, 0, 0, 0, 0xcc, 1]);
+    let from_other = unmended(set(6, other.octets()));
+    b.pass(0, [from_other.clone()]);
+    assert_eq!(b.sent().len(), 1, "nobody's of ours");
+    b.forwarder
+        .set_ingress(port(0), Ingress::new(&IngressSettings { other_macs: vec![other], ..settings() }));
+    b.pass(0, [data(g()), from_other.clone(), data(g()), from_other, data(g())]);
+    assert_eq!((b.sent().len(), b.dropped(0, DropReason::OwnMac)), (3, 2));
     b.assert_balanced();
 }
 

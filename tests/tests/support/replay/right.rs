@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 use types::MacAddr;
 
-use super::{PORTS, ROUTER_MAC, Replay, Replayed, Step};
+use super::{PORTS, Replay, Replayed, Step};
 use crate::support::frames::{LEAVE, QUERY, REPORT_V1, REPORT_V2, ROUTER_ALERT, checksum, group_mac};
 use crate::support::sent::{Sent, SentFrame};
 use crate::support::summary::PortSummary;
@@ -21,10 +21,11 @@ pub(super) fn check(replay: &Replay, replayed: &Replayed) {
         let address = address.split_once('/').map(|(ip, _)| ip.parse().expect("an address"));
         let querier = replay.querier_address(name).or(address);
         let mut copies = copies_for(replay, name);
-        sent.announcements.iter().for_each(|frame| check_announcement(name, address, frame));
+        let mac = replay.mac(name);
+        sent.announcements.iter().for_each(|frame| check_announcement(name, (mac, address), frame));
         for frame in &sent.frames {
             if frame.frame.ip.as_ref().is_some_and(|ip| ip.protocol == 2) {
-                check_igmp(name, querier, frame);
+                check_igmp(name, querier, replay.mac(name), frame);
             } else {
                 check_copy(name, &mut copies, frame);
             }
@@ -35,8 +36,8 @@ pub(super) fn check(replay: &Replay, replayed: &Replayed) {
 }
 
 /// The port's address is announced when its carrier comes, which is the replay's start (RFC 5227, section 3).
-fn check_announcement(port: &str, address: Option<Ipv4Addr>, frame: &SentFrame) {
-    let (mac, ip) = (router_mac().octets(), address.expect("an address").octets());
+fn check_announcement(port: &str, (mac, address): (MacAddr, Option<Ipv4Addr>), frame: &SentFrame) {
+    let (mac, ip) = (mac.octets(), address.expect("an address").octets());
     let ethernet = [&[0xff; 6][..], &mac, &[0x08, 0x06]].concat();
     let request = [&[0, 1, 0x08, 0, 6, 4, 0, 1][..], &mac, &ip, &[0; 6], &ip].concat();
     assert_eq!(frame.bytes[..42], [ethernet, request].concat(), "{port} sent {frame}");
@@ -45,7 +46,7 @@ fn check_announcement(port: &str, address: Option<Ipv4Addr>, frame: &SentFrame) 
 }
 
 /// r1, r2, r3, r18, r56, r80, r101.
-fn check_igmp(port: &str, address: Option<Ipv4Addr>, frame: &SentFrame) {
+fn check_igmp(port: &str, address: Option<Ipv4Addr>, mac: MacAddr, frame: &SentFrame) {
     let Frame { wire_len, destination, source, ip: Some(ip), .. } = &frame.frame else {
         panic!("{port} sent {frame}, not IPv4")
     };
@@ -57,7 +58,7 @@ fn check_igmp(port: &str, address: Option<Ipv4Addr>, frame: &SentFrame) {
     assert_eq!((*ttl, *tos, &options[..]), (1, 0xc0, &ROUTER_ALERT[..]), "{port}: {frame}");
     assert!(ip.checksum_good && *checksum_good, "{port}: checksum of {frame}");
     assert_eq!(Some(ip.source), address, "{port}: {frame}");
-    assert_eq!((*source, *destination), (router_mac(), group_mac(ip.destination)), "{port}: {frame}");
+    assert_eq!((*source, *destination), (mac, group_mac(ip.destination)), "{port}: {frame}");
     let (to, codes) = match *kind {
         QUERY if group.is_unspecified() => (Ipv4Addr::new(224, 0, 0, 1), 1..=255),
         QUERY => (*group, 1..=255),
@@ -77,7 +78,7 @@ fn copies_for(replay: &Replay, port: &str) -> Vec<(Duration, Vec<u8>)> {
         let total = usize::from(u16::from_be_bytes([*copy.get(16)?, *copy.get(17)?]));
         copy.truncate(14 + total);
         let header = 14..14 + usize::from(copy.get(14)? & 15) * 4;
-        copy[6..12].copy_from_slice(&router_mac().octets());
+        copy[6..12].copy_from_slice(&replay.mac(port).octets());
         let ttl = copy.get_mut(22)?;
         *ttl = ttl.checked_sub(1)?;
         copy.get_mut(24..26)?.fill(0);
@@ -112,8 +113,4 @@ fn check_counters(counted: &PortSummary, received: u64, sent: &Sent, told: &str)
     );
     let frames = sent.frames.len() + sent.announcements.len();
     assert_eq!(counted.sent, frames as u64, "{}: all that went out:\n{told}", sent.name);
-}
-
-fn router_mac() -> MacAddr {
-    ROUTER_MAC.parse().expect("a MAC")
 }

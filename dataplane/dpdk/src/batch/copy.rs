@@ -1,0 +1,72 @@
+//! Frames with another source MAC, for a port that may not send from the router's.
+//!
+//! Always whole copies, none of a header that is chained to the shared rest: what the driver of a NIC or af_xdp sends
+//! without MULTI_SEGS is the first segment. A copy costs no atomic when it is freed, as nobody shares it, which is most
+//! of what a short one takes.
+
+use types::MacAddr;
+
+use super::{FanBatch, TxBatch};
+use crate::mempool::Mempool;
+use crate::raw;
+
+/// What [`FanBatch::copy_into`] copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Copied {
+    /// Frames.
+    pub frames: u16,
+    /// Bytes of them.
+    pub bytes: u64,
+}
+
+/// Where a frame's source MAC is.
+const SOURCE: usize = 6;
+
+impl<const N: usize> FanBatch<N> {
+    /// Puts a copy of every frame, from `source`, into `batch`: as many as find room there and mbufs in `pool`, the
+    /// first ones. Those to be sent stay as many as they were.
+    #[inline]
+    pub fn copy_into<const M: usize>(
+        &self,
+        pool: &Mempool,
+        source: MacAddr,
+        batch: &mut TxBatch<M>,
+    ) -> Copied {
+        let mut bytes = 0;
+        let len = batch.0.len();
+        let wanted = self.mbufs.len().min(M - len);
+        // SAFETY: the frames are valid, as references to them are held, and are only read. There is room for `wanted`
+        // pointers behind the `len` that are there, and the new length covers those that were written; an mbuf that
+        // was just made has one reference, which is handed over.
+        unsafe {
+            let frames = dpdk_sys::shim_mbuf_copy(
+                pool.as_ptr(),
+                self.mbufs.as_ptr().cast(),
+                batch.0.as_mut_ptr().add(len).cast(),
+                wanted as u32,
+                source.octets().as_ptr(),
+                &mut bytes,
+            );
+            batch.0.set_len(len + frames as usize);
+            Copied { frames: frames as u16, bytes }
+        }
+    }
+
+    /// Has the frames themselves come from `source`; false, and nothing is done, where they go to more than one queue.
+    #[inline]
+    pub fn set_source(&mut self, source: MacAddr) -> bool {
+        if self.copies.get() != 1 {
+            return false;
+        }
+        for &raw in &self.mbufs {
+            // SAFETY: one queue, so one reference, which came as the only one and is here still: nobody else looks at
+            // the bytes, and these are within the frame.
+            unsafe {
+                if usize::from(raw::data_len(raw)) >= SOURCE + source.0.len() {
+                    raw::data(raw).add(SOURCE).cast::<[u8; 6]>().write(source.octets());
+                }
+            }
+        }
+        true
+    }
+}
