@@ -192,11 +192,14 @@ fn queues_to_send(settings: &PortSettings, offered: u16, workers: u16) -> Result
         },
         Device::Kernel(_) | Device::Pci(_) => String::new(),
     };
-    let cores = if offered == 1 { "one core".to_owned() } else { format!("{offered} cores at most") };
+    let (s, cores) = match offered {
+        1 => ("", "one core".to_owned()),
+        _ => ("s", format!("{offered} cores at most")),
+    };
     Err(Failure::of_port(
         settings,
         format!(
-            "{} has {offered} transmit queues, and {workers} workers need one each; {more}name {cores} in [worker] \
+            "{} has {offered} transmit queue{s}, and {workers} workers need one each; {more}name {cores} in [worker] \
              `cores`",
             settings.device
         ),

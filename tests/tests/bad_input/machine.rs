@@ -145,3 +145,25 @@ fn virtual_ports_need_no_privilege() {
     running.stop();
     assert_clean(&place);
 }
+
+#[test]
+fn a_core_that_this_process_may_not_use() {
+    let place = Place::new();
+    let settings = place.null_settings() + "[worker]\ncores = [1023]\n";
+    let parts = ["`cores` names core 1023, which this process may not use", "it may use 0"];
+    assert_refused(&place, &mut place.run(&settings), Fault::Machine, &parts);
+}
+
+#[cfg(not(feature = "own-dpdk"))]
+#[test]
+fn fewer_transmit_queues_than_workers() {
+    let place = Place::new();
+    let settings = place.null_settings().replacen("net_null1", "net_pcap1,tx_pcap=out.pcap", 1);
+    let settings = settings + "[worker]\ncores = [0, 1]\n";
+    let parts = [
+        "port \"hall-a\": net_pcap1,tx_pcap=out.pcap has 1 transmit queue, and 2 workers need one each",
+        "name a file of its own for each with `tx_pcap=` 2 times",
+        "or name one core in [worker] `cores`",
+    ];
+    assert_refused(&place, &mut place.run(&settings), Fault::Machine, &parts);
+}

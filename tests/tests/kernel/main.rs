@@ -6,6 +6,7 @@ mod running;
 mod stage;
 
 mod addressless;
+mod blocked;
 mod capabilities;
 mod carrier;
 mod comeback;
@@ -33,3 +34,6 @@ mod snooping;
 mod sources;
 mod tagged;
 mod upstream;
+// Where one thread must hold every reference to a frame there is one worker.
+#[cfg(not(feature = "own-dpdk"))]
+mod workers;
