@@ -8,7 +8,7 @@ FAST_TARGET := $(abspath $(TARGET))/fast
 ON_OWN_DPDK = PKG_CONFIG_PATH=$(DPDK)/lib/pkgconfig RUSTFLAGS="-Ctarget-cpu=native" CARGO_TARGET_DIR=$(FAST_TARGET)
 
 .DEFAULT_GOAL := build
-.PHONY: setup build dpdk fast demo test test-fast test-unit test-loom test-system test-long fuzz lint deny bench doc clean
+.PHONY: setup build dpdk fast demo test test-fast test-unit test-loom test-system test-long fuzz lint deny bench bench-quick doc clean
 
 setup:
 	@dpdk-build/setup.sh
@@ -64,6 +64,10 @@ deny:
 
 bench: build
 	$(TARGET)/release/bench
+
+# A few of the figures in less than two minutes.
+bench-quick: build
+	$(TARGET)/release/bench --quick
 
 doc:
 	$(CARGO) doc --workspace --no-deps --open
