@@ -217,7 +217,7 @@ fn count_sent(counters: &PortCounters, result: TxResult, bytes: u64) {
 
 impl Egress<Mbuf> for PortsEgress {
     #[inline(always)]
-    fn replicate(&mut self, frames: impl Iterator<Item = Mbuf>, bytes: u64, ports: PortSet) {
+    fn replicate(&mut self, frames: impl ExactSizeIterator<Item = Mbuf>, bytes: u64, ports: PortSet) {
         if ports != self.run_ports || self.run.len() > BATCH - BURST {
             self.end_run();
         }

@@ -271,7 +271,7 @@ struct CountedWire<'a> {
 }
 
 impl Egress<OwnedFrame> for CountedWire<'_> {
-    fn replicate(&mut self, frames: impl Iterator<Item = OwnedFrame>, _bytes: u64, ports: PortSet) {
+    fn replicate(&mut self, frames: impl ExactSizeIterator<Item = OwnedFrame>, _bytes: u64, ports: PortSet) {
         let own = self.macs.own();
         for (mut frame, port) in
             frames.flat_map(|frame| ports.into_iter().map(move |port| (frame.clone(), port)))

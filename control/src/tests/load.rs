@@ -42,7 +42,7 @@ const FLOOD_A_MS: u32 = 200;
 struct Copies(PortSet);
 
 impl Egress<OwnedFrame> for Copies {
-    fn replicate(&mut self, frames: impl Iterator<Item = OwnedFrame>, _bytes: u64, ports: PortSet) {
+    fn replicate(&mut self, frames: impl ExactSizeIterator<Item = OwnedFrame>, _bytes: u64, ports: PortSet) {
         frames.for_each(drop);
         self.0 = ports;
     }

@@ -35,11 +35,14 @@ pub trait FrameBurst {
     type Frame: Frame;
     /// The frames, oldest first.
     fn frames(&self) -> &[Self::Frame];
+    /// The same, writable.
+    fn frames_mut(&mut self) -> &mut [Self::Frame];
     /// Reads the heads of the first [`BURST`](crate::BURST) frames into `heads`.
     #[inline]
     fn read_heads(&self, heads: &mut Heads) {
         heads.read(self.frames());
     }
-    /// Takes all frames out, oldest first.
-    fn drain(&mut self) -> impl Iterator<Item = Self::Frame>;
+    /// Takes the `count` oldest frames out, oldest first, or all if there are fewer. What the iterator is not asked for
+    /// is freed with it.
+    fn take(&mut self, count: usize) -> impl ExactSizeIterator<Item = Self::Frame>;
 }

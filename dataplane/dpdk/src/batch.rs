@@ -1,10 +1,9 @@
-//! Arrays of frames without the heap: what a queue gave, and what a queue gets.
+//! Arrays of frames without the heap: what a queue gets.
 
 mod copy;
 
 use core::mem::{self, MaybeUninit};
 use core::num::NonZeroU16;
-use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
 use arrayvec::ArrayVec;
@@ -14,77 +13,6 @@ use crate::mbuf::Mbuf;
 use crate::port::TxQueue;
 use crate::raw;
 use crate::shared::{SharedMbuf, give_back};
-
-/// Frames as they were received, at most `N`. A slice of [`Mbuf`]; what is not taken out is freed on drop.
-#[derive(Debug, Default)]
-pub struct Burst<const N: usize = 32>(ArrayVec<Mbuf, N>);
-
-impl<const N: usize> Burst<N> {
-    /// No frame.
-    pub const fn new() -> Self {
-        Self(ArrayVec::new_const())
-    }
-
-    /// Takes all frames out, in the order of their arrival.
-    #[inline]
-    pub fn drain(&mut self) -> impl ExactSizeIterator<Item = Mbuf> {
-        self.0.drain(..)
-    }
-
-    /// Adds a frame that was made here; gives it back when there is no room.
-    #[inline]
-    pub fn push(&mut self, mbuf: Mbuf) -> Result<(), Mbuf> {
-        self.0.try_push(mbuf).map_err(|e| e.element())
-    }
-
-    /// Frees all frames.
-    #[inline]
-    pub fn clear(&mut self) {
-        let len = self.0.len();
-        // SAFETY: the array forgets them and they are freed once; an Mbuf is a pointer to an mbuf that we hold.
-        unsafe {
-            self.0.set_len(0);
-            free_bulk(self.0.as_mut_ptr().cast(), len);
-        }
-    }
-
-    /// Lets `receive` write mbufs behind those that are here and say how many.
-    ///
-    /// # Safety
-    /// `receive` gets a pointer and the room there, and returns how many [`raw::is_unique`] mbufs it wrote and
-    /// hands over.
-    #[inline(always)]
-    pub(crate) unsafe fn fill(
-        &mut self,
-        receive: impl FnOnce(*mut *mut dpdk_sys::rte_mbuf, u16) -> u16,
-    ) -> usize {
-        let len = self.0.len();
-        let room = (N - len).min(u16::MAX as usize) as u16;
-        // SAFETY: an Mbuf is a transparent non-null pointer; `len` to `N` is room in the array. The new length
-        // covers what the caller's `receive` handed over.
-        unsafe {
-            let got = receive(self.0.as_mut_ptr().add(len).cast(), room) as usize;
-            self.0.set_len(len + got);
-            got
-        }
-    }
-}
-
-impl<const N: usize> Deref for Burst<N> {
-    type Target = [Mbuf];
-
-    #[inline(always)]
-    fn deref(&self) -> &[Mbuf] {
-        &self.0
-    }
-}
-
-impl<const N: usize> DerefMut for Burst<N> {
-    #[inline(always)]
-    fn deref_mut(&mut self) -> &mut [Mbuf] {
-        &mut self.0
-    }
-}
 
 /// What became of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -171,7 +99,7 @@ impl<const N: usize> TxBatch<N> {
 /// # Safety
 /// `mbufs` points to `len` mbufs, whose references the caller holds and forgets.
 #[inline]
-unsafe fn free_bulk(mbufs: *mut *mut dpdk_sys::rte_mbuf, len: usize) {
+pub(crate) unsafe fn free_bulk(mbufs: *mut *mut dpdk_sys::rte_mbuf, len: usize) {
     // SAFETY: as the caller promises.
     unsafe { dpdk_sys::rte_pktmbuf_free_bulk(mbufs, len as u32) };
 }
@@ -196,7 +124,8 @@ impl<const N: usize> FanBatch<N> {
     /// look first. A panic of the iterator leaks what came before it.
     #[inline(always)]
     pub fn extend(&mut self, frames: impl Iterator<Item = Mbuf>) {
-        let room = if self.left == self.copies.get() { N } else { 0 };
+        let copies = self.copies.get();
+        let room = if self.left == copies { N } else { 0 };
         let mut len = self.mbufs.len();
         let begin = self.mbufs.as_mut_ptr();
         for mbuf in frames {
@@ -208,8 +137,8 @@ impl<const N: usize> FanBatch<N> {
             let raw = mbuf.into_raw();
             // SAFETY: it was the only reference, and this holds all the new ones. `len` is below N, the array's room.
             unsafe {
-                if self.copies.get() > 1 {
-                    raw::share(raw, self.copies.get());
+                if copies > 1 {
+                    raw::share(raw, copies);
                 }
                 begin.add(len).write(raw);
             }

@@ -2,7 +2,7 @@
 
 use types::{Checksum, Frame, FrameBurst, Heads};
 
-use crate::batch::Burst;
+use crate::burst::Burst;
 use crate::heads;
 use crate::mbuf::{IpChecksum, Mbuf};
 
@@ -53,12 +53,17 @@ impl<const N: usize> FrameBurst for Burst<N> {
     }
 
     #[inline(always)]
+    fn frames_mut(&mut self) -> &mut [Mbuf] {
+        self
+    }
+
+    #[inline(always)]
     fn read_heads(&self, heads: &mut Heads) {
         heads::read(self, heads);
     }
 
     #[inline(always)]
-    fn drain(&mut self) -> impl Iterator<Item = Mbuf> {
-        Burst::drain(self)
+    fn take(&mut self, count: usize) -> impl ExactSizeIterator<Item = Mbuf> {
+        Burst::take(self, count)
     }
 }

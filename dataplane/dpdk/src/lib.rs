@@ -23,6 +23,7 @@
 #![allow(unsafe_code)]
 
 mod batch;
+mod burst;
 mod eal;
 mod error;
 mod frame;
@@ -36,7 +37,8 @@ mod raw;
 mod shared;
 mod worker;
 
-pub use batch::{Burst, Copied, FanBatch, TxBatch, TxResult};
+pub use batch::{Copied, FanBatch, TxBatch, TxResult};
+pub use burst::Burst;
 pub use eal::{Eal, Lcore, cycles};
 pub use error::{DpdkError, EalError, PortError};
 pub use log::{LogLevel, set_log_sink};

@@ -56,8 +56,12 @@ impl FrameBurst for InlineBurst {
         &self.0
     }
 
-    fn drain(&mut self) -> impl Iterator<Item = Inline> {
-        self.0.drain(..)
+    fn frames_mut(&mut self) -> &mut [Inline] {
+        &mut self.0
+    }
+
+    fn take(&mut self, count: usize) -> impl ExactSizeIterator<Item = Inline> {
+        self.0.drain(..count.min(self.0.len()))
     }
 }
 
@@ -67,7 +71,7 @@ struct Copies(u64);
 
 impl Egress<Inline> for Copies {
     #[inline]
-    fn replicate(&mut self, frames: impl Iterator<Item = Inline>, _bytes: u64, ports: PortSet) {
+    fn replicate(&mut self, frames: impl ExactSizeIterator<Item = Inline>, _bytes: u64, ports: PortSet) {
         for frame in frames {
             self.0 += u64::from(black_box(ports).len());
             black_box(&frame);

@@ -14,6 +14,7 @@ use crate::policy::ForwardingPolicy;
 use crate::punt::{PuntPath, data_group};
 use crate::rewrite::{Hop, rewrite};
 use crate::ring::FrameSender;
+use crate::runs::{Runs, between, bits};
 use crate::screen::Screened;
 
 /// What a forwarder is made of.
@@ -43,48 +44,12 @@ pub struct PassReport {
     pub punted: u32,
 }
 
-/// The frames of a burst in runs: in a row, for one group, from one source.
-struct Runs {
-    count: usize,
-    /// Host byte order; 0 is what is no plain data.
-    groups: [u32; BURST],
-    /// Where in the burst it begins.
-    starts: [u8; BURST],
-    hits: [Hit; BURST],
-}
-
-impl Runs {
-    /// The runs of a burst, not looked up. What comes from a source that may not send is no plain data: why it is
-    /// dropped is found again.
-    #[inline(always)]
-    fn of(screened: &Screened, ingress: &Ingress) -> Self {
-        let (mut groups, mut starts, mut count) = ([0; BURST], [0; BURST], 0);
-        for start in bits(screened.turns) {
-            let group = u32::from_be(screened.groups.0[start]);
-            let may = ingress.may_forward(u32::from_be(screened.sources.0[start]));
-            groups[count % BURST] = if may { group } else { 0 };
-            starts[count % BURST] = start as u8;
-            count += 1;
-        }
-        Self { count, groups, starts, hits: [Hit::MISS; BURST] }
-    }
-
-    /// Where in the burst of `frames` a run begins and ends.
-    #[inline(always)]
-    fn range(&self, run: usize, frames: usize) -> (usize, usize) {
-        let end = if run + 1 < self.count { self.starts[(run + 1) % BURST].into() } else { frames };
-        (usize::from(self.starts[run % BURST]).min(end), end)
-    }
-}
-
-/// The places of the bits that are set, lowest first.
-#[inline(always)]
-fn bits(mut set: u32) -> impl Iterator<Item = usize> {
-    core::iter::from_fn(move || {
-        let lowest = (set != 0).then(|| set.trailing_zeros() as usize % BURST);
-        set &= set.wrapping_sub(1);
-        lowest
-    })
+/// Frames in a row that go to the same ports.
+#[derive(Default)]
+struct Span {
+    ports: PortSet,
+    frames: usize,
+    bytes: u64,
 }
 
 /// What became of a frame that is no plain data, besides being dropped.
@@ -109,6 +74,7 @@ pub struct Forwarder {
     /// Of the burst at hand.
     heads: Heads,
     screened: Screened,
+    runs: Runs,
 }
 
 impl Forwarder {
@@ -127,6 +93,7 @@ impl Forwarder {
             smallest_max_frame: usize::MAX,
             heads: Heads::new(),
             screened: Screened::new(),
+            runs: Runs::new(),
         }
     }
 
@@ -204,70 +171,103 @@ impl Forwarder {
             report.punted += self.sample(&now, port, frames);
         }
         let Some(entry) = self.ports[port.get()].as_deref() else {
-            burst.drain().for_each(drop);
+            burst.take(usize::MAX).for_each(drop);
             return report;
         };
         burst.read_heads(&mut self.heads);
         if entry.ingress.has_other_macs() {
             self.heads.odd |= entry.ingress.looped_bits(frames);
         }
-        self.screened.fill(&self.heads, count, &entry.ingress.stations);
-        let rx_bytes = self.heads.lens.0[..count].iter().map(|len| u64::from(*len)).sum();
-        let mut runs = Runs::of(&self.screened, &entry.ingress);
-        self.table.lookup_burst(&runs.groups[..runs.count], &mut runs.hits[..runs.count]);
+        let rx_bytes: u32 = self.heads.lens.0[..count].iter().sum();
+        self.screened.fill(&self.heads, count, &entry.ingress.stations, self.smallest_max_frame);
+        self.runs.fill(&mut self.screened, count, &entry.ingress);
+        self.table.lookup_burst(&self.runs.groups[..self.runs.count], &mut self.runs.hits[..self.runs.count]);
+        self.rewrite(&mut burst.frames_mut()[..count]);
 
         let (always, forward) = (self.masks.always(port), self.masks.forward(port));
         // Where data goes without a member having asked, groups that stay on their link are tested one by
         // one (r69); elsewhere they have no members, and that is test enough.
         let screened = !always.is_empty();
-        let mut forwarded = 0;
-        let mut frames = burst.drain();
-        for run in 0..runs.count {
-            let (start, end) = runs.range(run, count);
-            let (group, hit) = (runs.groups[run % BURST], runs.hits[run % BURST]);
+        let (mut forwarded, mut span) = (0, Span::default());
+        for run in 0..self.runs.count {
+            let (start, end) = self.runs.range(run);
+            let (group, hit) = (self.runs.groups[run % BURST], self.runs.hits[run % BURST]);
+            let careful = screened | (self.screened.long & between(start, end) != 0) | (group == 0);
+            let ports = hit.members.union(always).intersection(forward);
+            let ports = if careful { PortSet::EMPTY } else { ports };
+            if ports != span.ports && span.frames != 0 {
+                forwarded += send(core::mem::take(&mut span), burst, egress);
+            }
+            let frames = end - start;
             if group == 0 {
-                for frame in frames.by_ref().take(end - start) {
+                for frame in burst.take(frames) {
                     let odd = self.handle_odd(&now, port, frame, egress);
                     forwarded += u64::from(odd.forwarded);
                     report.punted += odd.punted;
                 }
                 continue;
             }
-            let lens = &self.screened.ends.0[start..end];
-            let (bytes, longest) =
-                lens.iter().fold((0, 0), |(sum, max): (u32, u32), len| (sum + len, max.max(*len)));
-            let (bytes, longest) = (u64::from(bytes), longest as usize);
-            let frames = frames.by_ref().take(end - start);
-            let number = (end - start) as u64;
-            self.table.count(hit.slot, number, bytes);
-            let ports = hit.members.union(always).intersection(forward);
-            if longest > self.smallest_max_frame || screened {
-                for (frame, i) in frames.zip(start..) {
-                    let len = self.screened.ends.0[i % BURST] as usize;
-                    forwarded += u64::from(self.forward_one(port, frame, (group, len), hit.members, egress));
-                }
-            } else if ports.is_empty() {
-                frames.for_each(drop);
-                self.drop_unwanted(port, group, hit.members, number);
+            let bytes = self.screened.ends.0[start..end].iter().sum::<u32>().into();
+            self.table.count(hit.slot, frames as u64, bytes);
+            if !ports.is_empty() {
+                span = Span { ports, frames: span.frames + frames, bytes: span.bytes + bytes };
+            } else if careful {
+                forwarded += self.forward_carefully(port, burst.take(frames), start, (group, hit), egress);
             } else {
-                forwarded += number;
-                let Screened { padded, ends, hops, .. } = &self.screened;
-                let frames = frames.zip(start..).map(|(mut frame, i)| {
-                    if padded >> (i % BURST) & 1 != 0 {
-                        frame.truncate(ends.0[i % BURST] as usize);
-                    }
-                    self.hop.write(frame.bytes_mut(), hops.0[i % BURST]);
-                    frame
-                });
-                egress.replicate(frames, bytes, ports);
+                burst.take(frames).for_each(drop);
+                self.drop_unwanted(port, group, hit.members, frames as u64);
             }
         }
-        drop(frames);
+        if span.frames != 0 {
+            forwarded += send(span, burst, egress);
+        }
+        // A burst is no longer, but who knows who made it.
+        burst.take(usize::MAX).for_each(drop);
         let counters = self.counters.port(port);
         counters.rx_frames.add(count as u64);
-        counters.rx_bytes.add(rx_bytes);
+        counters.rx_bytes.add(rx_bytes.into());
         counters.forwarded.add(forwarded);
         report
+    }
+
+    /// Makes all plain data of a burst what it is one hop further, whether it will go on or not.
+    #[inline(always)]
+    fn rewrite<F: Frame>(&self, frames: &mut [F]) {
+        let Screened { plain, padded, ends, hops, .. } = &self.screened;
+        if *plain == between(0, frames.len().min(BURST)) && padded & plain == 0 {
+            for (frame, hop) in frames.iter_mut().zip(&hops.0) {
+                self.hop.write(frame.bytes_mut(), *hop);
+            }
+            return;
+        }
+        for i in bits(*plain) {
+            if let Some(frame) = frames.get_mut(i) {
+                if padded >> i & 1 != 0 {
+                    frame.truncate(ends.0[i] as usize);
+                }
+                self.hop.write(frame.bytes_mut(), hops.0[i]);
+            }
+        }
+    }
+
+    /// Forwards a run of plain data that begins at `start` of the burst, and for which more than the table and the
+    /// masks counts. How many frames went anywhere.
+    #[cold]
+    fn forward_carefully<F, E>(
+        &self,
+        port: PortIndex,
+        frames: impl Iterator<Item = F>,
+        start: usize,
+        (group, hit): (u32, Hit),
+        egress: &mut E,
+    ) -> u64
+    where
+        F: Frame,
+        E: Egress<F>,
+    {
+        let lens = self.screened.ends.0.iter().skip(start).map(|len| *len as usize);
+        let forward = |(frame, len)| self.forward_one(port, frame, (group, len), hit.members, egress, |_| ());
+        frames.zip(lens).map(forward).map(u64::from).sum()
     }
 
     /// Handles what is no plain data: data with IP options, IGMP, and everything to be dropped.
@@ -293,7 +293,10 @@ impl Forwarder {
                 self.table.lookup_burst(&[group], &mut hit);
                 let [hit] = hit;
                 self.table.count(hit.slot, 1, len as u64);
-                odd.forwarded = self.forward_one(port, frame, (group, len), hit.members, egress);
+                odd.forwarded = self.forward_one(port, frame, (group, len), hit.members, egress, |frame| {
+                    frame.truncate(len);
+                    rewrite(frame.bytes_mut(), self.router_mac);
+                });
             }
             Verdict::Igmp => {
                 odd.punted = self.punt(port, |punt| punt.igmp(now(), port, frame.bytes()));
@@ -311,10 +314,9 @@ impl Forwarder {
         odd
     }
 
-    /// Forwards one frame of data, of `group` and so many bytes, for which more than the table and the masks counts.
-    /// Whether it went anywhere.
+    /// Forwards one frame of data, of `group` and so many bytes, for which more than the table and the masks counts;
+    /// `rewrite` makes it what it is one hop further. Whether it went anywhere.
     #[cold]
-    #[inline(never)]
     fn forward_one<F, E>(
         &self,
         port: PortIndex,
@@ -322,6 +324,7 @@ impl Forwarder {
         (group, len): (u32, usize),
         members: PortSet,
         egress: &mut E,
+        rewrite: impl FnOnce(&mut F),
     ) -> bool
     where
         F: Frame,
@@ -332,8 +335,7 @@ impl Forwarder {
             self.drop_unwanted(port, group, members, 1);
             return false;
         }
-        frame.truncate(len);
-        rewrite(frame.bytes_mut(), self.router_mac);
+        rewrite(&mut frame);
         egress.replicate(core::iter::once(frame), len as u64, ports);
         true
     }
@@ -404,4 +406,15 @@ impl Forwarder {
         };
         self.counters.port(port).dropped(reason).add(frames);
     }
+}
+
+/// Sends the frames of a span. How many.
+#[inline(always)]
+fn send<B, E>(span: Span, burst: &mut B, egress: &mut E) -> u64
+where
+    B: FrameBurst,
+    E: Egress<B::Frame>,
+{
+    egress.replicate(burst.take(span.frames), span.bytes, span.ports);
+    span.frames as u64
 }

@@ -7,7 +7,7 @@ use types::{Checksum, Frame, FrameBurst, PortSet};
 pub trait Egress<F> {
     /// Sends each of `frames`, at most a burst, out of every port of `ports`, which is not empty; `bytes` is what their
     /// lengths add up to. Counting what was sent and what a port refused is the egress's business.
-    fn replicate(&mut self, frames: impl Iterator<Item = F>, bytes: u64, ports: PortSet);
+    fn replicate(&mut self, frames: impl ExactSizeIterator<Item = F>, bytes: u64, ports: PortSet);
 }
 
 /// A frame in a buffer of its own, for replay, tests and benches.
@@ -51,7 +51,11 @@ impl FrameBurst for OwnedBurst {
         &self.0
     }
 
-    fn drain(&mut self) -> impl Iterator<Item = OwnedFrame> {
-        self.0.drain(..)
+    fn frames_mut(&mut self) -> &mut [OwnedFrame] {
+        &mut self.0
+    }
+
+    fn take(&mut self, count: usize) -> impl ExactSizeIterator<Item = OwnedFrame> {
+        self.0.drain(..count.min(self.0.len()))
     }
 }

@@ -16,6 +16,7 @@ mod policy;
 mod punt;
 mod rewrite;
 mod ring;
+mod runs;
 mod screen;
 #[cfg(test)]
 mod tests;

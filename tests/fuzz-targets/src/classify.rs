@@ -30,7 +30,7 @@ const LOCAL: [u8; 4] = [239, 255, 255, 250];
 struct Sent(Vec<(Vec<u8>, PortSet)>);
 
 impl Egress<OwnedFrame> for Sent {
-    fn replicate(&mut self, frames: impl Iterator<Item = OwnedFrame>, bytes: u64, ports: PortSet) {
+    fn replicate(&mut self, frames: impl ExactSizeIterator<Item = OwnedFrame>, bytes: u64, ports: PortSet) {
         assert!(!ports.is_empty(), "replicated to nobody");
         let before = self.0.len();
         self.0.extend(frames.map(|frame| (frame.0, ports)));

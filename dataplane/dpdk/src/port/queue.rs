@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::Running;
 use super::info::PortId;
-use crate::batch::{Burst, TxBatch, TxResult};
+use crate::batch::{TxBatch, TxResult};
+use crate::burst::Burst;
 use crate::mbuf::Mbuf;
 use crate::mempool::Mempool;
 use crate::raw;

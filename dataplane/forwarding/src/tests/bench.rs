@@ -46,7 +46,7 @@ pub(super) fn ingress() -> Ingress {
 pub(super) struct Sent(pub(super) Vec<(Vec<u8>, PortSet)>);
 
 impl<F: Frame> Egress<F> for Sent {
-    fn replicate(&mut self, frames: impl Iterator<Item = F>, bytes: u64, ports: PortSet) {
+    fn replicate(&mut self, frames: impl ExactSizeIterator<Item = F>, bytes: u64, ports: PortSet) {
         let before = self.0.len();
         self.0.extend(frames.map(|frame| (frame.bytes().to_vec(), ports)));
         let sum: usize = self.0[before..].iter().map(|(frame, _)| frame.len()).sum();

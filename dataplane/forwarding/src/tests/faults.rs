@@ -1,8 +1,6 @@
 //! Faulty and odd frames of data (the yardstick's f2, f3, f6 to f14, f23, f26 to f28): each under its own
 //! reason or forwarded, and the stream beside it goes on untouched.
 
-use core::mem::take;
-
 use types::{Checksum, DropReason, Frame, FrameBurst, GroupAddr, MacAddr, PortSet};
 
 use super::bench::*;
@@ -197,8 +195,12 @@ impl FrameBurst for SegmentedBurst {
         &self.0
     }
 
-    fn drain(&mut self) -> impl Iterator<Item = Segmented> {
-        take(&mut self.0).into_iter()
+    fn frames_mut(&mut self) -> &mut [Segmented] {
+        &mut self.0
+    }
+
+    fn take(&mut self, count: usize) -> impl ExactSizeIterator<Item = Segmented> {
+        self.0.drain(..count.min(self.0.len()))
     }
 }
 

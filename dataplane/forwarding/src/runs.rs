@@ -1,0 +1,69 @@
+//! The frames of a burst in runs: in a row, for one group, from one source.
+
+use group_table::Hit;
+use types::BURST;
+
+use crate::ingress::Ingress;
+use crate::screen::Screened;
+
+/// A burst's runs. What was there before is overwritten, not cleared.
+#[derive(Debug)]
+pub(crate) struct Runs {
+    pub(crate) count: usize,
+    /// Host byte order; 0 is what is no plain data.
+    pub(crate) groups: [u32; BURST],
+    /// What the table has for each group, once it was asked.
+    pub(crate) hits: [Hit; BURST],
+    /// Where in the burst a run begins, and then where the last one ends.
+    starts: [u8; BURST + 1],
+}
+
+impl Runs {
+    /// Of no frame.
+    pub(crate) const fn new() -> Self {
+        Self { count: 0, groups: [0; BURST], hits: [Hit::MISS; BURST], starts: [0; BURST + 1] }
+    }
+
+    /// The runs of a burst of `frames`, not looked up. What comes from a source that may not send is no plain data any
+    /// more: why it is dropped is found again.
+    #[inline(always)]
+    pub(crate) fn fill(&mut self, screened: &mut Screened, frames: usize, ingress: &Ingress) {
+        let mut count = 0;
+        for start in bits(screened.turns) {
+            let may = ingress.may_forward(u32::from_be(screened.sources.0[start]));
+            self.groups[count % BURST] = if may { u32::from_be(screened.groups.0[start]) } else { 0 };
+            self.starts[count % BURST] = start as u8;
+            count += 1;
+            if !may {
+                let later = screened.turns & u32::MAX.checked_shl(start as u32 + 1).unwrap_or(0);
+                screened.plain &=
+                    !between(start, if later == 0 { BURST } else { later.trailing_zeros() as usize });
+            }
+        }
+        self.count = count.min(BURST);
+        self.starts[self.count] = frames.min(BURST) as u8;
+    }
+
+    /// Where in the burst a run begins and ends: at most [`BURST`], and the end not before the beginning.
+    #[inline(always)]
+    pub(crate) fn range(&self, run: usize) -> (usize, usize) {
+        let end = usize::from(self.starts[(run % BURST) + 1]).min(BURST);
+        (usize::from(self.starts[run % BURST]).min(end), end)
+    }
+}
+
+/// The bits from `start` on and before `end`, which is at most 32.
+#[inline(always)]
+pub(crate) fn between(start: usize, end: usize) -> u32 {
+    ((1u64 << end) - (1u64 << start)) as u32
+}
+
+/// The places of the bits that are set, lowest first.
+#[inline(always)]
+pub(crate) fn bits(mut set: u32) -> impl Iterator<Item = usize> {
+    core::iter::from_fn(move || {
+        let lowest = (set != 0).then(|| set.trailing_zeros() as usize % BURST);
+        set &= set.wrapping_sub(1);
+        lowest
+    })
+}
