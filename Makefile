@@ -8,7 +8,7 @@ FAST_TARGET := $(abspath $(TARGET))/fast
 ON_OWN_DPDK = PKG_CONFIG_PATH=$(DPDK)/lib/pkgconfig RUSTFLAGS="-Ctarget-cpu=native" CARGO_TARGET_DIR=$(FAST_TARGET)
 
 .DEFAULT_GOAL := build
-.PHONY: setup build dpdk fast demo test test-fast test-unit test-loom test-system test-long fuzz lint deny bench bench-quick doc clean
+.PHONY: setup build dpdk fast demo test test-fast test-unit test-loom test-system test-long fuzz lint deny bench bench-quick guard bench-guard bench-guard-accept doc clean
 
 setup:
 	@dpdk-build/setup.sh
@@ -68,6 +68,18 @@ bench: build
 # A few of the figures in less than two minutes.
 bench-quick: build
 	$(TARGET)/release/bench --quick
+
+# What a turn of each hot path costs in instructions, held to bench/guard/baseline.toml.
+bench-guard: guard
+	@$(TARGET)/release/guard
+
+# Takes what it costs now as the new baseline.
+bench-guard-accept: guard
+	@$(TARGET)/release/guard --accept
+
+guard:
+	@dpdk-build/setup.sh guard
+	$(CARGO) build --release -p guard
 
 doc:
 	$(CARGO) doc --workspace --no-deps --open

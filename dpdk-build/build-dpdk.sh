@@ -55,7 +55,7 @@ prefix=$(realpath -m "$prefix")
 options=(
     -Dprefix="$prefix" -Dlibdir=lib -Dbuildtype=release -Ddefault_library=static -Dplatform=native
     -Dmax_ethports=64 -Dmbuf_refcnt_atomic="$atomic"
-    -Denable_drivers="$drivers" -Denable_apps="$apps" -Dtests=false -Denable_docs=false -Denable_kmods=false
+    -Denable_drivers="$drivers" -Denable_apps="$apps" -Dtests=false -Denable_docs=false
 )
 
 # The distribution's source, by its own name and version; else the tarball's sum.

@@ -26,7 +26,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fuzz", &["fuzz-targets"]),
     ("lab", &["types"]),
     ("tests", &["api", "lab", "types"]),
-    ("bench", &["api", "igmp", "lab", "settings", "types"]),
+    ("bench", &["api", "group-table", "igmp", "lab", "settings", "types"]),
+    ("guard", &["forwarding", "group-table", "igmp", "types"]),
 ];
 
 /// Where `unsafe` may be.

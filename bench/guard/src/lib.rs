@@ -1,0 +1,70 @@
+//! What the hot paths cost: the same pieces of work counted in instructions (the binary `guard`) and timed (the
+//! criterion suite `paths`). No DPDK. A piece prepares itself from fixed seeds and asserts what it delivers, so each turn
+//! does the same on every machine.
+//!
+//! ```text
+//! make bench-guard               counts, and compares with bench/guard/baseline.toml
+//! make bench-guard-accept        counts, and writes that file
+//! cargo bench -p guard           times
+//! ```
+//!
+//! Instructions come from valgrind's callgrind, which counts without looking at a clock. A piece runs for some turns, and
+//! for twice as many: the difference is what the turns cost, without preparation and start-up. Of the vector code that is
+//! chosen when the program runs, valgrind offers AVX2 and no AVX-512. A tool of our own and not gungraun (iai-callgrind):
+//! that wants a runner of its very version installed beside it, and its own copy of every benchmark.
+
+mod baseline;
+mod count;
+mod forward;
+mod protocol;
+mod table;
+
+pub use baseline::{Baseline, Change, TOLERANCE};
+pub use count::{CountError, count, take_turns};
+
+/// A piece of work that is repeated.
+pub struct Work {
+    /// Its name in the baseline and on the command line.
+    pub name: &'static str,
+    /// Makes what it needs; the result is one turn, and every turn is like the others.
+    pub prepare: fn() -> Box<dyn FnMut()>,
+}
+
+/// Every piece.
+pub fn all() -> impl Iterator<Item = Work> {
+    [forward::WORK, table::WORK, protocol::WORK]
+        .into_iter()
+        .flatten()
+        .map(|&(name, prepare)| Work { name, prepare })
+}
+
+/// A module's pieces, by name.
+type Pieces = &'static [(&'static str, fn() -> Box<dyn FnMut()>)];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_piece_does_its_work_and_has_a_name_of_its_own() {
+        let mut names = Vec::new();
+        for work in all() {
+            let mut turn = (work.prepare)();
+            for _ in 0..3 {
+                turn();
+            }
+            assert!(!names.contains(&work.name), "{} twice", work.name);
+            names.push(work.name);
+        }
+        assert!(names.len() > 10);
+    }
+
+    #[test]
+    fn the_baseline_has_every_piece_and_no_other() {
+        let baseline = Baseline::read(Baseline::path()).expect("the baseline of this tree");
+        let counted: Vec<_> = all().map(|work| (work.name.to_owned(), 1)).collect();
+        for change in baseline.compare(&counted) {
+            assert!(change.was.is_some() && change.is.is_some(), "{change}; `make bench-guard-accept`");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Counts the instructions of every piece of work and holds them to the baseline.
+//!
+//! ```text
+//! guard                    compares; status 1 when something became dearer
+//! guard --accept           writes the baseline
+//! guard --turns N NAME     takes turns of one piece: what runs under valgrind
+//! ```
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Command, ExitCode};
+
+use guard::{Baseline, Change, TOLERANCE, all, count, take_turns};
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let done = match args[..] {
+        [] => compare(),
+        ["--accept"] => accept(),
+        ["--turns", turns, name] => turn(turns, name),
+        _ => Err("guard [--accept | --turns N NAME]".to_owned()),
+    };
+    match done {
+        Ok(status) => status,
+        Err(problem) => {
+            eprintln!("guard: {problem}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn turn(turns: &str, name: &str) -> Result<ExitCode, String> {
+    let turns = turns.parse().map_err(|_| format!("{turns} is no number of turns"))?;
+    let work = all().find(|work| work.name == name).ok_or_else(|| {
+        let names: Vec<_> = all().map(|work| work.name).collect();
+        format!("there is no piece {name:?}; there are {names:?}")
+    })?;
+    take_turns(&work, turns);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn counts() -> Result<Vec<(String, u64)>, String> {
+    let program = std::env::current_exe().map_err(|e| format!("own program: {e}"))?;
+    let counted = |name: &str| Ok((name.to_owned(), count(&program, name).map_err(|e| e.to_string())?));
+    all().map(|work| counted(work.name)).collect()
+}
+
+/// The compiler that is there, as it names itself.
+fn rustc() -> String {
+    let output = Command::new("rustc").arg("--version").output();
+    output.map_or_else(|_| "unknown".to_owned(), |o| String::from_utf8_lossy(&o.stdout).trim().to_owned())
+}
+
+fn avx2() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let has = std::arch::is_x86_feature_detected!("avx2");
+    #[cfg(not(target_arch = "x86_64"))]
+    let has = false;
+    has
+}
+
+fn accept() -> Result<ExitCode, String> {
+    let instructions: BTreeMap<_, _> = counts()?.into_iter().collect();
+    for (name, count) in &instructions {
+        println!("{name:<44} {count:>9}");
+    }
+    Baseline { rustc: rustc(), avx2: avx2(), instructions }.write(Baseline::path())?;
+    println!("written to {}", shown(Baseline::path()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn compare() -> Result<ExitCode, String> {
+    let baseline = Baseline::read(Baseline::path())?;
+    if baseline.avx2 != avx2() {
+        return Err(
+            "the baseline was taken with AVX2 on one side only: compare on a processor like that".to_owned()
+        );
+    }
+    let changes = baseline.compare(&counts()?);
+    println!("{:<44} {:>9}", "instructions of one turn", "now");
+    changes.iter().for_each(|change| println!("{change}"));
+    if changes.iter().any(Change::is_cheaper) {
+        println!("cheaper than the baseline: `make bench-guard-accept` keeps it so");
+    }
+    if !changes.iter().any(Change::fails) {
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!(
+        "\nthe baseline {} does not hold: more than {TOLERANCE} % dearer, or other pieces. Where that is meant, \
+         `make bench-guard-accept` writes a new one; commit it with the reason",
+        shown(Baseline::path())
+    );
+    let now = rustc();
+    if now != baseline.rustc {
+        println!("the baseline is {}'s, this is {now}: the compiler may be what changed", baseline.rustc);
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+/// The path from here, where it is below.
+fn shown(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
+}
