@@ -20,18 +20,16 @@ use forwarding::{ForwardingPolicy, IngressSettings};
 use group_table::{PortMasks, TableSettings, group_table};
 use igmp::wire::{Outgoing, emit};
 use igmp::{Action, ClientPortSettings, Frame, UpstreamPortSettings};
-use rustix::time::{ClockId, clock_gettime};
 use settings::Sources;
-use types::{GroupAddr, MacAddr, PortIndex, Time};
+use types::{GroupAddr, PortIndex, Time};
 
-const ROUTER_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
-const HOST_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 9]);
+#[path = "../igmp/benches/measure/mod.rs"]
+mod measure;
+
+use measure::{BATCH, FRAME_GAP, HOST_MAC, ROUTER_MAC, Stretch, group, lines, port, resident, shuffled};
+
 /// Client ports, each with a member of every group.
 const PORTS: u32 = 50;
-/// Between two frames, in virtual time.
-const FRAME_GAP: Duration = Duration::from_nanos(2000);
-/// Frames made, and then handed in, at a time.
-const BATCH: u32 = 1024;
 /// Frames of one port that the control thread takes before it polls the agent.
 const FRAMES_A_TURN: usize = 64;
 
@@ -49,7 +47,7 @@ fn main() -> ExitCode {
     if has("--json") {
         println!("[{result}]");
     } else {
-        println!("{}", result.trim_matches(['{', '}']).replace('"', "").replace(',', "\n").replace(':', " "));
+        println!("{}", lines(&result));
     }
     ExitCode::SUCCESS
 }
@@ -57,38 +55,6 @@ fn main() -> ExitCode {
 fn usage() -> ExitCode {
     eprintln!("scale [--json] [--members N], N {PORTS} or more");
     ExitCode::from(2)
-}
-
-/// Resident bytes of this process.
-fn resident() -> f64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("a Linux kernel");
-    let pages: f64 = statm.split(' ').nth(1).and_then(|n| n.parse().ok()).expect("statm's second field");
-    pages * 4096.0
-}
-
-/// Processor time of this thread.
-fn spent() -> Duration {
-    clock_gettime(ClockId::ThreadCPUTime).try_into().expect("not negative")
-}
-
-/// Work done and the processor time it took.
-#[derive(Default)]
-struct Stretch {
-    done: u64,
-    spent: Duration,
-}
-
-impl Stretch {
-    fn time(&mut self, done: usize, work: impl FnOnce()) {
-        let start = spent();
-        work();
-        self.spent += spent().saturating_sub(start);
-        self.done += done as u64;
-    }
-
-    fn a_second(&self) -> f64 {
-        (self.done as f64 / self.spent.as_secs_f64()).round()
-    }
 }
 
 /// What came of it all. Has always room.
@@ -180,8 +146,9 @@ impl Run {
 
         format!(
             "{{\"ports\":{PORTS},\"members\":{members},\"bytes_a_member\":{bytes:.1},\"joins_a_second\":{},\
-             \"refreshes_a_second\":{},\"leaves_a_second\":{}}}",
+             \"longest_batch_of_joins_us\":{},\"refreshes_a_second\":{},\"leaves_a_second\":{}}}",
             joins.a_second(),
+            joins.longest_us(),
             refreshes.a_second(),
             leaves.a_second(),
         )
@@ -250,18 +217,4 @@ fn info(index: u32, role: PortRole) -> PortInfo {
         mtu: 1500,
         link_up: true,
     }
-}
-
-fn port(index: u32) -> PortIndex {
-    PortIndex::new(index as usize).expect("below 64")
-}
-
-fn group(n: u32) -> GroupAddr {
-    GroupAddr::from_bits(0xe100_0000 + n).expect("in 225.0.0.0/8")
-}
-
-/// Each number below `of` once, far from its neighbours.
-fn shuffled(n: u32, of: u32) -> u32 {
-    // A prime that divides no round number of members.
-    (u64::from(n) * 7919 % u64::from(of)) as u32
 }

@@ -18,17 +18,14 @@ use std::process::{Command, ExitCode};
 
 use igmp::wire::{Outgoing, emit};
 use igmp::{Action, ClientPortSettings, Frame, Proxy, ProxySettings, UpstreamPortSettings};
-use rustix::time::{ClockId, clock_gettime};
-use types::{GroupAddr, MacAddr, PortIndex, Time};
+use types::{GroupAddr, PortIndex, Time};
 
-const ROUTER_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
-const HOST_MAC: MacAddr = MacAddr([2, 0, 0, 0, 0, 9]);
+mod measure;
+
+use measure::{BATCH, FRAME_GAP, HOST_MAC, ROUTER_MAC, Stretch, group, lines, port, resident, shuffled};
+
 /// What the project promises (b15).
 const BYTES_A_MEMBER: f64 = 200.0;
-/// Between two frames, in virtual time.
-const FRAME_GAP: Duration = Duration::from_nanos(2000);
-/// Frames made, and then handed in, at a time.
-const BATCH: u32 = 1024;
 /// As many timers as the control thread fires in a turn.
 const TIMERS_A_TURN: usize = 1024;
 
@@ -51,10 +48,7 @@ fn main() -> ExitCode {
         println!("[{}]", shapes.join(","));
     } else {
         for shape in shapes {
-            println!(
-                "{}\n",
-                shape.trim_matches(['{', '}']).replace('"', "").replace(',', "\n").replace(':', " ")
-            );
+            println!("{}\n", lines(&shape));
         }
     }
     ExitCode::SUCCESS
@@ -72,42 +66,6 @@ fn in_own_process(members: u32, ports: u32) -> String {
     let output = output.expect("the bench runs itself");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
-
-/// Resident bytes of this process.
-fn resident() -> f64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").expect("a Linux kernel");
-    let pages: f64 = statm.split(' ').nth(1).and_then(|n| n.parse().ok()).expect("statm's second field");
-    pages * 4096.0
-}
-
-/// Processor time of this thread.
-fn spent() -> Duration {
-    clock_gettime(ClockId::ThreadCPUTime).try_into().expect("not negative")
-}
-
-/// Work done and the processor time it took.
-#[derive(Default)]
-struct Stretch {
-    done: u64,
-    spent: Duration,
-    /// The longest that one call kept the thread.
-    longest: Duration,
-}
-
-impl Stretch {
-    fn time(&mut self, done: usize, work: impl FnOnce()) {
-        let start = spent();
-        work();
-        let spent = spent().saturating_sub(start);
-        self.done += done as u64;
-        self.spent += spent;
-        self.longest = self.longest.max(spent);
-    }
-
-    fn a_second(&self) -> f64 {
-        (self.done as f64 / self.spent.as_secs_f64()).round()
-    }
 }
 
 /// What the actions came to.
@@ -186,10 +144,10 @@ impl Run {
              \"leaves_a_second\":{}}}",
             self.ports,
             joins.a_second(),
-            joins.longest.as_micros(),
+            joins.longest_us(),
             refreshes.a_second(),
             answers.a_second(),
-            answers.longest.as_micros(),
+            answers.longest_us(),
             leaves.a_second(),
         )
     }
@@ -250,18 +208,4 @@ impl Run {
             }
         }
     }
-}
-
-fn port(index: u32) -> PortIndex {
-    PortIndex::new(index as usize).expect("below 64")
-}
-
-fn group(n: u32) -> GroupAddr {
-    GroupAddr::from_bits(0xe100_0000 + n).expect("in 225.0.0.0/8")
-}
-
-/// Each number below `of` once, far from its neighbours.
-fn shuffled(n: u32, of: u32) -> u32 {
-    // A prime that divides no round number of members.
-    (u64::from(n) * 7919 % u64::from(of)) as u32
 }
