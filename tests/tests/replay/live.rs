@@ -29,12 +29,16 @@ impl PcapPorts {
     }
 
     fn start(&self, hall_a: &str) -> Running {
+        self.start_with(hall_a, "")
+    }
+
+    fn start_with(&self, hall_a: &str, hall_b: &str) -> Running {
         let device = |i: usize, port: &str| {
             let file = |end: &str| self.0.folder().join(format!("{port}.{end}")).display().to_string();
             format!("net_pcap{i},rx_pcap={},tx_pcap={}", file("in"), file("out"))
         };
         let (wan, a, b) = (device(0, "wan"), device(1, "hall-a"), device(2, "hall-b"));
-        let settings = self.0.settings(&[("wan", &wan, ""), ("hall-a", &a, hall_a), ("hall-b", &b, "")]);
+        let settings = self.0.settings(&[("wan", &wan, ""), ("hall-a", &a, hall_a), ("hall-b", &b, hall_b)]);
         let settings = settings.replacen("[eal]", &format!("router-mac = \"{ROUTER_MAC}\"\n[eal]"), 1);
         Running::start(&self.0, &settings)
     }
@@ -80,8 +84,13 @@ fn wait_received(running: &Running, port: &str, frames: u64) -> Counters {
 
 /// The copy that a router makes of a datagram.
 fn copy_of(packet: Packet) -> Vec<u8> {
+    copy_from(ROUTER_MAC, packet)
+}
+
+/// The same from another MAC.
+fn copy_from(mac: &str, packet: Packet) -> Vec<u8> {
     let mut copy = packet.with(|p| p.ttl -= 1).bytes();
-    copy[6..12].copy_from_slice(&ROUTER_MAC.parse::<types::MacAddr>().unwrap().octets());
+    copy[6..12].copy_from_slice(&mac.parse::<types::MacAddr>().unwrap().octets());
     copy[24..26].fill(0);
     let sum = checksum(&copy[14..34]);
     copy[24..26].copy_from_slice(&sum.to_be_bytes());
@@ -149,6 +158,55 @@ fn what_comes_down_is_forwarded_or_counted_and_what_was_counted_was_sent() {
             (first..DATAGRAMS).collect::<Vec<_>>(),
             "{hall}: from the join on, all and in order"
         );
+    }
+}
+
+/// Runs of any length, to one hall or both: with a MAC of its own on one of them, on both, and on none.
+#[test]
+fn a_hall_gets_the_same_from_whichever_mac_and_no_buffer_is_lost() {
+    // All for both halls at first, then every third for one of them alone.
+    let datagram = |n: u16| {
+        let alone = n >= DATAGRAMS / 2 && n % 3 == 0;
+        data_packet(SOURCE, if alone { OTHER } else { GROUP }, n)
+    };
+    let members = |groups: &str, mac: &str| format!("static-groups = [{groups}]\nmac = \"{mac}\"");
+    for (mac_a, mac_b) in [("port", "router"), ("router", "port"), ("port", "port"), ("router", "router")] {
+        let ports = PcapPorts::new();
+        ports.input("wan", &(0..DATAGRAMS).map(|n| datagram(n).bytes()).collect::<Vec<_>>());
+        ports.input("hall-a", &[]);
+        ports.input("hall-b", &[]);
+        let of_a = members("\"239.2.2.2\"", mac_a);
+        let running = ports.start_with(&of_a, &members("\"239.2.2.2\", \"239.3.3.3\"", mac_b));
+        let wan = wait_received(&running, "wan", u64::from(DATAGRAMS));
+        let shown = running.ask("show-ports");
+        let shown = shown["ports"].as_array().expect("ports");
+        let mac = |hall: &str| shown.iter().find(|port| port["name"] == hall).expect("a port")["mac"].clone();
+        let macs = ["hall-a", "hall-b"].map(|hall| mac(hall).as_str().expect("a MAC").to_owned());
+        for (setting, mac) in [mac_a, mac_b].iter().zip(&macs) {
+            assert_eq!(*setting == "router", mac == ROUTER_MAC, "{mac}");
+        }
+        running.stop();
+
+        // What came before the members is chance.
+        let early = u16::try_from(u64::from(DATAGRAMS) - wan.frames("forwarded")).unwrap();
+        let wanted = |hall: &str| {
+            (early..DATAGRAMS)
+                .filter(|n| hall == "hall-b" || datagram(*n).bytes()[30..34] == GROUP.octets())
+                .collect()
+        };
+        for (hall, mac) in ["hall-a", "hall-b"].iter().zip(&macs) {
+            let sent = ports.sent(hall);
+            let wanted: Vec<u16> = wanted(hall);
+            assert_eq!(sent.data(), wanted, "{hall} of {mac_a}, {mac_b}");
+            let data = sent.frames.iter().filter(|frame| frame.frame.igmp().is_none());
+            for (frame, n) in data.zip(wanted) {
+                assert_eq!(
+                    frame.bytes,
+                    copy_from(mac, datagram(n)),
+                    "{hall} of {mac_a}, {mac_b}: datagram {n}"
+                );
+            }
+        }
     }
 }
 
