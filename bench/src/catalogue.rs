@@ -6,6 +6,7 @@
 //! [`Distribution`](crate::report::Distribution)s, which the page plots by percentile.
 
 use crate::capacity;
+use crate::delay;
 use crate::figures::FIGURES;
 use crate::scale;
 
@@ -23,7 +24,7 @@ pub(crate) struct Entry {
 /// Every figure, in the order in which they are measured.
 pub(crate) fn entries() -> Vec<Entry> {
     let compared = FIGURES.iter().map(|f| Entry { id: f.id, name: f.name(), quick: f.quick });
-    let alone = [(capacity::ID, true), (scale::ID, false)];
+    let alone = [(capacity::ID, true), (delay::JOIN, true), (delay::LEAVE, false), (scale::ID, false)];
     let alone = alone.map(|(id, quick)| Entry { id, name: id.to_owned(), quick });
     compared.chain(alone).collect()
 }

@@ -35,6 +35,11 @@ pub(crate) enum Who {
     Testpmd(Mode, Build),
     /// DPDK's ipv4_multicast example.
     Ipv4Multicast,
+    /// Manifold's forwarder on plain buffers, while its table is written so many times a second.
+    Forwarder {
+        /// Writes a second.
+        updates: u32,
+    },
 }
 
 /// One side: who, and what it is given.
@@ -61,6 +66,8 @@ pub(crate) enum Source {
     Pcap,
     /// net_null, whose buffers get a header each: costs the same for any length and any number of groups.
     Stamped,
+    /// Plain buffers, no device.
+    Memory,
 }
 
 /// What a ratio is of.
@@ -178,6 +185,16 @@ const B6: Figure = Figure {
     floor: 0.5,
     ..B2
 };
+const B8: Figure = Figure {
+    id: "b8",
+    metric: "throughput under table updates",
+    fan_out: 4,
+    source: Source::Memory,
+    ours: updated(0),
+    peer: updated(0),
+    floor: 0.9,
+    ..B2
+};
 const B13: Figure = Figure {
     id: "b13",
     metric: "mixed class throughput",
@@ -188,6 +205,11 @@ const B13: Figure = Figure {
     aim: Aim::AtLeast(0.97),
     ..B2
 };
+
+const fn updated(updates: u32) -> Party {
+    let name = if updates == 0 { "forwarder, table at rest" } else { "forwarder, table written" };
+    Party { who: Who::Forwarder { updates }, name, groups: 4096, ..OURS }
+}
 
 const fn beside(listener: Listener, per_second: u32) -> Party {
     let name = match listener {
@@ -204,6 +226,10 @@ impl Figure {
 
     const fn quick(self) -> Self {
         Self { quick: true, ..self }
+    }
+
+    const fn with_updates(self, label: &'static str, updates: u32, aim: f64) -> Self {
+        Self { label, ours: updated(updates), aim: Aim::AtLeast(aim), ..self }
     }
 
     const fn with_igmp(self, label: &'static str, per_second: u32) -> Self {
@@ -230,6 +256,9 @@ pub(crate) const FIGURES: &[Figure] = &[
     B6.at("1", 1, 0.85),
     B6.at("4", 4, 0.92).quick(),
     B6.at("16", 16, 0.97),
+    B8.with_updates("10k", 10_000, 0.99),
+    B8.with_updates("100k", 100_000, 0.98).quick(),
+    B8.with_updates("1M", 1_000_000, 0.95),
     B13.with_igmp("10000", LOSSLESS),
     B13.with_igmp("100000", 100_000),
     // Half as much again as a port may hand to the control thread.
@@ -246,6 +275,7 @@ impl Figure {
         let data = format!("fanout={fan_out} size={}", ours.wire_len);
         match (ours.igmp, ours.who) {
             (Some((_, per_second)), _) => format!("igmp={per_second}/s {data}"),
+            (None, Who::Forwarder { updates }) => format!("updates={updates}/s {data}"),
             (None, _) if self.peer.who == OWN_BONDING.who => format!("{data} peer=own-dpdk"),
             (None, _) if ours.groups > 1 => format!("groups={} {data}", ours.groups),
             (None, _) => data,
@@ -260,6 +290,7 @@ impl Figure {
     /// Changes of the table beside the data, a second.
     pub(crate) fn updates_per_second(&self) -> u32 {
         match self.ours.who {
+            Who::Forwarder { updates } => updates,
             Who::Manifold(_) | Who::Testpmd(..) | Who::Ipv4Multicast => 0,
         }
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rustix::thread::{CpuSet, sched_getaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 
 use crate::error::BenchError;
@@ -51,6 +51,16 @@ pub(crate) struct Machine {
     pub(crate) forwarding_core: u16,
     /// Runnable processes of the last minute, when the run began.
     pub(crate) load: Option<f64>,
+}
+
+/// From now on the calling thread, and what it starts, runs on `core`.
+///
+/// # Errors
+/// The process may not.
+pub(crate) fn pin(core: u16) -> Result<(), BenchError> {
+    let mut only = CpuSet::new();
+    only.set(usize::from(core));
+    sched_setaffinity(None, &only).map_err(BenchError::io("choose a core"))
 }
 
 impl Machine {

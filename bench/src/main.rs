@@ -7,21 +7,25 @@
 //!
 //! A figure is data ([`figures`]); [`catalogue`] has the names of all kinds of figures. [`session`] runs them:
 //! [`rounds`] orders the trials, [`manifold`], [`testpmd`] and [`multicast`] run one each, with [`reports`] beside the
-//! data where that is the question and [`stamp`] where a capture file would be the limit. [`capacity`] and [`scale`]
+//! data where that is the question, [`churn`] beside the table's writer, and [`stamp`] where a capture file would be the limit. [`capacity`] and [`scale`]
 //! have no peer. All end as [`report::FigureReport`]s, which [`report`] and [`table`] tell.
 
 mod aim;
 mod capacity;
 mod catalogue;
+mod churn;
 mod console;
+mod delay;
 mod error;
 mod figures;
 mod hugepages;
 mod jitter;
+mod live;
 mod machine;
 mod manifold;
 mod multicast;
 mod native;
+mod percentiles;
 mod progress;
 mod report;
 mod reports;
@@ -101,6 +105,7 @@ fn measure(cli: &Cli) -> Result<bool, BenchError> {
     let selection = Selection::new(&cli.only, cli.quick).map_err(|e| BenchError::machine(e, "see --help"))?;
     let plan = Plan {
         rounds: cli.rounds.unwrap_or(if cli.quick { 2 } else { 5 }).into(),
+        quick: cli.quick,
         window: Duration::from_millis(cli.window_ms),
         manifold: cli.manifold.clone(),
         testpmd: cli.testpmd.clone(),

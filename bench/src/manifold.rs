@@ -68,7 +68,7 @@ impl Manifold {
         // Otherwise the source's own reports make the members.
         let members = match work.source {
             Source::Pcap => format!("static-groups = [\"{GROUP}\"]\n"),
-            Source::Stamped => format!("max-groups = {}\n", groups.max(TABLE)),
+            Source::Stamped | Source::Memory => format!("max-groups = {}\n", groups.max(TABLE)),
         };
         let mac = if work.party.own_macs { "mac = \"port\"\n" } else { "" };
         for number in 1..=work.fan_out {

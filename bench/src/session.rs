@@ -11,6 +11,8 @@ use tempfile::TempDir;
 
 use crate::capacity;
 use crate::catalogue::Selection;
+use crate::churn;
+use crate::delay;
 use crate::error::BenchError;
 use crate::figures::{Build, FIGURES, Figure, Party, Source, Who};
 use crate::hugepages::Hugepages;
@@ -39,6 +41,8 @@ const SPARE_MB: u64 = 32;
 pub(crate) struct Plan {
     /// Rounds of each figure that has a peer.
     pub(crate) rounds: usize,
+    /// Whether to be quick about it.
+    pub(crate) quick: bool,
     /// Length of a trial.
     pub(crate) window: Duration,
     /// Manifold, where it was named.
@@ -160,6 +164,7 @@ impl Session {
                 progress.end();
             }
         }
+        reports.extend(self.delays(selection)?);
         if selection.has(scale::ID) {
             let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
             let cargo = machine::find_program(Path::new(&cargo), "name it in CARGO")?;
@@ -169,6 +174,18 @@ impl Session {
             })?);
             progress.end();
         }
+        Ok(reports)
+    }
+
+    /// Joins and leaves in this process.
+    fn delays(&self, selection: &Selection) -> Result<Vec<FigureReport>, BenchError> {
+        let wanted = [delay::JOIN, delay::LEAVE].map(|id| selection.has(id));
+        if !wanted.contains(&true) {
+            return Ok(Vec::new());
+        }
+        let progress = Progress::new(delay::JOIN);
+        let reports = delay::reports(self.cores, self.plan.quick, wanted, |what| progress.say(what))?;
+        progress.end();
         Ok(reports)
     }
 
@@ -207,7 +224,7 @@ impl Session {
         };
         let mut most = other.map(of).transpose()?.unwrap_or(0);
         for figure in figures {
-            for party in figure.parties() {
+            for party in figure.parties().into_iter().filter(|_| figure.source != Source::Memory) {
                 most = most.max(of(&self.work(figure, party))?);
                 if party.who == Who::Ipv4Multicast {
                     most = most.max(multicast::MEMORY_MB);
@@ -251,6 +268,7 @@ impl Session {
             Who::Manifold(build) => self.manifolds.contains_key(&build),
             Who::Testpmd(_, build) => self.testpmds.contains_key(&build),
             Who::Ipv4Multicast => self.multicast.is_some(),
+            Who::Forwarder { .. } => true,
         };
         (!built).then_some("not built: make fast")
     }
@@ -261,8 +279,9 @@ impl Session {
                 write_source(work)?;
                 self.manifolds[&build].check_delivery(work)
             }
-            // Each of its trials ends with a count.
+            // Each of their trials ends with a count.
             Who::Testpmd(..) => write_source(work),
+            Who::Forwarder { .. } => Ok(()),
             Who::Ipv4Multicast => {
                 Multicast::write_source(work, source::LOOPED_FRAMES)?;
                 self.multicast.as_ref().map_or(Ok(()), |multicast| multicast.check_delivery(work))
@@ -278,6 +297,7 @@ impl Session {
                 let ours = Manifold::read_settings(&self.work(figure, &figure.ours))?;
                 self.testpmds[&build].trial(mode, &work, &ours)
             }
+            Who::Forwarder { updates } => churn::trial(&work, updates),
             Who::Ipv4Multicast => match &self.multicast {
                 Some(multicast) => multicast.trial(&work),
                 None => Err(BenchError::machine("ipv4_multicast is not built", "report it")),

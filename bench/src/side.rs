@@ -64,7 +64,9 @@ impl Work {
     /// The source's device.
     pub(crate) fn source_device(&self, amount: Amount) -> String {
         match (self.source, amount) {
-            (Source::Stamped, _) => format!("net_null0,size={}", self.party.wire_len - source::FCS),
+            (Source::Stamped | Source::Memory, _) => {
+                format!("net_null0,size={}", self.party.wire_len - source::FCS)
+            }
             (Source::Pcap, Amount::Endless) => {
                 format!("net_pcap0,rx_pcap={},infinite_rx=1", self.looped.display())
             }

@@ -45,7 +45,7 @@ pub(crate) fn write(path: &Path, group: Ipv4Addr, count: usize, wire_len: usize)
 }
 
 /// One datagram in a frame of `wire_len` - 4 bytes: the check sequence is the NIC's affair.
-fn frame(group: Ipv4Addr, number: usize, wire_len: usize) -> Vec<u8> {
+pub(crate) fn frame(group: Ipv4Addr, number: usize, wire_len: usize) -> Vec<u8> {
     let [_, b, c, d] = group.octets();
     let builder = PacketBuilder::ethernet2(SENDER_MAC, [0x01, 0, 0x5e, b & 0x7f, c, d])
         .ipv4(SENDER.octets(), group.octets(), TTL)

@@ -1,0 +1,325 @@
+//! b10 and b11: how long after a report the first frame goes out, and after a Leave the last.
+//!
+//! In this process, from the moment at which the worker has the burst with the report in its hands to the end of the pass
+//! that sends the first frame of the group: the time that is ours, without drivers and wires. The worker is a loop
+//! of this module around Manifold's own forwarder; the control thread is the real one, on the other core, asleep
+//! when nothing is to do. A frame of the group waits in every pass, so the delay is as fine as a pass is short.
+//!
+//! - idle: nothing but those frames; joins far enough apart that the control thread sleeps.
+//! - busy: each pass brings a whole burst for every client port, and then waits so long that the worker is busy for 80 %
+//!   of its time.
+//! - stream: a report or Leave comes every 100 us, so that the control thread hardly sleeps.
+
+use std::time::{Duration, Instant};
+
+use forwarding::{BURST, Egress, OwnedBurst, OwnedFrame};
+use igmp::wire::{Outgoing, emit};
+use lab::stop;
+use types::{GroupAddr, MacAddr, PortSet};
+
+use crate::aim::{Aim, Verdict};
+use crate::error::BenchError;
+use crate::live::{Live, port};
+use crate::machine::{Cores, pin};
+use crate::percentiles::Delays;
+use crate::report::FigureReport;
+use crate::source;
+use crate::stats::Spread;
+
+/// The ids of joins and of leaves: one run measures both.
+pub(crate) const JOIN: &str = "b10";
+pub(crate) const LEAVE: &str = "b11";
+const SIDE: &str = "the proxy in this process";
+/// Client ports that the data beside goes to.
+const CLIENTS: usize = 4;
+const FIRST_GROUP: u32 = 0xef20_0000; // 239.32.0.0
+/// Groups that are joined and left in turn.
+const GROUPS: u32 = 4096;
+/// The group of the data beside.
+const BESIDE: u32 = FIRST_GROUP + GROUPS;
+const HOST_MAC: MacAddr = MacAddr([2, 0, 0, 0, 2, 2]);
+const HOST: [u8; 4] = [10, 1, 0, 2];
+/// Bytes of a data frame on the wire.
+const WIRE_LEN: usize = 64;
+/// Share of its time that a busy worker works.
+const BUSY: f64 = 0.8;
+/// A join or leave that took longer never came.
+const LONGEST: Duration = Duration::from_secs(1);
+/// After the last frame of a group that was left, so many passes are watched.
+const WATCHED: u32 = 64;
+/// Joins of a run, and of a quick one.
+const TRIALS: usize = 20_000;
+const FEW: usize = 4_000;
+/// How long the first joins, whose state is new, are let go before delays count.
+const WARM_UP: usize = 200;
+const P50_US: f64 = 30.0;
+const P99_US: f64 = 200.0;
+
+/// What else there is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Idle,
+    Busy,
+    Stream,
+}
+
+impl Beside {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "worker idle",
+            Self::Busy => "worker 80 % busy",
+            Self::Stream => "10,000 joins and leaves/s",
+        }
+    }
+
+    /// From the end of one join or leave to the next, with chance in it: nobody is in step with a timer.
+    fn pause(self, chance: u32) -> Duration {
+        let up_to = |us: u32| Duration::from_micros(u64::from(chance % us));
+        match self {
+            Self::Idle | Self::Busy => Duration::from_micros(200) + up_to(600),
+            Self::Stream => up_to(100),
+        }
+    }
+}
+
+/// Delays of joins, and of leaves.
+struct Measured {
+    joins: Delays,
+    leaves: Delays,
+    /// Share of its time that the worker worked.
+    busy: f64,
+}
+
+/// The rows of those figures that are wanted.
+///
+/// # Errors
+/// A join or leave has no effect, or a frame comes after the end.
+pub(crate) fn reports(
+    cores: Cores,
+    quick: bool,
+    wanted: [bool; 2],
+    say: impl Fn(&str),
+) -> Result<Vec<FigureReport>, BenchError> {
+    let mut reports = Vec::new();
+    for beside in [Beside::Idle, Beside::Busy, Beside::Stream] {
+        say(beside.name());
+        let measured = measure(cores, beside, if quick { FEW } else { TRIALS })?;
+        let kinds =
+            [(JOIN, "group join delay", &measured.joins), (LEAVE, "group leave delay", &measured.leaves)];
+        for ((id, metric, delays), _) in kinds.into_iter().zip(wanted).filter(|(_, wanted)| *wanted) {
+            reports.extend(rows(id, metric, beside, delays, measured.busy));
+        }
+    }
+    reports.sort_by_key(|report| report.id);
+    Ok(reports)
+}
+
+fn rows(
+    id: &'static str,
+    metric: &'static str,
+    beside: Beside,
+    delays: &Delays,
+    busy: f64,
+) -> [FigureReport; 2] {
+    let new =
+        |percentile: &str| FigureReport::new(id, format!("{percentile}, {}", beside.name()), metric, "us");
+    // One join in the midst of others waits for the control thread's nap: only the longest delays have an aim.
+    let p50 = (beside != Beside::Stream && id == JOIN).then_some(Aim::AtMost(P50_US));
+    let p99 = Aim::AtMost(P99_US);
+    let mut middle = new("p50").aiming(p50);
+    middle.ours = Some(delays.spread());
+    middle.verdict = p50.map_or(Verdict::NoAim, |aim| Aim::verdict(Some(aim), delays.at(50.0)));
+    middle.distributions = vec![delays.distribution(format!("{metric}, {}", beside.name()))];
+    middle.notes =
+        vec![format!("{}; the worker is busy for {:.0} % of its time", delays.words(), 100.0 * busy)];
+    let (low, high) = (delays.at(90.0), delays.at(99.9));
+    let mut tail = new("p99").aiming(Some(p99));
+    tail.ours = Some(Spread { min: low, median: delays.at(99.0), max: high });
+    tail.verdict = Aim::verdict(Some(p99), delays.at(99.0));
+    tail.notes = vec!["beside p99, p90 and p99.9 stand for the least and the greatest".to_owned()];
+    [middle, tail]
+}
+
+fn measure(cores: Cores, beside: Beside, trials: usize) -> Result<Measured, BenchError> {
+    // A thread of its own: cores are chosen for good.
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            pin(cores.main)?;
+            let live = Live::start(CLIENTS)?;
+            pin(cores.forward)?;
+            let mut bench = Bench::new(live, beside)?;
+            let measured = bench.run(trials);
+            bench.live.end()?;
+            measured
+        });
+        worker.join().unwrap_or_else(|_| Err(BenchError::machine("the worker panicked", "report it")))
+    })
+}
+
+fn group(bits: u32) -> Result<GroupAddr, BenchError> {
+    GroupAddr::from_bits(bits).ok_or_else(|| BenchError::machine("no multicast address", "report it"))
+}
+
+/// Counts copies of the group that is asked for, and keeps the buffers.
+struct Copies {
+    group: [u8; 4],
+    copies: u32,
+    buffers: Vec<OwnedFrame>,
+}
+
+impl Egress<OwnedFrame> for Copies {
+    #[inline]
+    fn replicate(&mut self, frames: impl ExactSizeIterator<Item = OwnedFrame>, _bytes: u64, ports: PortSet) {
+        for frame in frames {
+            if frame.0.get(30..34) == Some(&self.group) {
+                self.copies += u32::from(ports.len() > 0);
+            }
+            self.buffers.push(frame);
+        }
+    }
+}
+
+/// The worker.
+struct Bench {
+    live: Live,
+    beside: Beside,
+    egress: Copies,
+    burst: OwnedBurst,
+    /// The frame of the group that is asked for.
+    probe: Vec<u8>,
+    /// The frame of the data beside.
+    data: Vec<u8>,
+    chance: u32,
+    worked: Duration,
+    began: Instant,
+}
+
+impl Bench {
+    fn new(live: Live, beside: Beside) -> Result<Self, BenchError> {
+        let group = group(BESIDE)?;
+        let data = source::frame(group.addr(), 0, WIRE_LEN);
+        let egress = Copies { group: group.addr().octets(), copies: 0, buffers: Vec::new() };
+        let (burst, began) = (OwnedBurst::default(), Instant::now());
+        let (probe, chance, worked) = (data.clone(), 1, Duration::ZERO);
+        Ok(Self { live, beside, egress, burst, probe, data, chance, worked, began })
+    }
+
+    fn run(&mut self, trials: usize) -> Result<Measured, BenchError> {
+        // The data beside has members on all client ports.
+        for client in 1..=CLIENTS {
+            self.igmp(Outgoing::ReportV2(group(BESIDE)?), client)?;
+        }
+        self.wait_until(true)?;
+        let (mut joins, mut leaves) = (Vec::new(), Vec::new());
+        for number in 0..WARM_UP + trials {
+            if number == WARM_UP {
+                (self.worked, self.began) = (Duration::ZERO, Instant::now());
+            }
+            if stop::stopped() {
+                return Err(lab::LabError::Interrupted.into());
+            }
+            let group = group(FIRST_GROUP + number as u32 % GROUPS)?;
+            self.probe = source::frame(group.addr(), 0, WIRE_LEN);
+            self.egress.group = group.addr().octets();
+            self.rest();
+            let joined = Instant::now();
+            self.igmp(Outgoing::ReportV2(group), 1)?;
+            let join = self.wait_until(true)? - joined;
+            self.rest();
+            let left = Instant::now();
+            self.igmp(Outgoing::Leave(group), 1)?;
+            let leave = self.wait_until(false)? - left;
+            if (0..WATCHED).any(|_| self.pass() > 0) {
+                return Err(BenchError::delivery(
+                    SIDE,
+                    format!("a frame of {group} came after the last one"),
+                ));
+            }
+            if number >= WARM_UP {
+                joins.push(join);
+                leaves.push(leave);
+            }
+        }
+        let busy = self.worked.as_secs_f64() / self.began.elapsed().as_secs_f64();
+        let of = |delays| Delays::of_durations(delays);
+        let (Some(joins), Some(leaves)) = (of(joins), of(leaves)) else {
+            return Err(BenchError::machine("nothing was measured", "report it"));
+        };
+        Ok(Measured { joins, leaves, busy })
+    }
+
+    /// A burst with one IGMP message, by a client port.
+    fn igmp(&mut self, message: Outgoing, client: usize) -> Result<(), BenchError> {
+        self.burst.0.push(OwnedFrame(emit(message, HOST_MAC, HOST.into(), 0).as_slice().to_vec()));
+        self.live.pass(port(client)?, &mut self.burst, &mut self.egress);
+        Ok(())
+    }
+
+    /// Passes until one that does, or does not, send a frame of the group; when that one ended.
+    fn wait_until(&mut self, sent: bool) -> Result<Instant, BenchError> {
+        let began = Instant::now();
+        loop {
+            let copies = self.pass();
+            let now = Instant::now();
+            if (copies > 0) == sent {
+                return Ok(now);
+            }
+            if now - began > LONGEST {
+                let what = if sent { "a join had no effect" } else { "a leave had no effect" };
+                return Err(BenchError::delivery(SIDE, format!("{what} within {LONGEST:?}")));
+            }
+        }
+    }
+
+    /// Passes for a while.
+    fn rest(&mut self) {
+        self.chance = self.chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let until = Instant::now() + self.beside.pause(self.chance >> 8);
+        while Instant::now() < until {
+            self.pass();
+        }
+    }
+
+    /// One pass over the provider's port; copies of the group's frame.
+    fn pass(&mut self) -> u32 {
+        let began = Instant::now();
+        self.egress.copies = 0;
+        let frames = if self.beside == Beside::Busy { BURST } else { 1 };
+        for number in 0..frames {
+            let mut buffer = self.egress.buffers.pop().unwrap_or_else(|| OwnedFrame(self.data.clone()));
+            let frame = if number == 0 { &self.probe } else { &self.data };
+            buffer.0.clone_from(frame);
+            self.burst.0.push(buffer);
+        }
+        // Always there: it is the provider's.
+        if let Some(provider) = types::PortIndex::new(0) {
+            self.live.pass(provider, &mut self.burst, &mut self.egress);
+        }
+        let worked = began.elapsed();
+        self.worked += worked;
+        if self.beside == Beside::Busy {
+            let until = began + worked.div_f64(BUSY);
+            while Instant::now() < until {
+                std::hint::spin_loop();
+            }
+        }
+        self.egress.copies
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn joins_and_leaves_take_effect() {
+        let cores = Cores::pick().unwrap();
+        for beside in [Beside::Idle, Beside::Busy, Beside::Stream] {
+            let measured = measure(cores, beside, 20).unwrap();
+            assert_eq!((measured.joins.len(), measured.leaves.len()), (20, 20));
+            let rows = rows(JOIN, "group join delay", beside, &measured.joins, measured.busy);
+            assert_eq!(rows[0].aim.is_some(), beside != Beside::Stream);
+            assert_eq!(rows[1].aim, Some(P99_US));
+        }
+    }
+}
