@@ -20,9 +20,9 @@ build: setup
 dpdk: setup
 	@dpdk-build/build-dpdk.sh --prefix $(DPDK)
 
-# target/fast/release/manifold: for one worker, and for this CPU.
+# target/fast/release/manifold, for one worker and this CPU; `manifoldctl` beside it.
 fast: dpdk
-	$(ON_OWN_DPDK) $(CARGO) build --release --workspace --bins
+	$(ON_OWN_DPDK) $(CARGO) build --release -p dataplane -p ctl --bins
 
 demo: build
 	@$(TARGET)/release/story

@@ -74,7 +74,7 @@ impl<const N: usize> Burst<N> {
     /// Lets `receive` write mbufs behind those that are here and say how many.
     ///
     /// # Safety
-    /// `receive` gets a pointer and the room there, and returns how many [`raw::is_unique`] mbufs it wrote and
+    /// `receive` gets a pointer and the room there, and returns how many [`is_unique`](crate::raw::is_unique) mbufs it wrote and
     /// hands over.
     #[inline(always)]
     pub(crate) unsafe fn fill(

@@ -13,6 +13,7 @@
 //! - Whoever holds a reference gives it back exactly once: by `Drop`, or to the driver through
 //!   [`TxQueue::tx_burst`], which frees what the driver refuses.
 //! - Mbufs and what holds them stay on their thread (not `Send`): only queues move.
+//! - Where references are not counted atomically ([`REFCNT_IS_ATOMIC`]), one thread holds them all (`ownership.rs`).
 //! - A port runs as long as one of its queues exists, is closed after them, and its pools go after it; EAL goes
 //!   last. All of it follows from ownership, in whatever order values are dropped.
 //!

@@ -170,15 +170,16 @@ fn a_pool_says_why_it_cannot_be() {
         let make = |name: &str, count, cache| Mempool::new(&eal, name, count, cache, 2048, None);
         let pool = make("pool", 1023, 32).unwrap();
         let cases = [
-            (make("pool", 1023, 32), Errno::EXIST),
-            (make("cache", 1023, 1000), Errno::INVAL),
-            (make("big", 1 << 20, 32), Errno::NOBUFS),
-            (make("nul\0", 1023, 32), Errno::INVAL),
-            (make(&"long".repeat(20), 1023, 32), Errno::NAMETOOLONG),
+            (make("pool", 1023, 32), &[Errno::EXIST][..]),
+            (make("cache", 1023, 1000), &[Errno::INVAL]),
+            // Up to DPDK 22.11 the one, later the other.
+            (make("big", 1 << 20, 32), &[Errno::NOBUFS, Errno::NOMEM]),
+            (make("nul\0", 1023, 32), &[Errno::INVAL]),
+            (make(&"long".repeat(20), 1023, 32), &[Errno::NAMETOOLONG]),
         ];
-        for (result, errno) in cases {
+        for (result, reasons) in cases {
             let error = result.unwrap_err();
-            assert_eq!(error.errno, errno.raw_os_error(), "{error}");
+            assert!(reasons.iter().any(|reason| reason.raw_os_error() == error.errno), "{error}");
         }
         drop(pool);
         make("pool", 1023, 32).expect("the name is free again");
