@@ -141,7 +141,7 @@ impl Devices {
     }
 
     fn run(&self, settings: &PortSettings, port: &mut Port, mac: MacAddr) -> Result<Queues, Failure> {
-        let tx_queues = queues_to_send(settings, port.info().max_tx_queues, self.workers)?;
+        let tx_queues = queues_to_send(settings, offered(port.info()), self.workers)?;
         let config = PortConfig {
             rx_queues: queues_to_receive(port.info(), self.workers),
             tx_queues,
@@ -172,6 +172,14 @@ const QUEUES_OF_THEIR_OWN: &[&str] = &["net_af_packet", "net_af_xdp", "net_pcap"
 fn queues_to_receive(info: &PortInfo, workers: u16) -> u16 {
     let own = QUEUES_OF_THEIR_OWN.contains(&info.driver.as_str());
     if own { info.max_rx_queues.max(1) } else { info.max_rx_queues.clamp(1, workers) }
+}
+
+/// Transmit queues that a device offers to workers.
+///
+/// memif's driver takes any number, and learns from the far end how many it has memory for: by the others it writes into
+/// the memory of the first. It does not tell, so only the first is safe.
+fn offered(info: &PortInfo) -> u16 {
+    if info.driver == "net_memif" { 1 } else { info.max_tx_queues }
 }
 
 /// Transmit queues of a port: one for each worker.
@@ -209,7 +217,7 @@ fn queues_to_send(settings: &PortSettings, offered: u16, workers: u16) -> Result
 /// How many workers the ports that are there leave possible, of so many that there are cores for.
 pub(crate) fn most_workers(ports: &[OpenedPort], cores: usize) -> usize {
     let offered =
-        ports.iter().filter_map(|opened| Some(usize::from(opened.as_ref().ok()?.1.info().max_tx_queues)));
+        ports.iter().filter_map(|opened| Some(usize::from(offered(opened.as_ref().ok()?.1.info()))));
     offered.fold(cores, usize::min).max(1)
 }
 

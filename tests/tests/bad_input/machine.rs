@@ -167,3 +167,14 @@ fn fewer_transmit_queues_than_workers() {
     ];
     assert_refused(&place, &mut place.run(&settings), Fault::Machine, &parts);
 }
+
+#[cfg(not(feature = "own-dpdk"))]
+#[test]
+fn several_workers_on_a_device_that_is_safe_for_one() {
+    let place = Place::new();
+    let socket = place.folder().join("far.sock");
+    let device = format!("net_memif1,role=server,socket={},socket-abstract=no", socket.display());
+    let settings = place.null_settings().replacen("net_null1", &device, 1) + "[worker]\ncores = [0, 1]\n";
+    let parts = ["has 1 transmit queue, and 2 workers need one each; name one core in [worker] `cores`"];
+    assert_refused(&place, &mut place.run(&settings), Fault::Machine, &parts);
+}
