@@ -12,7 +12,6 @@
 #include <rte_cycles.h>
 #include <rte_ether.h>
 #include <rte_memcpy.h>
-#include <rte_prefetch.h>
 
 /* What Rust reads and writes by offset has the width it assumes. */
 #define FIELD_IS(type, field) \
@@ -157,10 +156,6 @@ shim_mbuf_copy(struct rte_mempool *pool, struct rte_mbuf *const *frames, struct 
 			made++;
 	}
 	for (copied = 0; copied < made; copied++) {
-		if (copied + 4 < made) {
-			rte_prefetch0(copies[copied + 4]);
-			rte_prefetch0(rte_mbuf_buf_addr(copies[copied + 4], pool) + RTE_PKTMBUF_HEADROOM);
-		}
 		if (!copy_frame(copies[copied], frames[copied], source))
 			break;
 		*bytes += rte_pktmbuf_pkt_len(frames[copied]);

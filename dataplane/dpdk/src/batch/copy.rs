@@ -1,8 +1,9 @@
 //! Frames with another source MAC, for a port that may not send from the router's.
 //!
-//! Always whole copies, none of a header that is chained to the shared rest: what the driver of a NIC or af_xdp sends
-//! without MULTI_SEGS is the first segment. A copy costs no atomic when it is freed, as nobody shares it, which is most
-//! of what a short one takes.
+//! Always whole copies, no header that is chained to the shared rest: without MULTI_SEGS, for which the drivers of NICs
+//! take another path, these send the first segment, and af_xdp reads no other. Into net_null either takes 25 cycles a
+//! frame of 60 bytes, of which 19 are for an mbuf taken and freed; of 1,358 bytes a copy takes 90, a header 25, the
+//! shared frame 9.
 
 use types::MacAddr;
 
