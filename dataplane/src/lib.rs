@@ -16,6 +16,7 @@ mod machine;
 mod macs;
 mod numa;
 mod ports;
+mod queues;
 mod replay;
 mod report;
 mod runtime;

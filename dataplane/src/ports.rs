@@ -3,7 +3,7 @@
 //! What af_packet's transmit ring holds when the carrier goes, the kernel would send when it returns:
 //! stale frames. So such a port is closed at the loss, its ring with it, and opened anew at the return.
 
-use dpdk::{Burst, Eal, Mempool, Port, PortConfig, PortInfo, Queues};
+use dpdk::{Burst, Eal, Mempool, Port, PortConfig, Queues};
 use links::LinkInfo;
 use settings::{AF_PACKET_FRAMES, Device, PortSettings, Settings};
 use types::MacAddr;
@@ -12,6 +12,7 @@ use crate::assembly::PortFacts;
 use crate::failure::Failure;
 use crate::interfaces::Looked;
 use crate::macs::DeviceMac;
+use crate::queues::{queues_to_receive, queues_to_send};
 
 /// Frames that are poured out at a time.
 const POUR: usize = 32;
@@ -141,7 +142,7 @@ impl Devices {
     }
 
     fn run(&self, settings: &PortSettings, port: &mut Port, mac: MacAddr) -> Result<Queues, Failure> {
-        let tx_queues = queues_to_send(settings, offered(port.info()), self.workers)?;
+        let tx_queues = queues_to_send(settings, port.info(), self.workers)?;
         let config = PortConfig {
             rx_queues: queues_to_receive(port.info(), self.workers),
             tx_queues,
@@ -162,63 +163,6 @@ impl Devices {
         tracing::info!(port = name, driver, %mac, ?unicast, ?multicast, rx, tx, "started");
         Ok(queues)
     }
-}
-
-/// Drivers whose queues there are from the start, frames in every one: all must be emptied, whatever the workers.
-const QUEUES_OF_THEIR_OWN: &[&str] = &["net_af_packet", "net_af_xdp", "net_pcap"];
-
-/// Receive queues of a port: one for each worker as far as the device has them, so that what comes in can be spread.
-/// Drivers that make queues in pairs would fill those that nobody asked for, so a port has no fewer.
-fn queues_to_receive(info: &PortInfo, workers: u16) -> u16 {
-    let own = QUEUES_OF_THEIR_OWN.contains(&info.driver.as_str());
-    if own { info.max_rx_queues.max(1) } else { info.max_rx_queues.clamp(1, workers) }
-}
-
-/// Transmit queues that a device offers to workers.
-///
-/// memif's driver takes any number, and learns from the far end how many it has memory for: by the others it writes into
-/// the memory of the first. It does not tell, so only the first is safe.
-fn offered(info: &PortInfo) -> u16 {
-    if info.driver == "net_memif" { 1 } else { info.max_tx_queues }
-}
-
-/// Transmit queues of a port: one for each worker.
-///
-/// # Errors
-/// The device has fewer; what would give it more.
-fn queues_to_send(settings: &PortSettings, offered: u16, workers: u16) -> Result<u16, Failure> {
-    if offered >= workers {
-        return Ok(workers);
-    }
-    let more = match &settings.device {
-        Device::Vdev(vdev) => match vdev.driver() {
-            "net_pcap" => format!("name a file of its own for each with `tx_pcap=` {workers} times, or "),
-            "net_af_packet" => format!("give it `qpairs={workers}`, or "),
-            "net_af_xdp" => format!("give it `queue_count={workers}`, or "),
-            "net_virtio_user" | "net_vhost" => format!("give it `queues={workers}`, or "),
-            _ => String::new(),
-        },
-        Device::Kernel(_) | Device::Pci(_) => String::new(),
-    };
-    let (s, cores) = match offered {
-        1 => ("", "one core".to_owned()),
-        _ => ("s", format!("{offered} cores at most")),
-    };
-    Err(Failure::of_port(
-        settings,
-        format!(
-            "{} has {offered} transmit queue{s}, and {workers} workers need one each; {more}name {cores} in [worker] \
-             `cores`",
-            settings.device
-        ),
-    ))
-}
-
-/// How many workers the ports that are there leave possible, of so many that there are cores for.
-pub(crate) fn most_workers(ports: &[OpenedPort], cores: usize) -> usize {
-    let offered =
-        ports.iter().filter_map(|opened| Some(usize::from(offered(opened.as_ref().ok()?.1.info()))));
-    offered.fold(cores, usize::min).max(1)
 }
 
 /// Frees what a kernel interface's ring holds so far: af_packet's socket takes the frames of every interface there is

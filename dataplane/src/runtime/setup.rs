@@ -16,7 +16,8 @@ use crate::desk::worker_desk;
 use crate::failure::Failure;
 use crate::macs::EgressMacs;
 use crate::numa;
-use crate::ports::{Devices, OpenedPort, most_workers};
+use crate::ports::{Devices, OpenedPort};
+use crate::queues::most_workers;
 use crate::worker::WorkerSeed;
 
 /// Mbufs that a worker keeps at hand.
@@ -41,7 +42,8 @@ pub(super) struct Common {
 pub(super) fn worker_cores(settings: &Settings, placement: Placement, opened: &[OpenedPort]) -> Vec<u16> {
     let mut cores = placement.workers;
     if settings.worker.cores == Cores::Auto {
-        cores.truncate(most_workers(opened, cores.len()));
+        let there = opened.iter().filter_map(|opened| Some(opened.as_ref().ok()?.1.info()));
+        cores.truncate(most_workers(there, cores.len()));
     }
     cores
 }
