@@ -1,6 +1,6 @@
 //! What code that handles frames needs of whatever holds them: an mbuf, a buffer, a capture's record.
 
-use crate::Heads;
+use crate::heads::{BURST, HEAD_LEN, Heads, Lanes};
 
 /// What the receiving side already found out about the IPv4 header checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,10 +37,23 @@ pub trait FrameBurst {
     fn frames(&self) -> &[Self::Frame];
     /// The same, writable.
     fn frames_mut(&mut self) -> &mut [Self::Frame];
-    /// Reads the heads of the first [`BURST`](crate::BURST) frames into `heads`.
+    /// Reads the heads of the first [`BURST`] frames into `heads`.
     #[inline]
-    fn read_heads(&self, heads: &mut Heads) {
+    fn read_heads(&mut self, heads: &mut Heads) {
         heads.read(self.frames());
+    }
+    /// Writes into the heads of those of the first [`BURST`] frames whose bit in `which` is set: `source` from byte 6
+    /// on, and each frame's lane of `hops`, little-endian, from byte 22 on. Frames shorter than [`HEAD_LEN`] stay as
+    /// they are.
+    #[inline]
+    fn write_heads(&mut self, which: u32, source: [u8; 8], hops: &Lanes) {
+        for (i, (frame, hop)) in self.frames_mut().iter_mut().zip(hops.0).take(BURST).enumerate() {
+            let head = frame.bytes_mut().first_chunk_mut::<HEAD_LEN>();
+            if let Some(head) = head.filter(|_| which >> i & 1 != 0) {
+                head[6..14].copy_from_slice(&source);
+                head[22..26].copy_from_slice(&hop.to_le_bytes());
+            }
+        }
     }
     /// Takes the `count` oldest frames out, oldest first, or all if there are fewer. What the iterator is not asked for
     /// is freed with it.

@@ -7,14 +7,14 @@ pub const BURST: usize = 32;
 /// Bytes of an Ethernet header and of an IPv4 header without options.
 pub const HEAD_LEN: usize = 34;
 
-/// One word of each frame.
+/// One word of each frame, and room behind them: who compares neighbours reads one more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(align(64))]
-pub struct Lanes(pub [u32; BURST]);
+#[repr(align(32))]
+pub struct Lanes(pub [u32; BURST + 8]);
 
 impl Lanes {
     /// All zero.
-    pub const ZERO: Self = Self([0; BURST]);
+    pub const ZERO: Self = Self([0; BURST + 8]);
 }
 
 /// The first [`HEAD_LEN`] bytes of up to [`BURST`] frames, as little-endian words, and what else must be known to

@@ -11,7 +11,7 @@ pub use copy::Copied;
 
 use crate::mbuf::Mbuf;
 use crate::port::TxQueue;
-use crate::raw;
+use crate::raw::{self, Raw};
 use crate::shared::{SharedMbuf, give_back};
 
 /// What became of a batch.
@@ -124,8 +124,16 @@ impl<const N: usize> FanBatch<N> {
     /// look first. A panic of the iterator leaks what came before it.
     #[inline(always)]
     pub fn extend(&mut self, frames: impl Iterator<Item = Mbuf>) {
-        let copies = self.copies.get();
-        let room = if self.left == copies { N } else { 0 };
+        match self.copies.get() {
+            1 => self.extend_with(frames, |_| ()),
+            // SAFETY: it is the only reference, and this holds all the new ones.
+            copies => self.extend_with(frames, |raw| unsafe { raw::share(raw, copies) }),
+        }
+    }
+
+    #[inline(always)]
+    fn extend_with(&mut self, frames: impl Iterator<Item = Mbuf>, share: impl Fn(Raw)) {
+        let room = if self.left == self.copies.get() { N } else { 0 };
         let mut len = self.mbufs.len();
         let begin = self.mbufs.as_mut_ptr();
         for mbuf in frames {
@@ -135,13 +143,9 @@ impl<const N: usize> FanBatch<N> {
                 continue;
             }
             let raw = mbuf.into_raw();
-            // SAFETY: it was the only reference, and this holds all the new ones. `len` is below N, the array's room.
-            unsafe {
-                if copies > 1 {
-                    raw::share(raw, copies);
-                }
-                begin.add(len).write(raw);
-            }
+            share(raw);
+            // SAFETY: `len` is below N, the array's room.
+            unsafe { begin.add(len).write(raw) };
             len += 1;
         }
         // SAFETY: so many are there.

@@ -5,7 +5,9 @@ use core::ops::{Deref, DerefMut};
 use core::{fmt, slice};
 
 use crate::batch::free_bulk;
+use crate::heads::Facts;
 use crate::mbuf::Mbuf;
+use crate::raw::Raw;
 
 /// Frames as they were received, at most `N`. A slice of [`Mbuf`]; what is not taken out is freed on drop.
 pub struct Burst<const N: usize = 32> {
@@ -13,12 +15,14 @@ pub struct Burst<const N: usize = 32> {
     /// Those from `begin` to `end` are here, and `begin` is at most `end`, which is at most N.
     begin: usize,
     end: usize,
+    /// What is known of the frames that are here, if of any.
+    facts: Facts<N>,
 }
 
 impl<const N: usize> Burst<N> {
     /// No frame.
     pub const fn new() -> Self {
-        Self { mbufs: [const { MaybeUninit::uninit() }; N], begin: 0, end: 0 }
+        Self { mbufs: [const { MaybeUninit::uninit() }; N], begin: 0, end: 0, facts: Facts::new() }
     }
 
     /// Takes all frames out, in the order of their arrival.
@@ -34,6 +38,7 @@ impl<const N: usize> Burst<N> {
         let taken = self.begin..self.begin + count.min(self.end - self.begin);
         // First of all: what leaks with the iterator is no longer here.
         self.begin = taken.end;
+        self.facts.frames = 0;
         Taken(self.mbufs[taken].iter_mut())
     }
 
@@ -41,6 +46,7 @@ impl<const N: usize> Burst<N> {
     #[inline]
     pub fn push(&mut self, mbuf: Mbuf) -> Result<(), Mbuf> {
         self.close_up();
+        self.facts.frames = 0;
         match self.mbufs.get_mut(self.end) {
             Some(place) => {
                 place.write(mbuf);
@@ -55,7 +61,7 @@ impl<const N: usize> Burst<N> {
     #[inline]
     pub fn clear(&mut self) {
         let (begin, len) = (self.begin, self.end - self.begin);
-        (self.begin, self.end) = (0, 0);
+        (self.begin, self.end, self.facts.frames) = (0, 0, 0);
         // SAFETY: the array has forgotten them and they are freed once; an Mbuf is a pointer to an mbuf that we hold.
         unsafe { free_bulk(self.mbufs.as_mut_ptr().add(begin).cast(), len) };
     }
@@ -71,23 +77,56 @@ impl<const N: usize> Burst<N> {
         }
     }
 
-    /// Lets `receive` write mbufs behind those that are here and say how many.
+    /// Lets `receive` write mbufs behind those that are here and say how many, and `replace` those that are not
+    /// [`is_unique`](crate::raw::is_unique).
     ///
     /// # Safety
-    /// `receive` gets a pointer and the room there, and returns how many [`is_unique`](crate::raw::is_unique) mbufs it wrote and
-    /// hands over.
+    /// `receive` gets a pointer and the room there, and returns how many mbufs it wrote and hands over. `replace` gets
+    /// those, and leaves as many as it returns, not more, that are unique.
     #[inline(always)]
     pub(crate) unsafe fn fill(
         &mut self,
         receive: impl FnOnce(*mut *mut dpdk_sys::rte_mbuf, u16) -> u16,
+        replace: impl FnOnce(*mut *mut dpdk_sys::rte_mbuf, u16) -> u16,
     ) -> usize {
         self.close_up();
-        let room = (N - self.end).min(u16::MAX as usize) as u16;
-        // SAFETY: an Mbuf is a transparent non-null pointer; from `end` to `N` is room in the array. The new end
-        // covers what the caller's `receive` handed over.
-        let got = unsafe { receive(self.mbufs.as_mut_ptr().add(self.end).cast(), room) } as usize;
-        self.end += got;
-        got
+        let (before, room) = (self.end, (N - self.end).min(u16::MAX as usize) as u16);
+        // SAFETY: an Mbuf is a transparent non-null pointer; from `end` to `N` is room in the array.
+        let begin = unsafe { self.mbufs.as_mut_ptr().add(before) };
+        let mut got = receive(begin.cast(), room);
+        // SAFETY: so many were handed over, and nobody else has the array.
+        let new = unsafe { slice::from_raw_parts(begin.cast::<Raw>(), got.into()) };
+        // SAFETY: what was handed over is valid. It was just written by the driver, so looking at it costs no miss.
+        if !unsafe { self.facts.gather(new) } {
+            got = replace(begin.cast(), got);
+            self.facts.frames = 0;
+        }
+        if before != 0 {
+            self.facts.frames = 0;
+        }
+        self.end += usize::from(got);
+        got.into()
+    }
+
+    /// What is to be known of all frames that are here.
+    #[inline(always)]
+    pub(crate) fn facts(&mut self) -> &mut Facts<N> {
+        let len = self.end - self.begin;
+        if self.facts.frames != len {
+            self.gather();
+        }
+        &mut self.facts
+    }
+
+    #[cold]
+    fn gather(&mut self) {
+        let len = self.end - self.begin;
+        // SAFETY: frames are there from `begin` to `end`, within the array, and an Mbuf is a transparent pointer to a
+        // valid mbuf.
+        unsafe {
+            let frames = slice::from_raw_parts(self.mbufs.as_ptr().add(self.begin).cast::<Raw>(), len);
+            self.facts.gather(frames);
+        }
     }
 }
 
@@ -149,6 +188,8 @@ impl<const N: usize> Deref for Burst<N> {
 impl<const N: usize> DerefMut for Burst<N> {
     #[inline(always)]
     fn deref_mut(&mut self) -> &mut [Mbuf] {
+        // Who has them may change them, or put others in their place.
+        self.facts.frames = 0;
         let len = self.end - self.begin;
         // SAFETY: as in `deref`.
         unsafe { slice::from_raw_parts_mut(self.mbufs.as_mut_ptr().add(self.begin).cast(), len) }

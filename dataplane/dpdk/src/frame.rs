@@ -1,6 +1,6 @@
 //! Mbufs and bursts as code sees them that knows no DPDK.
 
-use types::{Checksum, Frame, FrameBurst, Heads};
+use types::{Checksum, Frame, FrameBurst, Heads, Lanes};
 
 use crate::burst::Burst;
 use crate::heads;
@@ -58,8 +58,13 @@ impl<const N: usize> FrameBurst for Burst<N> {
     }
 
     #[inline(always)]
-    fn read_heads(&self, heads: &mut Heads) {
+    fn read_heads(&mut self, heads: &mut Heads) {
         heads::read(self, heads);
+    }
+
+    #[inline(always)]
+    fn write_heads(&mut self, which: u32, source: [u8; 8], hops: &Lanes) {
+        heads::write(self, which, source, hops);
     }
 
     #[inline(always)]

@@ -1,26 +1,122 @@
-//! The first bytes of a burst's frames, turned from rows into columns in vector registers.
+//! What a worker must know of a burst's frames before it looks into one, gathered in one go; and the first bytes of the
+//! frames, turned from rows into columns in vector registers.
 
-use types::{BURST, Frame, HEAD_LEN, Heads};
+use core::arch::asm;
+use core::ptr;
 
-use crate::mbuf::{IpChecksum, Mbuf};
+use dpdk_sys::{SHIM_MBUF_INDIRECT, SHIM_RX_IP_CKSUM_GOOD, SHIM_RX_IP_CKSUM_MASK, SHIM_RX_VLAN_STRIPPED};
+use types::{BURST, Frame, HEAD_LEN, Heads, Lanes};
 
-/// Reads the heads of the first [`BURST`] of `frames`.
+use crate::burst::Burst;
+use crate::mbuf::IpChecksum;
+use crate::raw::{self, Raw};
+
+/// What a frame that is too short is read as.
+static NOTHING: [u8; HEAD_LEN] = [0; HEAD_LEN];
+
+/// Facts of up to `N` frames. They hold as long as nobody has changed the frames.
+#[derive(Debug)]
+pub(crate) struct Facts<const N: usize> {
+    /// So many frames are known.
+    pub(crate) frames: usize,
+    /// Where each begins; [`NOTHING`] if it is shorter than that.
+    data: [*const u8; N],
+    /// Bytes in the first buffer of each.
+    lens: [u32; N],
+    /// Flags that any of them has, and flags that each of them has.
+    flags: (u64, u64),
+    /// Not 0 if any is in several buffers.
+    chained: u16,
+}
+
+impl<const N: usize> Facts<N> {
+    /// Of no frame.
+    pub(crate) const fn new() -> Self {
+        Self { frames: 0, data: [ptr::null(); N], lens: [0; N], flags: (0, 0), chained: 0 }
+    }
+
+    /// Looks at each of `frames`, at most `N`. Returns whether each has one reference, and a buffer of its own.
+    ///
+    /// # Safety
+    /// The mbufs are valid, and nobody else writes their fields.
+    #[inline(always)]
+    pub(crate) unsafe fn gather(&mut self, frames: &[Raw]) -> bool {
+        let (mut any, mut all, mut shared, mut chained) = (0, u64::MAX, 0, 0);
+        for ((mbuf, data), bytes) in frames.iter().zip(&mut self.data).zip(&mut self.lens) {
+            // SAFETY: valid, as the caller promises. Acquire: what former holders read was read before we write.
+            let (flags, refs, segments, len, begin) = unsafe {
+                let refs = raw::refcnt(*mbuf).load(core::sync::atomic::Ordering::Acquire);
+                (raw::ol_flags(*mbuf), refs, raw::nb_segs(*mbuf), raw::data_len(*mbuf), raw::data(*mbuf))
+            };
+            (any, all) = (any | flags, all & flags);
+            (shared, chained) = (shared | (refs ^ 1), chained | (segments ^ 1));
+            *bytes = len.into();
+            *data = if usize::from(len) < HEAD_LEN { NOTHING.as_ptr() } else { begin.cast_const() };
+            // SAFETY: no instruction. It keeps the loop as it is: words picked from here and there into vector
+            // registers take longer than one by one.
+            unsafe { asm!("", options(nomem, nostack, preserves_flags)) };
+        }
+        (self.frames, self.flags, self.chained) = (frames.len().min(N), (any, all), chained);
+        shared == 0 && any & SHIM_MBUF_INDIRECT == 0
+    }
+
+    /// Bits of the first [`BURST`] frames as [`Heads`] has them, where all are alike: odd, checked.
+    #[inline(always)]
+    fn bits(&self) -> Option<(u32, u32)> {
+        let (any, all) = self.flags;
+        if self.chained != 0 || any & SHIM_RX_VLAN_STRIPPED != 0 {
+            return None;
+        }
+        match any & SHIM_RX_IP_CKSUM_MASK {
+            0 => Some((0, 0)),
+            SHIM_RX_IP_CKSUM_GOOD if all & SHIM_RX_IP_CKSUM_GOOD != 0 => Some((0, u32::MAX)),
+            _ => None,
+        }
+    }
+}
+
+/// Reads the heads of the first [`BURST`] frames.
 #[inline(always)]
-pub(crate) fn read(frames: &[Mbuf], heads: &mut Heads) {
+pub(crate) fn read<const N: usize>(burst: &mut Burst<N>, heads: &mut Heads) {
+    let facts = burst.facts();
     #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has AVX2, as was just asked.
-        unsafe { avx2::read(frames, heads) };
+    if is_x86_feature_detected!("avx2") && N <= BURST {
+        let bits = facts.bits();
+        heads.lens.0[..N].copy_from_slice(&facts.lens);
+        // SAFETY: the processor has AVX2, as was just asked; the frames are there and nobody writes them.
+        unsafe { avx2::read(&facts.data[..facts.frames], heads) };
+        match bits {
+            Some(bits) => (heads.odd, heads.checked) = bits,
+            None => read_bits(burst, heads),
+        }
         return;
     }
-    heads.read(frames);
+    heads.read(burst);
+}
+
+/// Writes as [`FrameBurst::write_heads`](types::FrameBurst::write_heads) says.
+#[inline(always)]
+pub(crate) fn write<const N: usize>(burst: &mut Burst<N>, which: u32, source: [u8; 8], hops: &Lanes) {
+    let facts = burst.facts();
+    let count = facts.frames.min(N).min(BURST);
+    let source = u64::from_ne_bytes(source);
+    for i in 0..count {
+        if which >> i & 1 != 0 && facts.lens[i] as usize >= HEAD_LEN {
+            let data = facts.data[i].cast_mut();
+            // SAFETY: the frame is ours alone, begins there, and has so many bytes.
+            unsafe {
+                data.add(6).cast::<u64>().write_unaligned(source);
+                data.add(22).cast::<u32>().write_unaligned(hops.0[i].to_le());
+            }
+        }
+    }
 }
 
 /// What the drivers say of each frame, where they do not say the same of all.
 #[cold]
-fn read_bits(frames: &[Mbuf], heads: &mut Heads) {
+fn read_bits<const N: usize>(burst: &Burst<N>, heads: &mut Heads) {
     (heads.odd, heads.checked) = (0, 0);
-    for (i, frame) in frames.iter().take(BURST).enumerate() {
+    for (i, frame) in burst.iter().take(BURST).enumerate() {
         let checksum = frame.ip_checksum();
         let odd = frame.is_chained() || frame.stripped_tag().is_some() || checksum == IpChecksum::Bad;
         heads.odd |= u32::from(odd) << i;
@@ -34,48 +130,20 @@ mod avx2 {
         __m256i, _mm256_loadu_si256, _mm256_permute2x128_si256, _mm256_store_si256, _mm256_unpackhi_epi32,
         _mm256_unpackhi_epi64, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
     };
-    use core::ptr::NonNull;
 
-    use dpdk_sys::{SHIM_RX_IP_CKSUM_GOOD, SHIM_RX_IP_CKSUM_MASK, SHIM_RX_VLAN_STRIPPED};
-
-    use super::{BURST, HEAD_LEN, Heads, Mbuf, read_bits};
-    use crate::raw;
+    use super::{BURST, HEAD_LEN, Heads, NOTHING};
 
     /// Frames, and words of each, that are turned in one go: words of a register.
     const STEP: usize = 8;
-    /// What a frame that is too short is read as.
-    static NOTHING: [u8; HEAD_LEN] = [0; HEAD_LEN];
 
+    /// # Safety
+    /// Each pointer is to [`HEAD_LEN`] bytes that nobody writes meanwhile.
     #[target_feature(enable = "avx2")]
-    pub(super) fn read(frames: &[Mbuf], heads: &mut Heads) {
-        let count = frames.len().min(BURST);
-        let mut data = [NOTHING.as_ptr(); BURST];
-        let (mut any, mut all, mut chained) = (0, u64::MAX, 0);
-        for ((mbuf, data), bytes) in frames.iter().zip(&mut data).zip(&mut heads.lens.0) {
-            let raw: NonNull<_> = mbuf.as_raw();
-            // SAFETY: the mbuf is valid while it is borrowed.
-            let (len, flags, segments, begin) =
-                unsafe { (raw::data_len(raw), raw::ol_flags(raw), raw::nb_segs(raw), raw::data(raw)) };
-            *bytes = u32::from(len);
-            *data = if usize::from(len) < HEAD_LEN { NOTHING.as_ptr() } else { begin.cast_const() };
-            any |= flags;
-            all &= flags;
-            chained |= segments ^ 1;
-        }
-        for step in 0..count.div_ceil(STEP) {
-            // SAFETY: each pointer is to HEAD_LEN bytes at least, which nobody writes while the frames are borrowed;
-            // `step` is within BURST / STEP.
-            unsafe { turn(&data, step * STEP, heads) };
-        }
-        if chained == 0 && any & (SHIM_RX_VLAN_STRIPPED | SHIM_RX_IP_CKSUM_MASK) == 0 {
-            (heads.odd, heads.checked) = (0, 0);
-        } else if chained == 0
-            && any & (SHIM_RX_VLAN_STRIPPED | SHIM_RX_IP_CKSUM_MASK) == SHIM_RX_IP_CKSUM_GOOD
-            && all & SHIM_RX_IP_CKSUM_GOOD != 0
-        {
-            (heads.odd, heads.checked) = (0, u32::MAX);
-        } else {
-            read_bits(frames, heads);
+    pub(super) unsafe fn read(frames: &[*const u8], heads: &mut Heads) {
+        for (step, frames) in frames.chunks(STEP).take(BURST / STEP).enumerate() {
+            let data = core::array::from_fn(|i| frames.get(i).copied().unwrap_or(NOTHING.as_ptr()));
+            // SAFETY: as the caller promises; `step` is within BURST / STEP.
+            unsafe { turn(data, step * STEP, heads) };
         }
     }
 
@@ -85,8 +153,7 @@ mod avx2 {
     /// Each pointer is to [`HEAD_LEN`] bytes that can be read; `at` is a multiple of [`STEP`], and below [`BURST`].
     #[target_feature(enable = "avx2")]
     #[inline]
-    unsafe fn turn(data: &[*const u8; BURST], at: usize, heads: &mut Heads) {
-        let data: [*const u8; STEP] = core::array::from_fn(|i| data[at + i]);
+    unsafe fn turn(data: [*const u8; STEP], at: usize, heads: &mut Heads) {
         // SAFETY: the caller's pointers have HEAD_LEN bytes, 32 and two more.
         let rows: [__m256i; STEP] = data.map(|head| unsafe { _mm256_loadu_si256(head.cast()) });
         for (lane, head) in heads.last.0[at..at + STEP].iter_mut().zip(data) {
@@ -95,7 +162,7 @@ mod avx2 {
         }
         let columns = transpose(rows);
         for (lanes, column) in heads.words.iter_mut().zip(columns) {
-            // SAFETY: the lanes are aligned to more than a register, `at` to a register, and STEP of them are there.
+            // SAFETY: the lanes are aligned as a register is, and `at` too, and STEP of them are there.
             unsafe { _mm256_store_si256(lanes.0[at..at + STEP].as_mut_ptr().cast(), column) };
         }
     }

@@ -41,12 +41,6 @@ impl Mbuf {
         mbuf.append(bytes).then_some(mbuf)
     }
 
-    /// The mbuf, as long as it is borrowed.
-    #[inline(always)]
-    pub(crate) fn as_raw(&self) -> Raw {
-        self.0
-    }
-
     /// Hands the reference to the caller.
     #[inline(always)]
     pub(crate) fn into_raw(self) -> Raw {

@@ -107,9 +107,15 @@ pub fn classify(frame: &[u8], checksum: Checksum, ingress: &Ingress) -> Verdict 
     Verdict::Data { group: destination, len }
 }
 
+/// Whether data for a destination may go beyond its link: 224.0.0.0/4 without 224.0.0.0/24 (r88).
+#[inline]
+pub(crate) fn is_forwardable(destination: u32) -> bool {
+    (destination >> 28 == 0xe) & (destination >> 8 != 0x00e0_0000)
+}
+
 /// Addresses that no host may send multicast from (r81, r98; RFC 1122, section 3.2.1.3).
 #[inline]
-fn may_send(source: u32) -> bool {
+pub(crate) fn may_send(source: u32) -> bool {
     let first = source >> 24;
     (first != 0) & (first != 127) & (first < 224) & (source >> 16 != 0xa9fe)
 }
@@ -138,7 +144,7 @@ pub(crate) fn source_mac(head: &[u8]) -> u64 {
 
 /// A unicast, non-zero MAC.
 #[inline]
-fn is_station(mac: u64) -> bool {
+pub(crate) fn is_station(mac: u64) -> bool {
     (mac & (1 << 40) == 0) & (mac != 0)
 }
 

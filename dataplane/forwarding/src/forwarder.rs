@@ -12,7 +12,7 @@ use crate::ingress::Ingress;
 use crate::policer::Policer;
 use crate::policy::ForwardingPolicy;
 use crate::punt::{PuntPath, data_group};
-use crate::rewrite::{Hop, rewrite};
+use crate::rewrite::{rewrite, source_bytes};
 use crate::ring::FrameSender;
 use crate::runs::{Runs, between, bits};
 use crate::screen::Screened;
@@ -66,7 +66,8 @@ pub struct Forwarder {
     policy: Arc<ForwardingPolicy>,
     counters: WorkerCounters,
     router_mac: MacAddr,
-    hop: Hop,
+    /// See [`source_bytes`].
+    hop_source: [u8; 8],
     ports: [Option<Box<ForwarderPort>>; MAX_PORTS],
     /// Longest frame, Ethernet header included, that each port sends.
     max_frame: [usize; MAX_PORTS],
@@ -87,7 +88,7 @@ impl Forwarder {
             policy,
             counters,
             router_mac,
-            hop: Hop::new(router_mac),
+            hop_source: source_bytes(router_mac),
             ports: [const { None }; MAX_PORTS],
             max_frame: [usize::MAX; MAX_PORTS],
             smallest_max_frame: usize::MAX,
@@ -175,14 +176,11 @@ impl Forwarder {
             return report;
         };
         burst.read_heads(&mut self.heads);
-        if entry.ingress.has_other_macs() {
-            self.heads.odd |= entry.ingress.looped_bits(frames);
-        }
         let rx_bytes: u32 = self.heads.lens.0[..count].iter().sum();
-        self.screened.fill(&self.heads, count, &entry.ingress.stations, self.smallest_max_frame);
-        self.runs.fill(&mut self.screened, count, &entry.ingress);
+        self.screened.fill(&self.heads, count, self.smallest_max_frame);
+        self.runs.fill(&mut self.screened, &self.heads, count, &entry.ingress);
         self.table.lookup_burst(&self.runs.groups[..self.runs.count], &mut self.runs.hits[..self.runs.count]);
-        self.rewrite(&mut burst.frames_mut()[..count]);
+        self.rewrite(burst);
 
         let (always, forward) = (self.masks.always(port), self.masks.forward(port));
         // Where data goes without a member having asked, groups that stay on their link are tested one by
@@ -232,20 +230,12 @@ impl Forwarder {
 
     /// Makes all plain data of a burst what it is one hop further, whether it will go on or not.
     #[inline(always)]
-    fn rewrite<F: Frame>(&self, frames: &mut [F]) {
+    fn rewrite(&self, burst: &mut impl FrameBurst) {
         let Screened { plain, padded, ends, hops, .. } = &self.screened;
-        if *plain == between(0, frames.len().min(BURST)) && padded & plain == 0 {
-            for (frame, hop) in frames.iter_mut().zip(&hops.0) {
-                self.hop.write(frame.bytes_mut(), *hop);
-            }
-            return;
-        }
-        for i in bits(*plain) {
-            if let Some(frame) = frames.get_mut(i) {
-                if padded >> i & 1 != 0 {
-                    frame.truncate(ends.0[i] as usize);
-                }
-                self.hop.write(frame.bytes_mut(), hops.0[i]);
+        burst.write_heads(*plain, self.hop_source, hops);
+        for i in bits(padded & plain) {
+            if let Some(frame) = burst.frames_mut().get_mut(i) {
+                frame.truncate(ends.0[i] as usize);
             }
         }
     }

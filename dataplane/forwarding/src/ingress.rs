@@ -2,10 +2,10 @@
 
 use core::net::Ipv4Addr;
 
-use types::{BURST, Frame, Ipv4Net, MacAddr};
+use types::{Ipv4Net, MacAddr};
 
-use crate::classify::{ETHERNET_LEN, mac_bits, source_mac};
-use crate::screen::Stations;
+use crate::classify::{is_station, mac_bits, may_send};
+use crate::screen::Sender;
 
 /// What makes an [`Ingress`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,6 @@ pub struct Ingress {
     /// What else we send from.
     other_macs: Box<[u64]>,
     pub(crate) kernel_mac: u64,
-    pub(crate) stations: Stations,
     pub(crate) own: OwnAddresses,
     address: Option<[u8; 4]>,
     /// Address and mask each.
@@ -48,17 +47,10 @@ impl Ingress {
             mac,
             other_macs: other_macs.iter().copied().map(mac_bits).collect(),
             kernel_mac,
-            stations: Stations::new(mac, kernel_mac),
             own: own.iter().copied().collect(),
             address: address.map(|address| address.octets()),
             sources_allowed: sources_allowed.iter().map(|net| (net.addr().to_bits(), net.mask())).collect(),
         }
-    }
-
-    /// Whether we send from several MACs, of which the screen knows the port's alone.
-    #[inline]
-    pub(crate) fn has_other_macs(&self) -> bool {
-        !self.other_macs.is_empty()
     }
 
     /// Whether a source MAC is one that we send from, here or on another port, or the kernel's on the interface.
@@ -67,27 +59,16 @@ impl Ingress {
         mac == self.mac || mac == self.kernel_mac || self.other_macs.contains(&mac)
     }
 
-    /// A bit for each of the first [`BURST`] frames that comes from a MAC of ours.
-    #[cold]
-    pub(crate) fn looped_bits<F: Frame>(&self, frames: &[F]) -> u32 {
-        let frames = frames.iter().take(BURST).enumerate();
-        frames.fold(0, |bits, (i, frame)| bits | u32::from(self.is_from_us(frame.bytes())) << i)
-    }
-
-    /// Whether a frame comes from a MAC of ours.
-    pub(crate) fn is_from_us(&self, frame: &[u8]) -> bool {
-        frame.get(..ETHERNET_LEN).is_some_and(|head| self.is_ours(source_mac(head)))
-    }
-
     /// Whether these are the octets of the port's address.
     pub(crate) fn is_address(&self, octets: Option<&[u8]>) -> bool {
         self.address.is_some_and(|address| octets == Some(&address))
     }
 
-    /// Whether data from `source` may be forwarded: it is not one of ours (r98), and may send (r85).
+    /// Whether data of a sender may be forwarded: it is a station and a host, none of ours (r98), and may send (r85).
     #[inline]
-    pub(crate) fn may_forward(&self, source: u32) -> bool {
-        !self.own.contains(source) & self.allows_source(source)
+    pub(crate) fn may_forward(&self, Sender { address, mac }: Sender) -> bool {
+        let is_host = may_send(address) & !self.own.contains(address) & self.allows_source(address);
+        is_host & is_station(mac) && !self.is_ours(mac)
     }
 
     /// Whether `source` may send multicast data, as far as the settings go (r85).

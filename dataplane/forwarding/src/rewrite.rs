@@ -13,10 +13,11 @@ const HOP: usize = 22;
 /// Ethernet and a valid IPv4 header with a TTL of at least 2.
 #[inline]
 pub fn rewrite(frame: &mut [u8], router_mac: MacAddr) {
-    let Some(head) = frame.first_chunk::<HEAD_LEN>() else { return };
+    let Some(head) = frame.first_chunk_mut::<HEAD_LEN>() else { return };
     let half = |at: usize| u32::from(u16::from_le_bytes([head[at], head[at + 1]]));
     let hop = lowered(half(HOP), half(HOP + 2));
-    Hop::new(router_mac).write(frame, hop);
+    head[6..14].copy_from_slice(&source_bytes(router_mac));
+    head[HOP..HOP + 4].copy_from_slice(&hop.to_le_bytes());
 }
 
 /// TTL, protocol and checksum, bytes 22 to 25 of a frame as a little-endian word, one hop further: made of TTL and
@@ -31,27 +32,11 @@ pub(crate) fn lowered(ttl: u32, checksum: u32) -> u32 {
     (ttl.wrapping_sub(1) & 0xffff) | checksum << 16
 }
 
-/// What all frames get that leave this hop.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Hop {
-    /// The source MAC, and the EtherType that is there already: one store in place of two.
-    source: [u8; 8],
-}
-
-impl Hop {
-    pub(crate) fn new(router_mac: MacAddr) -> Self {
-        let [a, b, c, d, e, f] = router_mac.octets();
-        let [high, low] = ETHERTYPE_IPV4.to_be_bytes();
-        Self { source: [a, b, c, d, e, f, high, low] }
-    }
-
-    /// Writes the source MAC, and `hop`, which [`lowered`] made.
-    #[inline(always)]
-    pub(crate) fn write(&self, frame: &mut [u8], hop: u32) {
-        let Some(head) = frame.first_chunk_mut::<HEAD_LEN>() else { return };
-        head[6..14].copy_from_slice(&self.source);
-        head[HOP..HOP + 4].copy_from_slice(&hop.to_le_bytes());
-    }
+/// The source MAC, and the EtherType that is there already: one store in place of two.
+pub(crate) fn source_bytes(router_mac: MacAddr) -> [u8; 8] {
+    let [a, b, c, d, e, f] = router_mac.octets();
+    let [high, low] = ETHERTYPE_IPV4.to_be_bytes();
+    [a, b, c, d, e, f, high, low]
 }
 
 #[cfg(test)]

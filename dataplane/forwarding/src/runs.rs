@@ -1,10 +1,11 @@
-//! The frames of a burst in runs: in a row, for one group, from one source.
+//! The frames of a burst in runs: in a row, for one group, from one sender.
 
 use group_table::Hit;
-use types::BURST;
+use types::{BURST, Heads};
 
+use crate::classify::is_forwardable;
 use crate::ingress::Ingress;
-use crate::screen::Screened;
+use crate::screen::{Flow, Screened};
 
 /// A burst's runs. What was there before is overwritten, not cleared.
 #[derive(Debug)]
@@ -24,21 +25,29 @@ impl Runs {
         Self { count: 0, groups: [0; BURST], hits: [Hit::MISS; BURST], starts: [0; BURST + 1] }
     }
 
-    /// The runs of a burst of `frames`, not looked up. What comes from a source that may not send is no plain data any
-    /// more: why it is dropped is found again.
+    /// The runs of a burst of `frames`, not looked up. What may not be forwarded for its group or its sender is no plain
+    /// data any more: why it is dropped is found again.
     #[inline(always)]
-    pub(crate) fn fill(&mut self, screened: &mut Screened, frames: usize, ingress: &Ingress) {
+    pub(crate) fn fill(&mut self, screened: &mut Screened, heads: &Heads, frames: usize, ingress: &Ingress) {
         let mut count = 0;
+        // Mostly one router sends everything.
+        let mut known = None;
         for start in bits(screened.turns) {
-            let may = ingress.may_forward(u32::from_be(screened.sources.0[start]));
-            self.groups[count % BURST] = if may { u32::from_be(screened.groups.0[start]) } else { 0 };
+            let mut group = 0;
+            if screened.plain >> start & 1 != 0 {
+                let flow = Flow::of(heads, start);
+                let may = known == Some(flow.sender) || ingress.may_forward(flow.sender);
+                if may & is_forwardable(flow.group) {
+                    (group, known) = (flow.group, Some(flow.sender));
+                } else {
+                    let rest = screened.turns & !between(0, start + 1);
+                    let end = if rest == 0 { BURST } else { rest.trailing_zeros() as usize };
+                    screened.plain &= !between(start, end);
+                }
+            }
+            self.groups[count % BURST] = group;
             self.starts[count % BURST] = start as u8;
             count += 1;
-            if !may {
-                let later = screened.turns & u32::MAX.checked_shl(start as u32 + 1).unwrap_or(0);
-                screened.plain &=
-                    !between(start, if later == 0 { BURST } else { later.trailing_zeros() as usize });
-            }
         }
         self.count = count.min(BURST);
         self.starts[self.count] = frames.min(BURST) as u8;

@@ -7,7 +7,7 @@
 use multiversion::multiversion;
 use types::{BURST, Checksum, HEAD_LEN, Heads, Lanes};
 
-use crate::classify::ETHERNET_LEN;
+use crate::classify::{ETHERNET_LEN, is_forwardable};
 use crate::ingress::Ingress;
 use crate::rewrite::lowered;
 use crate::runs::between;
@@ -18,18 +18,14 @@ const STEP: usize = 8;
 /// What is known of a burst's frames after the screen. A lane says something where the frame's bit in `plain` is set.
 #[derive(Debug)]
 pub(crate) struct Screened {
-    /// A bit for each frame that is plain data, as far as its source address does not forbid.
+    /// A bit for each frame that is plain data, as far as its group and who sent it do not forbid.
     pub(crate) plain: u32,
     /// A bit for each frame with bytes behind its IP packet.
     pub(crate) padded: u32,
     /// A bit for each frame that is longer than some port sends.
     pub(crate) long: u32,
-    /// A bit for each frame whose group or source are not those of the frame before; the first has it.
+    /// A bit for each frame whose group or sender are not those of the frame before; the first has it.
     pub(crate) turns: u32,
-    /// Destination addresses, in network byte order; 0 where a frame is no plain data.
-    pub(crate) groups: Lanes,
-    /// Source addresses, in network byte order.
-    pub(crate) sources: Lanes,
     /// Bytes to the end of the IP packet.
     pub(crate) ends: Lanes,
     /// Bytes 22 to 25, TTL to checksum, as [`rewrite`](crate::rewrite()) leaves them.
@@ -39,37 +35,47 @@ pub(crate) struct Screened {
 impl Screened {
     /// Of no frame.
     pub(crate) const fn new() -> Self {
-        let [groups, sources, ends, hops] = [Lanes::ZERO; 4];
-        Self { plain: 0, padded: 0, long: 0, turns: 0, groups, sources, ends, hops }
+        Self { plain: 0, padded: 0, long: 0, turns: 0, ends: Lanes::ZERO, hops: Lanes::ZERO }
     }
 
-    /// Screens the first `count` frames of `heads`, which came in by the port of `stations`; more bytes than `longest`
-    /// are long. Everything known before is forgotten.
+    /// Screens the first `count` frames of `heads`; those of more than `longest` bytes are long. Everything known before
+    /// is forgotten.
     #[inline(always)]
-    pub(crate) fn fill(&mut self, heads: &Heads, count: usize, stations: &Stations, longest: usize) {
+    pub(crate) fn fill(&mut self, heads: &Heads, count: usize, longest: usize) {
         let present = between(0, count.min(BURST));
-        screen(heads, count.min(BURST), stations, u32::try_from(longest).unwrap_or(u32::MAX), self);
+        screen(heads, count.min(BURST), u32::try_from(longest).unwrap_or(u32::MAX), self);
         self.plain &= present & !heads.odd;
-        self.turns &= present;
+        // What is plain and what is not have nothing in common.
+        self.turns = (self.turns | (self.plain ^ self.plain << 1) | 1) & present;
     }
 }
 
-/// Whom a port's data may not come from: Manifold and the kernel on the same interface. As words of a frame: bytes 6
-/// and 7, bytes 8 to 11.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Stations {
-    router: (u32, u32),
-    kernel: (u32, u32),
+/// To whom a frame goes, and from whom: what frames in a row have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Flow {
+    /// Host byte order.
+    pub(crate) group: u32,
+    pub(crate) sender: Sender,
 }
 
-impl Stations {
-    /// From MACs as numbers; no frame comes from one of more than 48 bits.
-    pub(crate) fn new(router: u64, kernel: u64) -> Self {
-        let words = |mac: u64| {
-            let high = u32::from(((mac >> 32) as u16).swap_bytes());
-            (if mac >> 48 == 0 { high } else { u32::MAX }, (mac as u32).swap_bytes())
-        };
-        Self { router: words(router), kernel: words(kernel) }
+/// Who sent a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sender {
+    /// Host byte order.
+    pub(crate) address: u32,
+    pub(crate) mac: u64,
+}
+
+impl Flow {
+    /// Of the frame in lane `i`.
+    #[inline(always)]
+    pub(crate) fn of(heads: &Heads, i: usize) -> Self {
+        let [_, macs, mac_end, _, _, _, middle, addresses] = &heads.words;
+        let address = (middle.0[i] >> 16) | (addresses.0[i] << 16);
+        let mac =
+            u64::from(u16::swap_bytes((macs.0[i] >> 16) as u16)) << 32 | u64::from(mac_end.0[i].swap_bytes());
+        let sender = Sender { address: address.swap_bytes(), mac };
+        Self { group: heads.last.0[i].swap_bytes(), sender }
     }
 }
 
@@ -78,43 +84,33 @@ impl Stations {
 pub fn plain_data(frame: &[u8], checksum: Checksum, ingress: &Ingress) -> Option<(u32, usize)> {
     let (mut heads, mut screened) = (Heads::new(), Screened::new());
     heads.put(0, frame, checksum, false);
-    screened.fill(&heads, 1, &ingress.stations, usize::MAX);
-    let plain = screened.plain == 1 && !ingress.is_from_us(frame);
-    let plain = plain && ingress.may_forward(u32::from_be(screened.sources.0[0]));
-    plain.then(|| (u32::from_be(screened.groups.0[0]), screened.ends.0[0] as usize))
+    screened.fill(&heads, 1, usize::MAX);
+    let Flow { group, sender } = Flow::of(&heads, 0);
+    let plain = screened.plain == 1 && is_forwardable(group) && ingress.may_forward(sender);
+    plain.then(|| (group, screened.ends.0[0] as usize))
 }
 
 /// The lanes of the first `count` frames, and their bits. Lanes and bits behind them say nothing.
 ///
-/// Faults are numbers, not truths, so that a register holds them of eight frames: 0 is none.
+/// Faults are numbers, not truths, so that a register holds them of eight frames: 0 is none. What depends on group and
+/// sender alone is for whoever goes through the runs.
 #[multiversion(targets("x86_64+avx2"))]
-fn screen(heads: &Heads, count: usize, stations: &Stations, longest: u32, out: &mut Screened) {
+fn screen(heads: &Heads, count: usize, longest: u32, out: &mut Screened) {
     let [w0, w4, w8, w12, w16, w20, w24, w28] = &heads.words;
-    let (mut plain, mut padded, mut long) = (0, 0, 0);
-    for i in 0..count.next_multiple_of(STEP).min(BURST) {
-        let (macs, mac_end, types) = (w4.0[i], w8.0[i], w12.0[i]);
+    let (mut plain, mut padded, mut long, mut turns) = (0, 0, 0, 0);
+    let lanes = count.next_multiple_of(STEP).min(BURST);
+    for i in 0..lanes {
+        let (macs, types) = (w4.0[i], w12.0[i]);
         let (length, hops, middle) = (w16.0[i], w20.0[i], w24.0[i]);
-        let (addresses, group, len) = (w28.0[i], heads.last.0[i], heads.lens.0[i]);
-        let (bit, source, station) = (1 << i, (middle >> 16) | (addresses << 16), macs >> 16);
+        let (addresses, group, len, bit) = (w28.0[i], heads.last.0[i], heads.lens.0[i], 1 << i);
         // RFC 1112, section 6.4: 01:00:5e and 23 bits of the group.
         let to_other = (w0.0[i] ^ (0x005e_0001 | (group & 0x7f00) << 16)) | ((macs & 0xffff) ^ (group >> 16));
-        let from_none = (station & 1) | fault((station | mac_end) == 0);
-        let ours = fault((station ^ stations.router.0) | (mac_end ^ stations.router.1) == 0)
-            | fault((station ^ stations.kernel.0) | (mac_end ^ stations.kernel.1) == 0);
         // IPv4, and a header of 20 bytes.
         let unusual = (types & 0x00ff_ffff) ^ 0x0045_0008;
         let end = ((length & 0xff) << 8 | (length >> 8 & 0xff)) + ETHERNET_LEN as u32;
         let missized = fault(end < HEAD_LEN as u32) | fault(end > len);
         // TTL of at least 2; no IGMP.
         let stays = fault(hops & 0x00fe_0000 == 0) | fault(hops >> 24 == 2);
-        // 224.0.0.0/4 without 224.0.0.0/24.
-        let no_group = ((group & 0xf0) ^ 0xe0) | fault(group & 0x00ff_ffff == 0xe0);
-        // Not from 0/8, 127/8, 224/3, 169.254/16 (r81, r98; RFC 1122, section 3.2.1.3).
-        let first = source & 0xff;
-        let no_host = fault(first == 0)
-            | fault(first == 127)
-            | fault(first & 0xe0 == 0xe0)
-            | fault(source & 0xffff == 0xfea9);
         // In either byte order, and carries folded at the end (RFC 1071, section 2).
         let low = (types >> 16) + (length & 0xffff) + (hops & 0xffff) + (middle & 0xffff);
         let high = (length >> 16) + (hops >> 16) + (middle >> 16) + (addresses >> 16);
@@ -122,23 +118,25 @@ fn screen(heads: &Heads, count: usize, stations: &Stations, longest: u32, out: &
         let sum = (sum >> 16) + (sum & 0xffff);
         let sum = (sum >> 16) + (sum & 0xffff);
         let unsound = if heads.checked & bit == 0 { sum ^ 0xffff } else { 0 };
-        let faults = to_other | from_none | ours | unusual | missized | stays | no_group | no_host | unsound;
-        let faults = faults | heads.odd & bit;
+        let faults = to_other | unusual | missized | stays | unsound;
         plain |= if faults == 0 { bit } else { 0 };
         padded |= if end == len { 0 } else { bit };
         long |= if end > longest { bit } else { 0 };
-        out.groups.0[i] = if faults == 0 { group } else { 0 };
-        out.sources.0[i] = source;
         out.ends.0[i] = end;
         out.hops.0[i] = lowered(hops >> 16, middle & 0xffff);
     }
-    let (groups, sources) = (&out.groups.0, &out.sources.0);
-    let mut turns = 1;
-    for i in 1..BURST {
-        let differs = (groups[i] ^ groups[i - 1]) | (sources[i] ^ sources[i - 1]);
+    // Whether the next frame is of another flow: the MACs, the group, and the source's two halves. A loop of its own, as
+    // words that were just stored in eights cannot be loaded one further until they have left the store buffer.
+    for i in 0..lanes {
+        let next = i + 1;
+        let differs = (w4.0[i] ^ w4.0[next])
+            | (w8.0[i] ^ w8.0[next])
+            | (heads.last.0[i] ^ heads.last.0[next])
+            | (w28.0[i] ^ w28.0[next])
+            | ((w24.0[i] ^ w24.0[next]) >> 16);
         turns |= if differs == 0 { 0 } else { 1 << i };
     }
-    (out.plain, out.padded, out.long, out.turns) = (plain, padded, long, turns);
+    (out.plain, out.padded, out.long, out.turns) = (plain, padded, long, turns << 1);
 }
 
 /// A truth as a number, 1 or 0.

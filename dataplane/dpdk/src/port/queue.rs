@@ -49,19 +49,10 @@ impl RxQueue {
     #[inline]
     pub fn rx_burst<const N: usize>(&mut self, burst: &mut Burst<N>) -> usize {
         let (port, queue) = (self.port.get(), self.queue);
-        let receive = |mbufs: *mut *mut dpdk_sys::rte_mbuf, room: u16| {
-            // SAFETY: the port runs while `_running` does, this thread alone uses the queue, `mbufs` has the room.
-            let got = unsafe { dpdk_sys::shim_rx_burst(port, queue, mbufs, room) };
-            let mut shared = 0;
-            for i in 0..got as usize {
-                // SAFETY: the driver wrote `got` valid mbufs and holds none of their references any more. The line
-                // was just written by the driver, so looking at it costs no miss.
-                shared |= unsafe { raw::shared_bits(NonNull::new_unchecked(*mbufs.add(i))) };
-            }
-            if shared != 0 { self.replace_shared(mbufs, got) } else { got }
-        };
-        // SAFETY: what is left is unique: checked, or copied.
-        unsafe { burst.fill(receive) }
+        // SAFETY: the port runs while `_running` does, this thread alone uses the queue, `mbufs` has the room.
+        let receive = |mbufs, room| unsafe { dpdk_sys::shim_rx_burst(port, queue, mbufs, room) };
+        // SAFETY: the driver wrote as many mbufs as it says and holds none of their references any more.
+        unsafe { burst.fill(receive, |mbufs, got| self.replace_shared(mbufs, got)) }
     }
 
     /// Puts a copy in place of each mbuf that others hold too, keeping the order. Returns how many mbufs remain.
