@@ -26,7 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fuzz", &["fuzz-targets"]),
     ("lab", &["types"]),
     ("tests", &["api", "lab", "types"]),
-    ("bench", &["api", "group-table", "igmp", "lab", "settings", "types"]),
+    ("bench", &["api", "control", "forwarding", "group-table", "igmp", "lab", "settings", "types"]),
     ("guard", &["forwarding", "group-table", "igmp", "types"]),
 ];
 
