@@ -98,6 +98,7 @@ fn make(work: &Work) -> Result<(Reader, Writer), BenchError> {
         own: vec![[10, 0, 0, 1].into()],
         address: Some([10, 0, 0, 1].into()),
         sources_allowed: Vec::new(),
+        completes_udp: false,
     });
     let mut clients = PortSet::EMPTY;
     for index in 0..=fan_out {

@@ -213,6 +213,7 @@ fn info(index: u32, role: PortRole) -> PortInfo {
             own: Vec::new(),
             address: None,
             sources_allowed: Vec::new(),
+            completes_udp: false,
         },
         mtu: 1500,
         link_up: true,

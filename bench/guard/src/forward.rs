@@ -71,6 +71,7 @@ fn ingress(sources_allowed: &[&str]) -> Ingress {
         own: vec![[10, 0, 0, 1].into()],
         address: Some([10, 0, 0, 1].into()),
         sources_allowed: sources_allowed.iter().map(|net| net.parse().expect("a network")).collect(),
+        completes_udp: false,
     })
 }
 

@@ -130,9 +130,11 @@ pub(super) fn dropped(look: &Look<'_>) -> Vec<Check> {
     for arrival in arrivals.iter().filter(|arrival| arrival.may_send) {
         let before = checks.len();
         checks.extend(refused(look, arrival, arrivals.iter().all(|other| other.usable().next().is_none())));
-        let is_good = |frame: &Sample| frame.udp == UdpChecksum::Fine;
+        let is_good = |frame: &Sample| matches!(frame.udp, UdpChecksum::Fine | UdpChecksum::Completed);
         checks.extend(checksums(arrival, !arrivals.iter().flat_map(Arrival::usable).any(is_good)));
-        if checks.len() == before {
+        let is_dropped = checks.len() > before;
+        checks.extend(completed(arrival));
+        if !is_dropped {
             let text = format!("nothing of {} frames looked at", arrival.frames.len());
             checks.push(good(Topic::Dropped, Some(arrival.port), text));
         }
@@ -187,6 +189,17 @@ fn checksums(arrival: &Arrival<'_>, is_dark: bool) -> Option<Check> {
     with(UdpChecksum::Bad).next()?;
     let cure = "look at the sender, and at what changes frames on their way here";
     Some(check(with(UdpChecksum::Bad).count(), "wrong", cure.to_owned()))
+}
+
+/// Frames that hosts would throw away if the worker did not complete them.
+fn completed(arrival: &Arrival<'_>) -> Option<Check> {
+    let n = arrival.usable().filter(|frame| frame.udp == UdpChecksum::Completed).count();
+    let text = format!(
+        "{n} of {} frames come with an unfinished UDP checksum, left by the sender to a NIC that is not there: \
+         completed here",
+        arrival.usable().count()
+    );
+    (n > 0).then(|| note(Topic::Dropped, Some(arrival.port), text))
 }
 
 fn drop_cure(reason: DropReason, port: &PortInfo, group: GroupAddr, frame: &Sample) -> String {

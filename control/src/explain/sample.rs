@@ -39,6 +39,8 @@ pub(crate) enum UdpChecksum {
     Fine,
     /// The sum of the pseudo-header alone: the sender left the rest to a NIC, and there was none.
     Unfinished,
+    /// As that, and completed by the worker.
+    Completed,
     /// Wrong.
     Bad,
 }
@@ -61,7 +63,7 @@ impl Sample {
         let datagram = packet.get(header_len..len.min(packet.len()));
         let udp = match datagram {
             Some(datagram) if header[9] == PROTOCOL_UDP && !is_fragment => {
-                udp_checksum(header, datagram, len.saturating_sub(header_len))
+                udp_checksum(header, datagram, len.saturating_sub(header_len), ingress)
             }
             _ => UdpChecksum::Fine,
         };
@@ -89,7 +91,7 @@ fn dropped(frame: &[u8], end: usize, ingress: &Ingress) -> Option<DropReason> {
 }
 
 /// `len` is the datagram's, of which perhaps only the beginning is here.
-fn udp_checksum(header: &[u8; 20], datagram: &[u8], len: usize) -> UdpChecksum {
+fn udp_checksum(header: &[u8; 20], datagram: &[u8], len: usize, ingress: &Ingress) -> UdpChecksum {
     let Some(head) = datagram.first_chunk::<8>() else { return UdpChecksum::Fine };
     let udp_len = u16::from_be_bytes([head[4], head[5]]);
     let pseudo = sum(&header[12..]) + u64::from(PROTOCOL_UDP) + u64::from(udp_len);
@@ -98,7 +100,8 @@ fn udp_checksum(header: &[u8; 20], datagram: &[u8], len: usize) -> UdpChecksum {
     if checksum == 0 || is_whole && fold(pseudo + sum(datagram)) == 0xffff {
         UdpChecksum::Fine
     } else if checksum == fold(pseudo) {
-        UdpChecksum::Unfinished
+        let completed = ingress.completes_udp() && usize::from(udp_len) == len;
+        if completed { UdpChecksum::Completed } else { UdpChecksum::Unfinished }
     } else if is_whole {
         UdpChecksum::Bad
     } else {

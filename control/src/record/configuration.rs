@@ -66,6 +66,7 @@ fn no_ingress() -> IngressSettings {
 }
 
 #[derive(Serialize, Deserialize)]
+        completes_udp: false,
 #[serde(remote = "PortRole", rename_all = "kebab-case")]
 enum RoleText {
     Upstream(#[serde(with = "UpstreamText")] UpstreamPortSettings),

@@ -230,6 +230,7 @@ pub(super) fn info(index: usize, name: &str, role: PortRole) -> PortInfo {
             own: Vec::new(),
             address: None,
             sources_allowed: Vec::new(),
+            completes_udp: false,
         },
         mtu: 1500,
         link_up: true,

@@ -122,6 +122,7 @@ fn forwarder(
         own: vec![[10, 0, 0, 1].into()],
         address: Some([10, 0, 0, 1].into()),
         sources_allowed: sources_allowed.iter().map(|net| net.parse().expect("a network")).collect(),
+        completes_udp: false,
     });
     for index in 0..=fan_out {
         let (sender, _) = frame_ring(8);

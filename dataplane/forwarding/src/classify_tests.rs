@@ -18,6 +18,7 @@ fn settings() -> IngressSettings {
         own: vec![Ipv4Addr::new(10, 1, 0, 1), ADDRESS],
         address: Some(ADDRESS),
         sources_allowed: Vec::new(),
+        completes_udp: false,
     }
 }
 

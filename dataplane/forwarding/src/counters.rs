@@ -46,6 +46,8 @@ pub struct PortCounters {
     pub punted: Counter,
     /// Frames of the control thread put into this port's transmit queue.
     pub injected: Counter,
+    /// Received frames whose unfinished UDP checksum was completed.
+    pub udp_completed: Counter,
     drops: [Counter; DropReason::COUNT],
 }
 
@@ -59,16 +61,26 @@ impl PortCounters {
             forwarded: Counter::default(),
             punted: Counter::default(),
             injected: Counter::default(),
+            udp_completed: Counter::default(),
             drops: [const { Counter(AtomicU64::new(0)) }; DropReason::COUNT],
         }
     }
 
     /// From zero again, for another port. Only the owning worker calls this.
     pub(crate) fn reset(&self) {
-        let Self { rx_frames, rx_bytes, tx_frames, tx_bytes, forwarded, punted, injected, drops } = self;
-        for counter in
-            [rx_frames, rx_bytes, tx_frames, tx_bytes, forwarded, punted, injected].into_iter().chain(drops)
-        {
+        let Self {
+            rx_frames,
+            rx_bytes,
+            tx_frames,
+            tx_bytes,
+            forwarded,
+            punted,
+            injected,
+            udp_completed,
+            drops,
+        } = self;
+        let frames = [rx_frames, rx_bytes, tx_frames, tx_bytes, forwarded, punted, injected, udp_completed];
+        for counter in frames.into_iter().chain(drops) {
             counter.0.store(0, Ordering::Relaxed);
         }
     }
@@ -109,6 +121,7 @@ impl WorkerCountersReader {
             forwarded: c.forwarded.get(),
             punted: c.punted.get(),
             injected: c.injected.get(),
+            udp_completed: c.udp_completed.get(),
             drops: core::array::from_fn(|i| c.drops[i].get()),
         }
     }
@@ -138,6 +151,8 @@ pub struct PortCountersSnapshot {
     pub punted: u64,
     /// See [`PortCounters::injected`].
     pub injected: u64,
+    /// See [`PortCounters::udp_completed`].
+    pub udp_completed: u64,
     drops: [u64; DropReason::COUNT],
 }
 
@@ -151,6 +166,7 @@ impl PortCountersSnapshot {
         forwarded: 0,
         punted: 0,
         injected: 0,
+        udp_completed: 0,
         drops: [0; DropReason::COUNT],
     };
 
@@ -174,6 +190,7 @@ impl PortCountersSnapshot {
             ("forwarded", self.forwarded),
             ("punted", self.punted),
             ("injected", self.injected),
+            ("udp-completed", self.udp_completed),
         ]
         .into_iter()
     }
@@ -187,6 +204,7 @@ impl PortCountersSnapshot {
         self.forwarded += other.forwarded;
         self.punted += other.punted;
         self.injected += other.injected;
+        self.udp_completed += other.udp_completed;
         for (mine, theirs) in self.drops.iter_mut().zip(other.drops) {
             *mine += theirs;
         }

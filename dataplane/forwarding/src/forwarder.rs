@@ -16,6 +16,7 @@ use crate::rewrite::{rewrite, source_bytes};
 use crate::ring::FrameSender;
 use crate::runs::{Runs, between, bits};
 use crate::screen::Screened;
+use crate::unfinished::complete_burst;
 
 /// What a forwarder is made of.
 pub struct ForwarderParts {
@@ -175,6 +176,10 @@ impl Forwarder {
             burst.take(usize::MAX).for_each(drop);
             return report;
         };
+        if entry.ingress.completes_udp() {
+            let completed = complete_burst(burst.frames_mut());
+            self.counters.port(port).udp_completed.add(completed);
+        }
         burst.read_heads(&mut self.heads);
         let rx_bytes: u32 = self.heads.lens.0[..count].iter().sum();
         self.screened.fill(&self.heads, count, self.smallest_max_frame);

@@ -23,6 +23,8 @@ pub struct IngressSettings {
     pub address: Option<Ipv4Addr>,
     /// Who may send multicast data in by this port (r85); empty is anyone.
     pub sources_allowed: Vec<Ipv4Net>,
+    /// UDP checksums that a sender left to a NIC are completed: on kernel interfaces there may have been none.
+    pub completes_udp: bool,
 }
 
 /// [`IngressSettings`], ready to be asked for each frame.
@@ -36,12 +38,14 @@ pub struct Ingress {
     address: Option<[u8; 4]>,
     /// Address and mask each.
     sources_allowed: Box<[(u32, u32)]>,
+    completes_udp: bool,
 }
 
 impl Ingress {
     /// The port that the settings describe.
     pub fn new(settings: &IngressSettings) -> Self {
-        let IngressSettings { mac, other_macs, kernel_mac, own, address, sources_allowed } = settings;
+        let IngressSettings { mac, other_macs, kernel_mac, own, address, sources_allowed, completes_udp } =
+            settings;
         let (mac, kernel_mac) = (mac_bits(*mac), kernel_mac.map_or(u64::MAX, mac_bits));
         Self {
             mac,
@@ -50,7 +54,14 @@ impl Ingress {
             own: own.iter().copied().collect(),
             address: address.map(|address| address.octets()),
             sources_allowed: sources_allowed.iter().map(|net| (net.addr().to_bits(), net.mask())).collect(),
+            completes_udp: *completes_udp,
         }
+    }
+
+    /// Whether UDP checksums that a sender left to a NIC are completed.
+    #[inline]
+    pub fn completes_udp(&self) -> bool {
+        self.completes_udp
     }
 
     /// Whether a source MAC is one that we send from, here or on another port, or the kernel's on the interface.

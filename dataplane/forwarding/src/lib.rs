@@ -20,6 +20,7 @@ mod runs;
 mod screen;
 #[cfg(test)]
 mod tests;
+mod unfinished;
 
 pub use classify::{Verdict, classify};
 pub use counters::{

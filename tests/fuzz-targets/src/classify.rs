@@ -84,6 +84,7 @@ fn ingress(port: usize, circumstances: u8) -> Ingress {
         own: vec![[10, 0, 0, 1].into(), [10, 1, 0, 1].into()],
         address: Some([10, port as u8, 0, 1].into()),
         sources_allowed: if filtered { vec!["192.0.2.0/24".parse().expect("a prefix")] } else { Vec::new() },
+        completes_udp: port == 2,
     })
 }
 

@@ -9,6 +9,7 @@ mod addressless;
 mod blocked;
 mod capabilities;
 mod carrier;
+mod checksums;
 mod comeback;
 mod election;
 mod explain;

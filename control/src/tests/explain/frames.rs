@@ -125,6 +125,24 @@ fn unfinished_udp_checksums() {
 }
 
 #[test]
+fn unfinished_udp_checksums_that_the_worker_completes() {
+    let mut plan = Plan::new();
+    plan.ports[WAN].ingress.completes_udp = true;
+    let mut bench = joined(plan);
+    let unfinished = Datagram { checksum: Checksum::Unfinished, ..PLAIN };
+    let reply = explained(&mut bench, None, &[(WAN, unfinished), (WAN, PLAIN), (WAN, unfinished)]);
+    lit(&reply, "forwarded to hall-a");
+    assert_eq!(
+        found(&reply, Topic::Dropped),
+        [
+            "- wan: 2 of 3 frames come with an unfinished UDP checksum, left by the sender to a NIC that is not there: \
+             completed here",
+            "ok wan: nothing of 3 frames looked at",
+        ]
+    );
+}
+
+#[test]
 fn unfinished_checksums_are_told_also_where_the_ring_cut_the_frame() {
     for (checksum, is_dark) in
         [(Checksum::Unfinished, true), (Checksum::Right, false), (Checksum::Wrong, false)]

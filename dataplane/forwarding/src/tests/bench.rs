@@ -35,6 +35,7 @@ pub(super) fn settings() -> IngressSettings {
         own: Vec::new(),
         address: None,
         sources_allowed: Vec::new(),
+        completes_udp: false,
     }
 }
 

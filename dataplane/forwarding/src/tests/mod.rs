@@ -4,3 +4,4 @@ mod bench;
 mod faults;
 mod punts;
 mod rules;
+mod unfinished;
