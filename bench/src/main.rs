@@ -8,7 +8,8 @@
 //! A figure is data ([`figures`]); [`catalogue`] has the names of all kinds of figures. [`session`] runs them:
 //! [`rounds`] orders the trials, [`manifold`], [`testpmd`] and [`multicast`] run one each, with [`reports`] beside the
 //! data where that is the question, [`churn`] beside the table's writer, and [`stamp`] where a capture file would be the limit. [`capacity`] and [`scale`]
-//! have no peer. All end as [`report::FigureReport`]s, which [`report`] and [`table`] tell.
+//! have no peer. All end as [`report::FigureReport`]s, which [`report`], [`table`] and
+//! [`page`] with its [`plot`]s tell.
 
 mod aim;
 mod capacity;
@@ -25,7 +26,9 @@ mod machine;
 mod manifold;
 mod multicast;
 mod native;
+mod page;
 mod percentiles;
+mod plot;
 mod progress;
 mod report;
 mod reports;
@@ -129,7 +132,8 @@ fn measure(cli: &Cli) -> Result<bool, BenchError> {
         figures,
     };
     report.write(&cli.out)?;
-    println!("One worker on one core; {} has the numbers.", cli.out.join("report.json").display());
+    page::write(&report, &cli.out)?;
+    println!("One worker on one core; {} shows it.", cli.out.join("report.html").display());
     Ok(missed)
 }
 

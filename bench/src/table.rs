@@ -46,8 +46,9 @@ fn align<const COLUMNS: usize>(rows: &[[String; COLUMNS]]) -> String {
 }
 
 fn row(figure: &FigureReport) -> [String; 10] {
-    let shown = |value: Option<Spread>| value.map_or_else(dash, |v| quantity(v, figure.unit));
-    let ratio = |value: Option<Spread>| value.map_or_else(dash, |v| spread(v, 2));
+    let join = |(median, range): (String, String)| format!("{median} ({range})");
+    let shown = |value: Option<Spread>| value.map_or_else(dash, |v| join(quantity(v, figure.unit)));
+    let ratio = |value: Option<Spread>| value.map_or_else(dash, |v| join(spread(v, 2)));
     let (copy, ticks) = match &figure.cost {
         Some(cost) => {
             let (ours, peer) = (cost.ours.copy_ns.median, cost.peer.copy_ns.median);
@@ -84,21 +85,26 @@ fn dash() -> String {
     "-".to_owned()
 }
 
-/// "median (min-max) unit", rates in millions.
-pub(crate) fn quantity(value: Spread, unit: &str) -> String {
-    match unit.strip_suffix("/s") {
-        Some(what) if value.median >= 1e6 => {
-            let what = if what == "copies" { String::new() } else { format!(" {what}") };
-            format!("{} M{what}/s", spread(value.map(|v| v / 1e6), 1))
-        }
-        _ => format!("{} {unit}", spread(value, if value.median < 10.0 { 2 } else { 0 })),
-    }
+/// The median with its unit, rates in millions; and the smallest and the largest.
+pub(crate) fn quantity(value: Spread, unit: &str) -> (String, String) {
+    let rate = unit.strip_suffix("/s").filter(|_| value.median >= 1e6);
+    let (value, digits) = match rate {
+        Some(_) => (value.map(|v| v / 1e6), 1),
+        None => (value, if value.median < 10.0 { 2 } else { 0 }),
+    };
+    let (median, range) = spread(value, digits);
+    let unit = match rate {
+        Some("copies") => "M/s".to_owned(),
+        Some(what) => format!("M {what}/s"),
+        None => unit.to_owned(),
+    };
+    (format!("{median} {unit}"), range)
 }
 
-/// "median (min-max)".
-pub(crate) fn spread(value: Spread, digits: usize) -> String {
+/// The median; and the smallest and the largest.
+pub(crate) fn spread(value: Spread, digits: usize) -> (String, String) {
     let Spread { min, median, max } = value;
-    format!("{median:.digits$} ({min:.digits$}-{max:.digits$})")
+    (format!("{median:.digits$}"), format!("{min:.digits$}-{max:.digits$}"))
 }
 
 /// With two digits where it is small, none where it is large.
@@ -117,8 +123,8 @@ mod tests {
         let row = text.lines().nth(1).unwrap();
         for cell in [
             "b1 fanout=1 size=64",
-            "80.0 (72.0-88.0) M/s",
-            "100.0 (90.0-110.0) M/s",
+            "80.0 M/s (72.0-88.0)",
+            "100.0 M/s (90.0-110.0)",
             "0.80 (0.72-0.88)",
             "12.50 / 10.00, +2.50",
             "31.2 / 25.0",
@@ -136,7 +142,7 @@ mod tests {
         let absent = FigureReport::new("b3", "x".to_owned(), "m", "u").without("not built: make fast");
         let text = render(&[alone(), absent]);
         let rows: Vec<_> = text.lines().collect();
-        for cell in ["b15 bytes ports=50 proxy", "158 (157-159) bytes/member", "<= 200", "reached"] {
+        for cell in ["b15 bytes ports=50 proxy", "158 bytes/member (157-159)", "<= 200", "reached"] {
             assert!(rows[1].contains(cell), "{cell} in {}", rows[1]);
         }
         assert!(rows[2].ends_with("not built: make fast"), "{}", rows[2]);
