@@ -1,6 +1,5 @@
 //! What went wrong in other proxies, named after them, as far as it takes more than the protocol's own state.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use api::{Reply, Request};
@@ -8,6 +7,7 @@ use igmp::wire::Outgoing;
 use types::{GroupAddr, PortSet};
 
 use super::bench::{A, B, Bench, Plan, WAN, from_host, group, port, ports};
+use super::logged::logged;
 
 /// A version 3 report of one record about `about`, from the host on the port.
 fn record(port_index: usize, kind: u8, about: GroupAddr) -> Vec<u8> {
@@ -35,15 +35,9 @@ fn checksum(bytes: &[u8]) -> u16 {
 /// CVE-2025-50681: igmpproxy dies while it writes a line about a record type that it does not know.
 #[test]
 fn igmpproxy_an_unknown_record_type_is_logged_counted_and_explained() {
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let writer = Arc::clone(&log);
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        .with_writer(move || Lines(Arc::clone(&writer)))
-        .finish();
     let channel = group("239.2.2.2");
     let mut bench = Bench::new(Plan::new());
-    tracing::subscriber::with_default(subscriber, || {
+    let log = logged(|| {
         for kind in (0..=255).filter(|kind| !(1..=6).contains(kind)) {
             bench.receive(A, &record(A, kind, channel));
             let reply = bench.ask(Request::Explain { group: channel, port: None });
@@ -53,24 +47,9 @@ fn igmpproxy_an_unknown_record_type_is_logged_counted_and_explained() {
     let Reply::Counters(counters) = bench.ask(Request::ShowCounters) else { panic!("no counters") };
     let counted = counters.ports.iter().find(|counters| counters.port == "hall-a").unwrap();
     assert_eq!(counted.verdicts["no-effect"], 250);
-    let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
     assert_eq!(log.lines().filter(|line| line.contains("NoEffect")).count(), 250, "{log}");
     bench.join(A, channel);
     assert_eq!(bench.data(WAN, channel), ports([A]));
-}
-
-/// Takes what is logged.
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 /// omcproxy forwards by a cache entry of 125 s, which a member that comes or goes does not touch.

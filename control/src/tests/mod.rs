@@ -4,8 +4,10 @@
 mod bench;
 mod configuration;
 mod elsewhere;
+mod events;
 mod explain;
 mod load;
+mod logged;
 mod masks;
 mod members;
 mod neighbours;

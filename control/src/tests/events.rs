@@ -1,0 +1,49 @@
+//! What is told to the log.
+
+use std::net::Ipv4Addr;
+
+use igmp::wire::{Outgoing, emit};
+use types::MacAddr;
+
+use super::bench::{A, Bench, Plan, WAN, group, port, ports};
+use super::logged::logged;
+use crate::PortRole;
+
+/// The lines about another querier, when one comes to a port that has a member; and whether that gets its group.
+fn told_of_a_rival(forward: bool) -> (Vec<String>, bool) {
+    let mut plan = Plan::new();
+    plan.ports[A].forward_when_not_querier = forward;
+    match &mut plan.ports[A].role {
+        PortRole::Client(settings) => settings.address = "10.1.0.5/24".parse().ok(),
+        PortRole::Upstream(_) => unreachable!("a client port"),
+    }
+    let mut bench = Bench::new(plan);
+    let log = logged(|| {
+        bench.join(A, group("239.2.2.2"));
+        let rival = (MacAddr([2, 0, 0, 0, 0, 2]), Ipv4Addr::new(10, 1, 0, 2));
+        let query = emit(Outgoing::GeneralQuery { max_resp_ds: 100 }, rival.0, rival.1, 0);
+        bench.agent.handle_frame(bench.now, port(A), query.as_slice());
+        bench.poll();
+    });
+    let about = |line: &&str| line.contains("has members");
+    let lines = log.lines().filter(about).map(|line| line.trim_start_matches(|c| c != ' ').trim().to_owned());
+    (lines.collect(), bench.data(WAN, group("239.2.2.2")) == ports([A]))
+}
+
+#[test]
+fn r74_r95_members_of_another_querier_are_told_of_with_what_becomes_of_them() {
+    let (lines, served) = told_of_a_rival(false);
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    assert!(line.starts_with("WARN "), "{line}");
+    assert!(line.contains("10.1.0.2 is querier there: it has to serve them, as we do not"), "{line}");
+    assert!(line.ends_with("port=\"hall-a\"") && !served, "{line}");
+
+    let (lines, served) = told_of_a_rival(true);
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    assert!(line.starts_with("INFO "), "{line}");
+    assert!(
+        line.contains("they get their groups from us, too, as `forward-when-not-querier` says"),
+        "{line}"
+    );
+    assert!(line.ends_with("port=\"hall-a\"") && served, "{line}");
+}
