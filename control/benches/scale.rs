@@ -217,5 +217,6 @@ fn info(index: u32, role: PortRole) -> PortInfo {
         },
         mtu: 1500,
         link_up: true,
+        outage: None,
     }
 }

@@ -213,6 +213,9 @@ impl Agent {
             return;
         }
         info.link_up = up;
+        if up {
+            info.outage = None;
+        }
         self.record(|_| Entry::Link { at: now, port, up });
         tracing::info!(port = self.name(port), up, "carrier");
         // First the masks: nothing is sent to a port whose carrier is gone.

@@ -1,5 +1,6 @@
 //! What the settings make of the ports, and how the agent gets from one such state to another.
 
+use api::Outage;
 use forwarding::IngressSettings;
 use igmp::{ClientPortSettings, UpstreamPortSettings};
 use settings::Sources;
@@ -44,6 +45,9 @@ pub struct PortInfo {
     pub mtu: u16,
     /// Whether it has carrier.
     pub link_up: bool,
+    /// Why it has none, where more is known than that; goes with the carrier's return. For people, not for the
+    /// protocol.
+    pub outage: Option<Outage>,
 }
 
 impl PortInfo {

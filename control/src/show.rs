@@ -147,6 +147,7 @@ fn port_view(agent: &Agent, now: Time, port: &PortInfo) -> PortView {
         driver: port.driver.clone(),
         role: if port.is_upstream() { api::PortRole::Upstream } else { api::PortRole::Client },
         link: if port.link_up { LinkState::Up } else { LinkState::Down },
+        outage: port.outage.clone(),
         mac: port.mac,
         address: port.address,
         querier,

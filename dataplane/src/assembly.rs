@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use api::Outage;
 use control::{AgentParts, Configuration, PortInfo, PortRole, ProcessInfo};
 use forwarding::{
     Forwarder, ForwarderParts, ForwardingPolicy, FrameReceiver, FrameSender, Ingress, IngressSettings,
@@ -50,6 +51,8 @@ pub(crate) struct PortFacts {
     pub kernel_mac: Option<MacAddr>,
     /// Whether it has carrier.
     pub link_up: bool,
+    /// What keeps it out of service, where it is not the carrier alone.
+    pub outage: Option<Outage>,
 }
 
 impl PortFacts {
@@ -61,6 +64,7 @@ impl PortFacts {
             mac: DeviceMac::MISSING,
             kernel_mac: None,
             link_up: false,
+            outage: Some(Outage::Gone),
         }
     }
 }
@@ -245,6 +249,7 @@ fn port_info(settings: &Settings, placed: PlacedPort<'_>, macs: &OurMacs) -> Res
         ingress: ingress(settings, placed, macs),
         mtu: facts.mtu,
         link_up: facts.link_up,
+        outage: facts.outage.clone(),
     })
 }
 

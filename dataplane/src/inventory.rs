@@ -3,6 +3,7 @@
 //! The order of the settings' file says nothing of a port's place in the tables: that goes by its name, so that
 //! nothing moves when a port comes or goes.
 
+use api::Outage;
 use dpdk::{Port, Queues};
 use forwarding::IngressSettings;
 use links::LinkInfo;
@@ -31,8 +32,6 @@ pub(crate) struct ServedPort {
     pub(crate) intake: Intake,
     /// What the workers were told of it; `None` when they do not know the port yet.
     pub(crate) told: Option<Told>,
-    /// What keeps it out of service though its interface is there; told once.
-    pub(crate) refusal: Option<String>,
 }
 
 /// What workers know of a port besides its queues.
@@ -59,7 +58,7 @@ impl ServedPort {
         link: Option<LinkInfo>,
         facts: PortFacts,
     ) -> Self {
-        Self { index, settings, facts, link, port: None, intake: Intake::One, told: None, refusal: None }
+        Self { index, settings, facts, link, port: None, intake: Intake::One, told: None }
     }
 
     /// One whose interface cannot be had yet.
@@ -89,14 +88,16 @@ impl ServedPort {
         self.port.as_ref()?.link().ok().map(|link| link.up)
     }
 
-    /// It stays out of service until that is cured; the log says so once.
-    pub(crate) fn wait_for(&mut self, failure: Failure) {
+    /// It stays out of service until that is cured; the log says so once. Whether that is news.
+    pub(crate) fn wait_for(&mut self, failure: Failure) -> bool {
         let failure = failure.written(&self.settings);
-        let refusal = Some(failure.to_string());
-        if self.refusal != refusal {
+        let outage = Some(Outage::Refused(failure.to_string()));
+        let is_new = self.facts.outage != outage;
+        if is_new {
             tracing::warn!("{failure}; the port waits for that, the others go on");
         }
-        self.refusal = refusal;
+        self.facts.outage = outage;
+        is_new
     }
 
     /// Takes the port out of service, its queues handed back by the workers, and its rings with it.

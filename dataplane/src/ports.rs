@@ -200,6 +200,7 @@ fn facts(settings: &PortSettings, link: Option<&LinkInfo>, port: &Port) -> Resul
         mac: DeviceMac::of(port.info().mac, link),
         kernel_mac: link.and_then(|link| link.mac),
         link_up,
+        outage: None,
     })
 }
 

@@ -168,6 +168,7 @@ fn facts(index: PortIndex, port: &PortSettings) -> PortFacts {
         mac: DeviceMac { own: Some(MacAddr([a, b, c, d, e, index.get() as u8])), fixed: false },
         kernel_mac: None,
         link_up: true,
+        outage: None,
     }
 }
 

@@ -33,7 +33,7 @@ pub use explain::{Check, ExplainReply, Topic};
 pub use line::{LineBuffer, LineTooLong, MAX_REPLY_LINE, MAX_REQUEST_LINE};
 pub use reply::{
     CountersReply, ErrorReply, GroupView, GroupsReply, HeldBack, LinkState, MbufView, MemberState,
-    MemberView, PortCounters, PortRole, PortView, PortsReply, QuerierRole, QuerierView, QueryView,
+    MemberView, Outage, PortCounters, PortRole, PortView, PortsReply, QuerierRole, QuerierView, QueryView,
     RecordView, Reply, StatusReply, UpstreamView, seconds,
 };
 pub use request::{Edit, MAX_EDITS, Request};

@@ -202,6 +202,9 @@ pub struct PortView {
     pub role: PortRole,
     /// Its link.
     pub link: LinkState,
+    /// Why it is without link, where more is known than that; `null` where not.
+    #[serde(default)]
+    pub outage: Option<Outage>,
     /// The MAC it sends from.
     #[serde(with = "text")]
     pub mac: MacAddr,
@@ -271,6 +274,16 @@ impl LinkState {
             Self::Down => "down",
         }
     }
+}
+
+/// Why a port is without link, besides a carrier that is not there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outage {
+    /// There is no interface of the name that the settings give: the port waits for one.
+    Gone,
+    /// There is one, and it cannot be had: why, with the cure. The port takes it when that is cured.
+    Refused(String),
 }
 
 /// Who sends the queries on a client port.

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use api::{
     BurstFill, ChangedReply, Check, CountersReply, ErrorReply, ExplainReply, GroupView, GroupsReply,
-    HeldBack, LinkState, MbufView, MemberState, MemberView, PortCounters, PortRole, PortView, PortsReply,
-    QuerierRole, QuerierView, QueryView, RecordView, Reply, StatusReply, Topic, UpstreamView, WorkerSpan,
-    WorkerView, WorkersReply, seconds,
+    HeldBack, LinkState, MbufView, MemberState, MemberView, Outage, PortCounters, PortRole, PortView,
+    PortsReply, QuerierRole, QuerierView, QueryView, RecordView, Reply, StatusReply, Topic, UpstreamView,
+    WorkerSpan, WorkerView, WorkersReply, seconds,
 };
 
 /// Asserts the line, and that it reads back.
@@ -56,6 +56,7 @@ fn ports() {
         driver: "net_af_packet".to_owned(),
         role: PortRole::Client,
         link: LinkState::Up,
+        outage: None,
         mac: "02:00:00:00:00:01".parse().unwrap(),
         address: Some("10.1.0.1/24".parse().unwrap()),
         querier: Some(QuerierView {
@@ -77,6 +78,7 @@ fn ports() {
     let upstream = PortView {
         role: PortRole::Upstream,
         link: LinkState::Down,
+        outage: Some(Outage::Gone),
         address: None,
         querier: None,
         last_query: Some(QueryView { source: Ipv4Addr::new(10, 0, 0, 254), version: 3, age_s: 1.5 }),
@@ -91,13 +93,13 @@ fn ports() {
         &[
             "{\"ports\":{\"ports\":[",
             head,
-            "\"role\":\"client\",\"link\":\"up\",\"mac\":\"02:00:00:00:00:01\",\"address\":\"10.1.0.1/24\",",
+            "\"role\":\"client\",\"link\":\"up\",\"outage\":null,\"mac\":\"02:00:00:00:00:01\",\"address\":\"10.1.0.1/24\",",
             "\"querier\":{\"role\":\"non-querier\",\"address\":\"10.1.0.9\",\"next_query_s\":null,",
             "\"takeover_s\":200.0},\"last_query\":null,\"policies\":{\"ignore-v1\":\"true\"},\"groups\":1,\"max_groups\":9,",
             tail,
             ",",
             head,
-            "\"role\":\"upstream\",\"link\":\"down\",\"mac\":\"02:00:00:00:00:01\",\"address\":null,\"querier\":null,",
+            "\"role\":\"upstream\",\"link\":\"down\",\"outage\":\"gone\",\"mac\":\"02:00:00:00:00:01\",\"address\":null,\"querier\":null,",
             "\"last_query\":{\"source\":\"10.0.0.254\",\"version\":3,\"age_s\":1.5},\"policies\":{},\"groups\":1,\"max_groups\":null,",
             tail,
             "]}}",

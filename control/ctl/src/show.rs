@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use api::{
-    CountersReply, GroupView, GroupsReply, HeldBack, LinkState, MemberState, MemberView, PortView,
+    CountersReply, GroupView, GroupsReply, HeldBack, LinkState, MemberState, MemberView, Outage, PortView,
     PortsReply, QuerierRole, StatusReply,
 };
 
@@ -121,7 +121,23 @@ pub(crate) fn ports(reply: &PortsReply, color: bool) -> String {
     for port in &reply.ports {
         table.push(port_cells(port));
     }
-    table.render(color) + &policies(reply, color)
+    table.render(color) + &outages(reply) + &policies(reply, color)
+}
+
+/// A line for each port that waits for its interface: what for.
+fn outages(reply: &PortsReply) -> String {
+    let mut lines = String::new();
+    for port in reply.ports.iter().filter(|port| port.link == LinkState::Down) {
+        let (name, device) = (&port.name, &port.device);
+        let _ = match &port.outage {
+            None => continue,
+            Some(Outage::Gone) => {
+                writeln!(lines, "port \"{name}\": there is no interface `{device}`; it waits for one")
+            }
+            Some(Outage::Refused(why)) => writeln!(lines, "{why}; the port waits for that"),
+        };
+    }
+    if lines.is_empty() { lines } else { "\n".to_owned() + &lines }
 }
 
 fn policies(reply: &PortsReply, color: bool) -> String {
@@ -137,9 +153,11 @@ fn policies(reply: &PortsReply, color: bool) -> String {
 }
 
 fn port_cells(port: &PortView) -> [Cell; 15] {
-    let link = match port.link {
-        LinkState::Up => Tone::Good,
-        LinkState::Down => Tone::Bad,
+    let link = match (port.link, &port.outage) {
+        (LinkState::Up, _) => Cell::toned(port.link.name(), Tone::Good),
+        (LinkState::Down, None) => Cell::toned(port.link.name(), Tone::Bad),
+        (LinkState::Down, Some(Outage::Gone)) => Cell::toned("gone", Tone::Bad),
+        (LinkState::Down, Some(Outage::Refused(_))) => Cell::toned("refused", Tone::Bad),
     };
     let next_query = port.querier.as_ref().and_then(|querier| querier.next_query_s).map(time);
     let groups = match port.max_groups {
@@ -150,7 +168,7 @@ fn port_cells(port: &PortView) -> [Cell; 15] {
     [
         port.name.as_str().into(),
         port.role.name().into(),
-        Cell::toned(port.link.name(), link),
+        link,
         port.device.as_str().into(),
         port.driver.as_str().into(),
         port.mac.to_string().into(),

@@ -1,6 +1,6 @@
 //! A group on one client port: may it be had, who asked for it, who is querier.
 
-use api::{Check, Topic};
+use api::{Check, Outage, Topic};
 use igmp::{ClientPortSettings, GroupView, MemberState, PortRole, Reporter, Verdict, VerdictClass, Version};
 
 use super::Look;
@@ -81,7 +81,8 @@ pub(super) fn asked(look: &Look<'_>, port: &PortInfo) -> Check {
         return good(topic, Some(port), member_words(look, &member));
     }
     if !port.link_up {
-        return bad(topic, Some(port), "nobody can: the port has no carrier", carrier_cure(port));
+        let (why, cure) = outage(port);
+        return bad(topic, Some(port), format!("nobody can: {why}"), cure);
     }
     let cure = format!(
         "have a host ask for it; if one does, look for its report on the link of {}: with a snooping switch \
@@ -203,11 +204,21 @@ pub(super) fn querier(look: &Look<'_>, port: &PortInfo) -> Check {
     }
 }
 
-/// For a port without carrier, which is all that is known here of one whose interface vanished, too.
-pub(super) fn carrier_cure(port: &PortInfo) -> String {
-    format!(
-        "look at the cable of {} ({}) and at what is behind it; if {} is a kernel interface and gone, make one of that \
-         name again: the port takes it by itself",
-        port.name, port.device, port.device
-    )
+/// Why a port is without link, and the cure.
+pub(super) fn outage(port: &PortInfo) -> (String, String) {
+    let (name, device) = (&port.name, &port.device);
+    match &port.outage {
+        None => (
+            "the port has no carrier".to_owned(),
+            format!("look at the cable of {name} ({device}) and at what is behind it"),
+        ),
+        Some(Outage::Gone) => (
+            format!("the port's interface {device} is gone"),
+            format!("make an interface of the name {device} again, or rename one: {name} takes it by itself"),
+        ),
+        Some(Outage::Refused(why)) => (
+            format!("the port is out of service: {why}"),
+            format!("once that is cured, {name} takes {device} by itself"),
+        ),
+    }
 }

@@ -7,7 +7,7 @@ use settings::Sources;
 use types::{DropReason, GroupAddr, PortIndex};
 
 use super::Look;
-use super::clients::carrier_cure;
+use super::clients::outage;
 use super::provider::silence;
 use super::sample::{Sample, UdpChecksum};
 use super::words::{ago, bad, counted, good, note, time};
@@ -235,7 +235,8 @@ pub(super) fn leaving(look: &Look<'_>, port: &PortInfo) -> Option<Check> {
         return Some(bad(topic, Some(port), text, "raise `max-groups` in [table], and restart"));
     }
     if !port.link_up {
-        return Some(bad(topic, Some(port), "not forwarded: the port has no carrier", carrier_cure(port)));
+        let (why, cure) = outage(port);
+        return Some(bad(topic, Some(port), format!("not forwarded: {why}"), cure));
     }
     let arrivals = arrivals(look);
     let from: Vec<PortIndex> =

@@ -4,7 +4,7 @@ use api::{Check, Topic};
 use igmp::{PortRole, QuerySeen, UpstreamGroupView, Version};
 
 use super::Look;
-use super::clients::carrier_cure;
+use super::clients::outage;
 use super::words::{ago, ahead, bad, good, note};
 
 /// Whether anything is forwarded at all.
@@ -21,7 +21,8 @@ pub(super) fn proxy(look: &Look<'_>) -> Check {
             "name it: `manifoldctl set-upstream NAME`, or `upstream` in [proxy]",
         ),
         Some(port) if !port.link_up => {
-            bad(topic, Some(port), "the provider's port has no carrier", carrier_cure(port))
+            let (why, cure) = outage(port);
+            bad(topic, Some(port), why.replacen("the port", "the provider's port", 1), cure)
         }
         Some(port) => good(topic, Some(port), "switched on, and the provider's port has carrier"),
     }

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use api::Outage;
 use forwarding::IngressSettings;
 use igmp::{
     ClientPortSettings, FastLeave, HostTimers, LeavePolicy, QuerierVersion, RouterTimers,
@@ -52,6 +53,9 @@ struct PortText {
     ingress: IngressSettings,
     mtu: u16,
     link_up: bool,
+    /// For people, not for the protocol.
+    #[serde(skip)]
+    outage: Option<Outage>,
 }
 
 fn no_ingress() -> IngressSettings {

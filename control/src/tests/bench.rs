@@ -234,6 +234,7 @@ pub(super) fn info(index: usize, name: &str, role: PortRole) -> PortInfo {
         },
         mtu: 1500,
         link_up: true,
+        outage: None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use api::Outage;
 use dpdk::Queues;
 use links::{LinkChange, LinkEvent};
 use types::PortIndex;
@@ -90,10 +91,10 @@ impl Running {
             match self.devices.bring(&served.settings, served.link.as_ref()) {
                 Ok(started) => {
                     served.port = Some(started.port);
-                    served.refusal = None;
+                    served.facts.outage = None;
                     self.put_in(index, started.queues);
                 }
-                Err(failure) => return served.wait_for(failure),
+                Err(failure) => return self.wait_for(index, failure),
             }
         }
         let Some(served) = self.inventory.get_mut(index) else { return };
@@ -110,6 +111,29 @@ impl Running {
         if let Some(link) = served.link.take() {
             // One that is gone is forgotten; one that was renamed is the kernel's again.
             self.interfaces.give_back(link.index);
+        }
+        self.note_gone(index);
+    }
+
+    /// There is no interface of the name that the port's settings give.
+    fn note_gone(&mut self, index: PortIndex) {
+        let Some(served) = self.inventory.get_mut(index) else { return };
+        if served.facts.outage.replace(Outage::Gone) != Some(Outage::Gone) {
+            self.tell_outages();
+        }
+    }
+
+    /// The port stays out of service until what is wrong is cured.
+    fn wait_for(&mut self, index: PortIndex, failure: Failure) {
+        if self.inventory.get_mut(index).is_some_and(|served| served.wait_for(failure)) {
+            self.tell_outages();
+        }
+    }
+
+    /// Has the control thread show what ports wait for.
+    fn tell_outages(&mut self) {
+        if let Err(error) = self.configure() {
+            tracing::error!("what a port waits for is not shown: {error}");
         }
     }
 
@@ -158,10 +182,8 @@ impl Running {
         self.looked_again = Instant::now();
         let missing = self.inventory.iter().filter(|port| port.is_missing());
         for index in missing.map(|port| port.index).collect::<Vec<_>>() {
-            if let Err(failure) = self.regain_interface(index)
-                && let Some(served) = self.inventory.get_mut(index)
-            {
-                served.wait_for(failure);
+            if let Err(failure) = self.regain_interface(index) {
+                self.wait_for(index, failure);
             }
         }
     }
@@ -175,6 +197,7 @@ impl Running {
         let settings = served.settings.clone();
         let name = settings.device.kernel_interface().unwrap_or_default();
         if matches!(links::inspect(name), Err(links::LinkError::NotFound { .. })) {
+            self.note_gone(index);
             return Ok(());
         }
         let Some(mut link) = inspect(&settings, &self.settings.ports, self.inventory.interfaces())? else {
@@ -186,6 +209,7 @@ impl Running {
         let Some(served) = self.inventory.get_mut(index) else { return Ok(()) };
         served.facts.mac = DeviceMac::from(&link);
         served.facts.kernel_mac = link.mac;
+        served.facts.outage = None;
         served.facts.mtu = kernel_mtu(&settings, link.mtu);
         let up = link.up;
         served.link = Some(link);

@@ -313,7 +313,7 @@ impl Running {
             Some(index) => {
                 let served = self.inventory.get_mut(index)?;
                 (served.settings, served.link, served.facts) = (settings, link, facts);
-                (served.port, served.refusal) = (Some(port), None);
+                served.port = Some(port);
                 index
             }
             None => {

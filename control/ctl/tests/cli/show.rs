@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use api::{
     BurstFill, CountersReply, ErrorReply, GroupView, GroupsReply, HeldBack, LinkState, MbufView, MemberState,
-    MemberView, PortCounters, PortRole, PortView, PortsReply, QuerierRole, QuerierView, QueryView,
+    MemberView, Outage, PortCounters, PortRole, PortView, PortsReply, QuerierRole, QuerierView, QueryView,
     RecordView, Reply, Request, StatusReply, UpstreamView, WorkerSpan, WorkerView, WorkersReply,
 };
 use tempfile::TempDir;
@@ -63,6 +63,7 @@ fn ports() -> PortsReply {
         driver: "net_ice".to_owned(),
         role: PortRole::Upstream,
         link: LinkState::Up,
+        outage: None,
         mac: "02:00:00:00:00:01".parse().unwrap(),
         address: Some("10.0.0.2/24".parse().unwrap()),
         querier: None,
@@ -221,6 +222,19 @@ fn nothing_to_show_is_said() {
     assert!(status.contains("proxy           off\n"), "{status}");
     assert!(status.contains("provider port   none: nothing is forwarded\n"), "{status}");
     assert_eq!(shown(&socket, &["show", "groups", "--json"]), "{\"groups\":[]}\n");
+}
+
+#[test]
+fn a_port_that_waits_for_its_interface_says_what_for() {
+    let (_dir, socket) = server(|_| {
+        let mut reply = ports();
+        let why = "a.toml:9: port \"hall-a\": interface `eth1` belongs to `br0`; cure: ip link set dev eth1 nomaster";
+        (reply.ports[1].link, reply.ports[1].outage) =
+            (LinkState::Down, Some(Outage::Refused(why.to_owned())));
+        reply.ports[2].outage = Some(Outage::Gone);
+        Reply::Ports(reply)
+    });
+    golden("outages.txt", &shown(&socket, &["show", "ports"]));
 }
 
 #[test]

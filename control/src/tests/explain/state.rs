@@ -1,5 +1,7 @@
 //! Faults of settings, hosts, routers and links.
 
+use api::Outage;
+
 use super::*;
 
 #[test]
@@ -92,8 +94,7 @@ fn the_proxy_as_a_whole() {
     dark(
         &reply,
         "dark, on wan: the provider's port has no carrier",
-        "look at the cable of wan (eth0) and at what is behind it; if eth0 is a kernel interface and gone, make one \
-         of that name again: the port takes it by itself",
+        "look at the cable of wan (eth0) and at what is behind it",
     );
     assert_eq!(found(&reply, Topic::Upstream), ["- wan: not asked for now"]);
 }
@@ -106,12 +107,53 @@ fn a_client_port_without_carrier() {
     dark(
         &reply,
         "dark, on hall-a: not forwarded: the port has no carrier",
-        "look at the cable of hall-a (eth1) and at what is behind it; if eth1 is a kernel interface and gone, make one \
-         of that name again: the port takes it by itself",
+        "look at the cable of hall-a (eth1) and at what is behind it",
     );
     let mut bench = Bench::new(Plan::new().down(A));
     let reply = explained(&mut bench, Some("hall-a"), &[]);
     assert_eq!(reply.verdict, "dark, on hall-a: nobody asked for it: nobody can: the port has no carrier");
+}
+
+/// The agent is told what a port waits for, its carrier gone before.
+fn out_of_service(bench: &mut Bench, port: usize, why: Outage) {
+    bench.link(port, false);
+    bench.configure(|configuration| configuration.ports[port].outage = Some(why));
+}
+
+#[test]
+fn an_interface_that_is_gone() {
+    let mut bench = joined(Plan::new());
+    out_of_service(&mut bench, A, Outage::Gone);
+    dark(
+        &explained(&mut bench, None, &[(WAN, PLAIN)]),
+        "dark, on hall-a: not forwarded: the port's interface eth1 is gone",
+        "make an interface of the name eth1 again, or rename one: hall-a takes it by itself",
+    );
+    // With its carrier the port has its interface again, whatever was said of it before.
+    bench.link(A, true);
+    bench.link(A, false);
+    let reply = explained(&mut bench, None, &[(WAN, PLAIN)]);
+    assert_eq!(reply.verdict, "dark, on hall-a: not forwarded: the port has no carrier");
+}
+
+#[test]
+fn an_interface_that_is_somebody_elses() {
+    let mut bench = joined(Plan::new());
+    let why =
+        "a.toml:1: port \"wan\": interface `eth0` belongs to `br0`; cure: ip link set dev eth0 nomaster";
+    out_of_service(&mut bench, WAN, Outage::Refused(why.to_owned()));
+    dark(
+        &explained(&mut bench, None, &[]),
+        &format!("dark, on wan: the provider's port is out of service: {why}"),
+        "once that is cured, wan takes eth0 by itself",
+    );
+    let mut bench = Bench::new(Plan::new());
+    out_of_service(&mut bench, A, Outage::Gone);
+    let reply = explained(&mut bench, Some("hall-a"), &[]);
+    assert_eq!(
+        reply.verdict,
+        "dark, on hall-a: nobody asked for it: nobody can: the port's interface eth1 is gone"
+    );
 }
 
 #[test]
