@@ -6,6 +6,7 @@ mod running;
 mod stage;
 
 mod addressless;
+mod af_xdp;
 mod blocked;
 mod capabilities;
 mod carrier;

@@ -132,7 +132,7 @@ impl Running {
     }
 
     /// Once traffic has ended: every frame received is forwarded, handed to control or dropped by name.
-    fn expect_balance(&self) {
+    pub(crate) fn expect_balance(&self) {
         let balanced = |counters: &PortCounters| {
             // These count copies on their way out, not frames that came in.
             let copies = ["mtu", "tx-full", "no-buffer", "out-of-service"];
