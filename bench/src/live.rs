@@ -178,6 +178,7 @@ fn info(number: usize) -> Result<PortInfo, BenchError> {
             own: address.map(|a| a.addr()).into_iter().collect(),
             address: address.map(|a| a.addr()),
             sources_allowed: Vec::new(),
+            completes_udp: false,
         },
         mtu: 1500,
         link_up: true,
