@@ -183,11 +183,11 @@ pub(crate) fn ingress(settings: &Settings, port: PlacedPort<'_>, macs: &OurMacs)
         } else {
             Vec::new()
         },
+        completes_udp: port.settings.device.kernel_interface().is_some(),
     }
 }
 
 /// Which workers receive what comes in by `port`: all of them where the streams come in.
-        completes_udp: port.settings.device.kernel_interface().is_some(),
 pub(crate) fn intake(settings: &Settings, port: &PortSettings) -> Intake {
     if is_upstream(settings, port) { Intake::Spread } else { Intake::One }
 }

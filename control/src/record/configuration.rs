@@ -66,11 +66,11 @@ fn no_ingress() -> IngressSettings {
         own: Vec::new(),
         address: None,
         sources_allowed: Vec::new(),
+        completes_udp: false,
     }
 }
 
 #[derive(Serialize, Deserialize)]
-        completes_udp: false,
 #[serde(remote = "PortRole", rename_all = "kebab-case")]
 enum RoleText {
     Upstream(#[serde(with = "UpstreamText")] UpstreamPortSettings),
