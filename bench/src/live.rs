@@ -182,5 +182,6 @@ fn info(number: usize) -> Result<PortInfo, BenchError> {
         },
         mtu: 1500,
         link_up: true,
+        outage: None,
     })
 }
