@@ -172,7 +172,7 @@ impl Egress<OwnedFrame> for Copies {
     fn replicate(&mut self, frames: impl ExactSizeIterator<Item = OwnedFrame>, _bytes: u64, ports: PortSet) {
         for frame in frames {
             if frame.0.get(30..34) == Some(&self.group) {
-                self.copies += u32::from(ports.len() > 0);
+                self.copies += u32::from(!ports.is_empty());
             }
             self.buffers.push(frame);
         }

@@ -8,6 +8,9 @@ use crate::stats::Spread;
 /// Percentiles that a plot shows.
 const SHOWN: [f64; 11] = [1.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0];
 
+/// Percentages are no exact binary fractions: what is so near a whole rank is that rank.
+const NEAR: f64 = 1e-6;
+
 /// Delays in nanoseconds, in rising order; at least one.
 #[derive(Debug, Clone)]
 pub(crate) struct Delays(Vec<u64>);
@@ -31,7 +34,7 @@ impl Delays {
 
     /// The smallest delay, in microseconds, that `percent` of all do not exceed (nearest rank).
     pub(crate) fn at(&self, percent: f64) -> f64 {
-        let rank = (percent / 100.0 * self.0.len() as f64).ceil() as usize;
+        let rank = (percent / 100.0 * self.0.len() as f64 - NEAR).ceil() as usize;
         self.0[rank.clamp(1, self.0.len()) - 1] as f64 / 1000.0
     }
 
@@ -42,7 +45,8 @@ impl Delays {
 
     /// For a plot, as the delays of `name`: percentiles that so few cannot tell apart are left out.
     pub(crate) fn distribution(&self, name: impl Into<String>) -> Distribution {
-        let told = |percent: &f64| *percent == 100.0 || self.0.len() as f64 * (100.0 - percent) >= 100.0;
+        let told =
+            |percent: &f64| *percent == 100.0 || self.0.len() as f64 * (100.0 - percent) >= 100.0 - NEAR;
         let percentiles_us = SHOWN.into_iter().filter(told).map(|percent| (percent, self.at(percent)));
         Distribution { name: name.into(), percentiles_us: percentiles_us.collect() }
     }
