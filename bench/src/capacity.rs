@@ -1,8 +1,9 @@
 //! b7: how many groups are forwarded at a time, and what one costs in memory.
 //!
 //! Delivery is Manifold's: a host on its client port asks for every group, then the source sends one frame to each, and
-//! as many must come out. Memory is the group table's alone, in this process: the bench's resident set before and
-//! after a table is filled, with a reader's counters and without.
+//! as many must come out. Memory is the group table's alone, in this process: what
+//! a look-up reads follows from the slots of a full table; the rest is how much the bench's resident set grows by filling
+//! one, with a reader's counters and without.
 
 use group_table::{TableSettings, group_table_sized};
 use types::{GroupAddr, PortIndex};

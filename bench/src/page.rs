@@ -16,11 +16,14 @@ const METHOD: &str = "\
 <p>There is no network card in these figures: frames come from a capture file that net_pcap plays without end, or from \
 net_null with a header stamped on each, and go to null ports, which free them at once, as a card's completion does. So \
 every figure is a ratio to a peer on the same devices in the same run, with the time of a copy beside it. Both sides are \
-whole programs as their users run them, one at a time, one worker on one core; nothing here is extrapolated to more.</p>\
+whole programs as their users run them, one at a time, one worker on one core; nothing here is extrapolated to more. Two \
+are not: b8 is the forwarder on plain buffers, within the bench, and the control side\u{2019}s figures are of its crates.</p>\
 <p>A round is the peer, ours, ours, the peer; the ratio is taken round by round, so that an even drift falls out. Shown is \
 the median, with the smallest and the largest. The peer against itself tells how far to trust a row: with its median \
-outside 0.97 to 1.03, or most of its rounds, the row says \u{201c}too noisy\u{201d} and nothing else. Before it is timed each side \
-must deliver a counted number of frames to every sink, to the frame; while it is timed nothing may be dropped.</p>\
+outside 0.97 to 1.03, or most of its rounds, the row says \u{201c}too noisy\u{201d} and nothing else. Manifold and \
+ipv4_multicast must first deliver a counted number of frames to every sink, to the frame; of testpmd every trial is \
+counted to the frame at its end. While Manifold is timed nothing may be dropped; sinks that are read while frames move \
+must agree within 1 %.</p>\
 <p>TSC cycles are ticks of the time stamp counter; the core runs at a clock of its own.</p>";
 
 /// Writes `report.html` into `folder`, whole or not at all.
@@ -71,7 +74,8 @@ fn tiles(figures: &[FigureReport]) -> String {
     }
     for figure in figures.iter().filter(|figure| figure.id == "b2") {
         if let (Some(ratio), Some(peer)) = (figure.ratio, &figure.peer) {
-            tile(format!("{:.2} \u{d7}", ratio.median), format!("{}, {}", peer.name, figure.variant));
+            let noisy = if figure.verdict == Verdict::TooNoisy { " (too noisy)" } else { "" };
+            tile(format!("{:.2} \u{d7}", ratio.median), format!("{}, {}{noisy}", peer.name, figure.variant));
         }
     }
     let of = |wanted: Verdict| figures.iter().filter(|figure| figure.verdict == wanted).count();

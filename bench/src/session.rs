@@ -110,7 +110,9 @@ impl Session {
         Ok(Self {
             cores,
             machine: Machine::look(cores),
-            commit: machine::commit(Path::new(env!("CARGO_MANIFEST_DIR"))),
+            // A binary that was named may be of any commit.
+            commit: machine::commit(Path::new(env!("CARGO_MANIFEST_DIR")))
+                .filter(|_| plan.manifold.is_none()),
             dpdk,
             plan,
             manifolds,
