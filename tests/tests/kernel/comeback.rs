@@ -23,6 +23,14 @@ fn delete(stage: &Stage, running: &Running, side: &Side) {
     running.wait_for_log(&["WARN", side.name, "vanished"]);
 }
 
+/// Waits until `explain` says of the side that it has no stream because of this.
+fn explained(running: &Running, side: &Side, why: &str) {
+    let dark = format!("dark, on {}: not forwarded: {why}", side.name);
+    let verdict = || running.explain(GROUP, Some(side.name)).verdict;
+    let says_so = || Ok(verdict().starts_with(&dark).then_some(()));
+    lab::stop::poll(SOON, says_so).unwrap().unwrap_or_else(|| panic!("{} is not {dark}", verdict()));
+}
+
 fn is_query(stage: &Stage) -> impl Fn(&Frame) -> bool {
     let router = stage.router_mac;
     move |frame| frame.source == router && frame.is_igmp(0x11, [0; 4].into())
@@ -42,6 +50,7 @@ fn r93_a_clients_interface_vanishes_and_comes_back_without_a_restart_and_the_oth
     lab::stop::pause(A_WHILE).unwrap();
     running.expect_running();
     assert_eq!(running.members(GROUP).len(), 2, "r93: members age, they do not go with the link");
+    explained(&running, hall_b, "the port's interface hall-b is gone");
 
     // It is back, with another index and another MAC: the stream is there at once, and everybody is asked.
     let back = lab::now();
@@ -61,6 +70,7 @@ fn r93_a_clients_interface_vanishes_and_comes_back_without_a_restart_and_the_oth
         stage.middle.ip(&format!("link set spare {step}")).unwrap();
     }
     running.wait_for_log(&["WARN", "port \"hall-b\"", "master", "cure"]);
+    explained(&running, hall_b, "the port is out of service: ");
     let streams = |f: &Frame| f.is_data_to(GROUP.addr());
     assert_eq!(hall_b.wire.between(again, lab::now(), streams).unwrap().len(), 0);
     stage.middle.ip("link set hall-b nomaster").unwrap();
