@@ -2,6 +2,7 @@
 
 mod bench;
 mod faults;
+mod model;
 mod punts;
 mod rules;
 mod unfinished;
