@@ -134,7 +134,7 @@ impl Crew {
         let handed: Vec<_> = self.members.iter().map(|member| member.desk.done()).collect();
         let handed = handed.into_iter().map(|done| match done? {
             Done::TookOut(handed) => Some(handed),
-            Done::PutIn => None,
+            Done::PutIn | Done::Answered => None,
         });
         handed.reduce(|all, one| Some(all?.and(one?))).flatten()
     }
@@ -171,6 +171,16 @@ impl Crew {
     pub(crate) fn set_ingress(&self, port: PortIndex, ingress: &Ingress) {
         for member in &self.members {
             member.desk.order(Order::SetIngress(port, ingress.clone()));
+        }
+    }
+
+    /// Waits until every worker has carried out all that it was told.
+    pub(crate) fn await_orders(&self) {
+        for member in &self.members {
+            member.desk.order(Order::Answer);
+        }
+        for member in &self.members {
+            let _ = member.desk.done();
         }
     }
 

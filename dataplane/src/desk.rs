@@ -33,6 +33,8 @@ pub(crate) enum Order {
     SetIngress(PortIndex, Ingress),
     /// The longest IP packet that the port carries, in bytes.
     SetMtu(PortIndex, u16),
+    /// Say that all orders before this one are carried out.
+    Answer,
 }
 
 /// What a worker has done, of orders whose end is waited for.
@@ -41,6 +43,8 @@ pub(crate) enum Done {
     TookOut(HandedBack),
     /// It serves a port.
     PutIn,
+    /// It knows what it was told.
+    Answered,
 }
 
 /// What a worker hands back, or all workers together. Dropped, the port stops.

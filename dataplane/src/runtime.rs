@@ -304,9 +304,6 @@ impl Running {
     /// The control thread has ended.
     fn inform_workers(&mut self) -> Result<(), Failure> {
         let macs = self.inventory.macs(self.devices.router_mac);
-        for port in self.inventory.iter().map(ServedPort::placed) {
-            self.macs.set(port.index, macs.of_egress(port));
-        }
         let changed = |port: &PlacedPort<'_>, told: &Option<Told>| {
             let now = Told::of(&self.settings, *port, &macs);
             (told.as_ref() != Some(&now)).then_some(now)
@@ -316,11 +313,13 @@ impl Running {
             .iter()
             .filter_map(|served| Some((served.index, changed(&served.placed(), &served.told)?)))
             .collect();
+        let mut ingress_changed = false;
         for (index, now) in news {
             let Some(served) = self.inventory.get_mut(index) else { continue };
             match &served.told {
                 Some(before) => {
                     if before.ingress != now.ingress {
+                        ingress_changed = true;
                         self.crew.set_ingress(index, &Ingress::new(&now.ingress));
                     }
                     if before.mtu != now.mtu {
@@ -337,6 +336,13 @@ impl Running {
                 }
             }
             served.told = Some(now);
+        }
+        // Workers know a MAC as ours before anything is sent from it, or it might be taken for a stranger's.
+        if ingress_changed {
+            self.crew.await_orders();
+        }
+        for port in self.inventory.iter().map(ServedPort::placed) {
+            self.macs.set(port.index, macs.of_egress(port));
         }
         Ok(())
     }

@@ -150,6 +150,9 @@ impl Worker {
                     self.put_in(port, queues);
                     let _ = self.orders.done.try_send(Done::PutIn);
                 }
+                Order::Answer => {
+                    let _ = self.orders.done.try_send(Done::Answered);
+                }
                 Order::Admit(lane) => lane.add_to(&mut self.forwarder),
                 Order::SetIngress(port, ingress) => self.forwarder.set_ingress(port, ingress),
                 Order::SetMtu(port, mtu) => self.forwarder.set_mtu(port, mtu),
