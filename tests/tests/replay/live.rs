@@ -166,7 +166,7 @@ fn what_comes_down_is_forwarded_or_counted_and_what_was_counted_was_sent() {
 fn a_hall_gets_the_same_from_whichever_mac_and_no_buffer_is_lost() {
     // All for both halls at first, then every third for one of them alone.
     let datagram = |n: u16| {
-        let alone = n >= DATAGRAMS / 2 && n % 3 == 0;
+        let alone = n >= DATAGRAMS / 2 && n.is_multiple_of(3);
         data_packet(SOURCE, if alone { OTHER } else { GROUP }, n)
     };
     let members = |groups: &str, mac: &str| format!("static-groups = [{groups}]\nmac = \"{mac}\"");

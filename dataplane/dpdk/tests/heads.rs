@@ -1,0 +1,103 @@
+//! The heads of a burst's frames, read and written in one go, against the plain way of one frame after the other.
+
+mod support;
+
+use dpdk::{Burst, Mbuf, Mempool};
+use support::{alone, eal, pool};
+use types::{BURST, FrameBurst, HEAD_LEN, Heads, Lanes};
+
+/// Shorter than a head, as long, and longer than a register.
+const LENS: [usize; 6] = [0, HEAD_LEN - 1, HEAD_LEN, 60, 61, 1500];
+
+fn frame(pool: &Mempool, number: usize) -> Mbuf {
+    let byte = |at: usize| (number * 31 + at * 7) as u8;
+    let bytes: Vec<u8> = (0..LENS[number % LENS.len()]).map(byte).collect();
+    Mbuf::from_bytes(pool, &bytes).unwrap()
+}
+
+fn bytes<const N: usize>(burst: &Burst<N>) -> Vec<Vec<u8>> {
+    burst.iter().map(|mbuf| mbuf.data().to_vec()).collect()
+}
+
+/// What lanes and bits of the frames that are there say.
+fn told(heads: &Heads, count: usize) -> (Vec<Vec<u32>>, u32, u32) {
+    let lanes = heads.words.iter().chain([&heads.last, &heads.lens]);
+    let there = if count < 32 { (1 << count) - 1 } else { u32::MAX };
+    (lanes.map(|lanes| lanes.0[..count].to_vec()).collect(), heads.odd & there, heads.checked & there)
+}
+
+#[track_caller]
+fn check<const N: usize>(burst: &mut Burst<N>) {
+    let count = burst.len().min(BURST);
+    let (mut quick, mut plain) = (Heads::new(), Heads::new());
+    plain.read(burst);
+    burst.read_heads(&mut quick);
+    assert_eq!(told(&quick, count), told(&plain, count), "{count} of {N}");
+
+    let which = 0b1011_0111_0110_1101_1011_0111_0110_1101;
+    let source = [0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7];
+    let mut hops = Lanes::ZERO;
+    hops.0.iter_mut().enumerate().for_each(|(i, hop)| *hop = 0x4030_2010 + i as u32);
+    let mut expected = bytes(burst);
+    for (i, bytes) in expected.iter_mut().enumerate().take(BURST) {
+        if bytes.len() >= HEAD_LEN && which >> i & 1 != 0 {
+            bytes[6..14].copy_from_slice(&source);
+            bytes[22..26].copy_from_slice(&hops.0[i].to_le_bytes());
+        }
+    }
+    burst.write_heads(which, source, &hops);
+    assert_eq!(bytes(burst), expected, "{count} of {N}");
+}
+
+fn check_all<const N: usize>(pool: &Mempool) {
+    for count in 0..=N {
+        let mut burst = Burst::<N>::new();
+        (0..count).for_each(|number| burst.push(frame(pool, number)).unwrap());
+        check(&mut burst);
+        // Known by now, and no longer so after each of these.
+        drop(burst.take(count / 3));
+        check(&mut burst);
+        if burst.push(frame(pool, count + 1)).is_ok() {
+            check(&mut burst);
+        }
+        if let Some(last) = burst.last_mut() {
+            last.truncate((HEAD_LEN - 2) as u16);
+            check(&mut burst);
+        }
+        if burst.len() > 1 {
+            burst.swap(0, 1);
+            check(&mut burst);
+        }
+    }
+    assert_eq!(pool.in_use(), 0);
+}
+
+#[test]
+fn heads_in_one_go_are_the_heads_one_by_one() {
+    alone("heads_in_one_go_are_the_heads_one_by_one", || {
+        let eal = eal(&[]);
+        let pool = pool(&eal);
+        check_all::<8>(&pool);
+        check_all::<32>(&pool);
+        check_all::<64>(&pool);
+    });
+}
+
+#[test]
+fn heads_are_those_of_what_came_in_behind_what_was_there() {
+    alone("heads_are_those_of_what_came_in_behind_what_was_there", || {
+        let eal = eal(&["net_null0"]);
+        let pool = pool(&eal);
+        let (port, mut queues) = support::start(&eal, "net_null0", &pool);
+        let mut burst = Burst::<32>::new();
+        burst.push(frame(&pool, 3)).unwrap();
+        assert_eq!(queues.rx[0].rx_burst(&mut burst), 31);
+        check(&mut burst);
+        burst.clear();
+        assert_eq!(queues.rx[0].rx_burst(&mut burst), 32);
+        check(&mut burst);
+        drop(burst);
+        port.close(queues).unwrap();
+        assert_eq!(pool.in_use(), 0);
+    });
+}
