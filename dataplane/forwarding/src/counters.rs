@@ -34,7 +34,7 @@ impl Counter {
 pub struct PortCounters {
     /// Frames received.
     pub rx_frames: Counter,
-    /// Bytes of them, from the destination MAC on, without FCS.
+    /// Bytes of them, from the destination MAC on, without FCS; of a frame in several buffers, those of the first.
     pub rx_bytes: Counter,
     /// Frames the driver took for sending: copies and injected ones.
     pub tx_frames: Counter,
