@@ -5,10 +5,10 @@
 //! of this module around Manifold's own forwarder; the control thread is the real one, on the other core, asleep
 //! when nothing is to do. A frame of the group waits in every pass, so the delay is as fine as a pass is short.
 //!
-//! - idle: nothing but those frames; joins far enough apart that the control thread sleeps.
-//! - busy: each pass brings a whole burst for every client port, and then waits so long that the worker is busy for 80 %
-//!   of its time.
-//! - stream: a report or Leave comes every 100 us, so that the control thread hardly sleeps.
+//! - nothing beside: nothing but those frames; joins far enough apart that the control thread sleeps.
+//! - data beside: each pass brings a whole burst for every client port, and then waits for a quarter of what it took;
+//!   what share of its time the worker was busy stands beside the figure.
+//! - close together: the next report or Leave comes within 100 us, so that the control thread hardly sleeps.
 
 use std::time::{Duration, Instant};
 
@@ -66,9 +66,9 @@ enum Beside {
 impl Beside {
     fn name(self) -> &'static str {
         match self {
-            Self::Idle => "worker idle",
-            Self::Busy => "worker 80 % busy",
-            Self::Stream => "10,000 joins and leaves/s",
+            Self::Idle => "nothing beside",
+            Self::Busy => "data beside",
+            Self::Stream => "joins and leaves close together",
         }
     }
 
@@ -130,8 +130,11 @@ fn rows(
     middle.ours = Some(delays.spread());
     middle.verdict = p50.map_or(Verdict::NoAim, |aim| Aim::verdict(Some(aim), delays.at(50.0)));
     middle.distributions = vec![delays.distribution(format!("{metric}, {}", beside.name()))];
-    middle.notes =
-        vec![format!("{}; the worker is busy for {:.0} % of its time", delays.words(), 100.0 * busy)];
+    middle.notes = vec![format!(
+        "{}; the worker was in its passes for {:.0} % of the time",
+        delays.words(),
+        100.0 * busy
+    )];
     let (low, high) = (delays.at(90.0), delays.at(99.9));
     let mut tail = new("p99").aiming(Some(p99));
     tail.ours = Some(Spread { min: low, median: delays.at(99.0), max: high });
