@@ -60,7 +60,7 @@ fn streams_on_other_ports_lose_nothing_while_policies_change_and_ports_come_and_
     let began = lab::now();
     assert_eq!(reload(&stage, &running, &recipe), api::ChangedReply::default());
     // Policies of a port that has members; by signal.
-    recipe.port("hall-b").more = "ignore-v1 = true\nany-ttl = true\nmax-groups = 17\n";
+    recipe.port("hall-b").more = "ignore-v1 = true\nmax-groups = 17\n";
     stage.rewrite(&recipe, |text| text);
     running.hang_up();
     running.wait_for_log(&["INFO", "changed", "hall-b", "ignore-v1 is true"]);
@@ -77,6 +77,13 @@ fn streams_on_other_ports_lose_nothing_while_policies_change_and_ports_come_and_
         let asked = hall.wire.between(began, lab::now(), is_query).unwrap();
         assert_eq!(asked.len(), 0, "{} was asked anew", hall.name);
     }
+    // Hosts that were refused may be served from now on: they are asked, and nobody else is.
+    let loosened = lab::now();
+    recipe.port("hall-b").more = "ignore-v1 = true\nmax-groups = 17\nany-ttl = true\n";
+    reload(&stage, &running, &recipe);
+    hall_b.wire.wait_for("a query for those that were refused", loosened, SOON, is_query).unwrap();
+    let asked = hall_a.wire.between(began, lab::now(), is_query).unwrap();
+    assert_eq!(asked.len(), 0, "{} was asked anew", hall_a.name);
     // A port that is renumbered: it asks from its new address, and its stream goes on.
     let renumbered = lab::now();
     recipe.port("hall-b").address = "10.2.0.9/24".parse().unwrap();
