@@ -9,16 +9,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use dataplane::sizes::HOUSEKEEPING;
 use etherparse::PacketBuilder;
 use forwarding::{
     BURST, Egress, Forwarder, ForwarderParts, ForwardingPolicy, Ingress, IngressSettings, OwnedBurst,
     OwnedFrame, Policer, frame_ring, worker_counters,
 };
 use group_table::{GroupTableWriter, PortMasks, TableSettings, group_table_sized};
-use rustix::thread::{CpuSet, sched_setaffinity};
 use types::{GroupAddr, MacAddr, PortIndex, PortSet, Time};
 
 use crate::error::BenchError;
+use crate::live::port;
+use crate::machine::pin;
 use crate::side::{Trial, Work};
 
 const SIDE: &str = "the forwarder";
@@ -26,8 +28,6 @@ const ROUTER: MacAddr = MacAddr([2, 0, 0, 0, 0, 0xaa]);
 const FIRST_GROUP: u32 = 0xef10_0000; // 239.16.0.0
 /// Groups that come and go, beside those of the data.
 const PASSING: u32 = 4096;
-/// Passes between two announcements of quiescence, as in a worker.
-const HOUSEKEEPING: u32 = 32;
 /// Writes between two reclamations, as in a turn of the control thread.
 const WRITES_A_TURN: u64 = 64;
 /// The writer must do so much of what it was asked for.
@@ -58,17 +58,6 @@ pub(crate) fn trial(work: &Work, updates: u32) -> Result<Trial, BenchError> {
         wrote?;
         Ok(Trial { copies_per_s: read?, waited: None, reports: None })
     })
-}
-
-fn pin(core: u16) -> Result<(), BenchError> {
-    let mut only = CpuSet::new();
-    only.set(usize::from(core));
-    sched_setaffinity(None, &only).map_err(BenchError::io("choose a core"))
-}
-
-fn port(index: usize) -> Result<PortIndex, BenchError> {
-    PortIndex::new(index)
-        .ok_or_else(|| BenchError::machine(format!("there is no port {index}"), "ask for fewer sinks"))
 }
 
 fn group(number: u32) -> Result<GroupAddr, BenchError> {

@@ -9,6 +9,7 @@ use control::{
     Agent, AgentParts, Clock, Configuration, ControlHandle, ControlParts, PortInfo, PortRole, ProcessInfo,
     Waker, waker,
 };
+use dataplane::sizes::{HOUSEKEEPING, INJECT_RING, INJECTED_A_PASS, PUNT_BURST, PUNT_RING, PUNTS_PER_SECOND};
 use forwarding::{
     Egress, Forwarder, ForwarderParts, ForwardingPolicy, FrameReceiver, Ingress, IngressSettings, OwnedBurst,
     OwnedFrame, Policer, frame_ring, worker_counters,
@@ -23,15 +24,6 @@ use crate::side::PATIENCE;
 
 const ROUTER: MacAddr = MacAddr([2, 0, 0, 0, 0, 0xaa]);
 const MAX_GROUPS: u32 = 65_536;
-/// As `manifold` has them: frames to the control thread that wait, and how many come through.
-const PUNT_RING: usize = 1024;
-const INJECT_RING: usize = 1024;
-const PUNTS_PER_SECOND: u32 = 100_000;
-const PUNT_BURST: u32 = 4096;
-/// As a worker has them.
-const HOUSEKEEPING: u32 = 32;
-const INJECTED_A_PASS: usize = 32;
-
 /// The proxy. Its port 0 is the provider's, the others are clients' with fast leave.
 pub(crate) struct Live {
     forwarder: Forwarder,

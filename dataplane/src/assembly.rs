@@ -18,14 +18,7 @@ use types::{Ipv4Net, MacAddr, PortIndex};
 use crate::crew::Intake;
 use crate::macs::{DeviceMac, EgressMacs, OurMacs};
 use crate::ports::ETHERNET_MTU;
-
-/// IGMP frames a second that one port may send to the control thread; a group's whole membership of a
-/// large access network answers within one response interval below this.
-const PUNTS_PER_SECOND: u32 = 100_000;
-/// And at once, after a pause.
-const PUNT_BURST: u32 = 4096;
-/// Frames of one port and worker that may wait for the control thread.
-const PUNT_RING: usize = 1024;
+use crate::sizes::{PUNT_BURST, PUNT_RING, PUNTS_PER_SECOND};
 
 /// A port of the settings at its place in every table, with what its device turned out to be.
 #[derive(Debug, Clone, Copy)]

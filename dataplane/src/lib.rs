@@ -2,7 +2,8 @@
 //!
 //! [`run()`] is `manifold run`, [`check()`] and [`explain()`] are `manifold check`, [`replay()`] and
 //! [`replay_record()`] are `manifold replay`. What a
-//! worker does with a frame is the `forwarding` crate's, what follows from IGMP is `control`'s.
+//! worker does with a frame is the `forwarding` crate's, what follows from IGMP is `control`'s. [`sizes`] are those of
+//! what is between the two.
 
 mod assembly;
 mod crew;
@@ -20,6 +21,7 @@ mod queues;
 mod replay;
 mod report;
 mod runtime;
+pub mod sizes;
 mod worker;
 
 use std::path::Path;

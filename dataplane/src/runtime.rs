@@ -36,13 +36,12 @@ use crate::machine;
 use crate::macs::EgressMacs;
 use crate::ports::{Devices, open_all, router_mac};
 use crate::report;
+use crate::sizes::INJECT_RING;
 use requests::{Changes, requests};
 use setup::{Common, far_ports, frame_pool, hands, process_info, recorded, seed, start_eal, worker_cores};
 use signals::Signals;
 use workers::Board;
 
-/// Frames that the control thread may have waiting for the worker that sends them.
-const INJECT_RING: usize = 1024;
 /// How often links that tell nothing by themselves are looked at.
 const WATCH_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 

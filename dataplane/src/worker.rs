@@ -16,11 +16,8 @@ use types::PortIndex;
 use crate::desk::{Done, HandedBack, Order, Parked, Take, WorkerOrders};
 use crate::egress::PortsEgress;
 use crate::macs::EgressMacs;
+use crate::sizes::{HOUSEKEEPING, INJECTED_A_PASS};
 
-/// Passes between looks at the stop flag and announcements of quiescence.
-const HOUSEKEEPING: u32 = 32;
-/// Frames of the control thread sent in one pass.
-const INJECTED_A_PASS: usize = 32;
 /// Idle passes after which an adaptive worker begins to sleep.
 const IDLE_PASSES: u32 = 2_000;
 /// The sleep grows with idleness up to this: what comes in meanwhile waits in the driver's ring. With 512

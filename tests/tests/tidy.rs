@@ -26,7 +26,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("fuzz", &["fuzz-targets"]),
     ("lab", &["types"]),
     ("tests", &["api", "lab", "types"]),
-    ("bench", &["api", "control", "forwarding", "group-table", "igmp", "lab", "settings", "types"]),
+    (
+        "bench",
+        &[
+            "api",
+            "control",
+            "dataplane",
+            "dpdk",
+            "forwarding",
+            "group-table",
+            "igmp",
+            "lab",
+            "settings",
+            "types",
+        ],
+    ),
     ("guard", &["forwarding", "group-table", "igmp", "types"]),
 ];
 
