@@ -10,6 +10,8 @@ mod plan;
 mod requests;
 mod setup;
 mod signals;
+#[cfg(test)]
+mod tests;
 mod workers;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,242 @@
+//! Workers and a control thread as a start makes them, from settings; but each port's receive queues reach the workers when
+//! the test says so, so that nothing comes in before everybody is ready for it.
+
+use std::collections::BTreeMap;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use api::{CountersReply, GroupView, PortCounters, Reply, Request};
+use control::{Agent, Clock, Configuration, ControlHandle, ControlParts, waker};
+use dpdk::{PortStats, Queues};
+use forwarding::{PortCountersSnapshot, WorkerCountersReader, frame_ring};
+use settings::{PortSettings, Settings, plan_memory};
+use types::{MacAddr, PortIndex, Time};
+
+use crate::assembly::{PlacedPort, PortFacts, assemble, intake};
+use crate::crew::{Crew, Intake, deal};
+use crate::machine;
+use crate::ports::{Devices, open_all, router_mac};
+use crate::runtime::INJECT_RING;
+use crate::runtime::setup::{Common, frame_pool, hands, process_info, start_eal};
+
+/// Longer than anything takes on a machine that is busy elsewhere.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A port, and those of its queues that the workers do not have yet.
+struct Port {
+    settings: PortSettings,
+    port: dpdk::Port,
+    waiting: Queues,
+    intake: Intake,
+}
+
+/// Running workers.
+pub(super) struct TestCrew {
+    crew: Crew,
+    ports: Vec<Port>,
+    devices: Devices,
+    counters: Vec<WorkerCountersReader>,
+    configuration: Configuration,
+    control: ControlHandle,
+    control_thread: JoinHandle<Agent>,
+}
+
+/// What there is to see once all has ended.
+pub(super) struct Ended {
+    /// Of all workers together, by port.
+    pub(super) counters: BTreeMap<String, PortCounters>,
+    /// What the devices counted, by port.
+    pub(super) devices: BTreeMap<String, PortStats>,
+    /// Frames that each worker received, by its meter.
+    pub(super) received: Vec<u64>,
+    /// Each worker's counters.
+    pub(super) workers: Vec<WorkerCountersReader>,
+}
+
+impl TestCrew {
+    /// So many workers for these settings. They send by every port, and receive by none yet.
+    pub(super) fn start(text: &str, workers: usize) -> Self {
+        let settings = settings::parse(text, "test.toml").unwrap();
+        let (_, mut placement) = machine::plan(&settings).unwrap();
+        // More workers than cores are slow, and nothing else.
+        let cores = [placement.control, placement.workers[0]];
+        placement.workers = cores.into_iter().cycle().take(workers).collect();
+        let memory = plan_memory(&settings, workers, 0).unwrap();
+        let eal = start_eal(&settings, &memory, &placement, &[]).unwrap_or_else(|e| panic!("{e}"));
+        let pool = frame_pool(&eal, &settings, workers).unwrap_or_else(|e| panic!("{e}"));
+        let looked = settings.ports.iter().map(|_| Ok(None)).collect();
+        let opened = open_all(&eal, &settings, looked).unwrap_or_else(|e| panic!("{e}"));
+        let router_mac = router_mac(&settings, &opened).unwrap_or_else(|e| panic!("{e}"));
+        let devices = Devices { eal, pool, router_mac, workers: workers as u16 };
+        let (mut ports, mut facts) = (Vec::new(), Vec::new());
+        for (port_settings, opened) in settings.ports.iter().zip(opened) {
+            let (_, port) = opened.unwrap_or_else(|e| panic!("{e}"));
+            let started = devices.start(port_settings, None, port).unwrap_or_else(|e| panic!("{e}"));
+            facts.push(started.facts);
+            ports.push(Port {
+                settings: port_settings.clone(),
+                port: started.port,
+                waiting: started.queues,
+                intake: intake(&settings, port_settings),
+            });
+        }
+        Self::spawn(&settings, devices, ports, &facts, &placement.workers)
+    }
+
+    fn spawn(
+        settings: &Settings,
+        devices: Devices,
+        mut ports: Vec<Port>,
+        facts: &[PortFacts],
+        cores: &[u16],
+    ) -> Self {
+        let placed: Vec<_> = (0..)
+            .zip(&ports)
+            .zip(facts)
+            .map(|((at, port), facts)| PlacedPort { index: index(at), settings: &port.settings, facts })
+            .collect();
+        let process = process_info(settings, &devices);
+        let assembly = assemble(settings, &placed, devices.router_mac, cores.len(), 1, process).unwrap();
+        let (counters, configuration) =
+            (assembly.agent.counters.clone(), assembly.agent.configuration.clone());
+        let clock = Clock::start();
+        let (waker, sleeper) = waker().unwrap();
+        let (inject, injected) = frame_ring(INJECT_RING);
+        let agent = Agent::new(clock.now(), assembly.agent);
+        let (control, control_thread) = control::spawn(ControlParts {
+            agent,
+            punted: assembly.punted,
+            inject,
+            waker: waker.clone(),
+            sleeper,
+            clock,
+        })
+        .unwrap();
+        let pool = devices.pool.clone();
+        let common = Common { pool, waker, clock, adaptive: true, macs: assembly.macs };
+        let sending = |(at, port): (usize, &mut Port)| {
+            let queues = Queues { rx: Vec::new(), tx: core::mem::take(&mut port.waiting.tx) };
+            (index(at), deal(index(at), queues, port.intake, cores.len()))
+        };
+        let sending = ports.iter_mut().enumerate().map(sending).collect();
+        let (hands, stop) = hands(common, cores, assembly.workers, sending, injected, &devices);
+        let crew = Crew::start(&devices.eal, hands, stop).unwrap();
+        let crew = Self { crew, ports, devices, counters, configuration, control, control_thread };
+        // Static members are in the table when this returns.
+        crew.settle();
+        crew
+    }
+
+    /// What is sent has it as its source.
+    pub(super) fn router_mac(&self) -> MacAddr {
+        self.devices.router_mac
+    }
+
+    /// Buffers, all that there are.
+    pub(super) fn pool(&self) -> &dpdk::Mempool {
+        &self.devices.pool
+    }
+
+    /// Has the workers receive by a port from now on.
+    pub(super) fn receive_by(&mut self, name: &str) {
+        let at = self.place(name);
+        let queues = Queues { rx: core::mem::take(&mut self.ports[at].waiting.rx), tx: Vec::new() };
+        assert!(!queues.rx.is_empty(), "they do already");
+        self.crew.put_in(index(at), queues, self.ports[at].intake);
+    }
+
+    /// Has the workers share what comes in by a port otherwise.
+    pub(super) fn deal_anew(&self, name: &str, intake: Intake) {
+        self.crew.deal_anew(index(self.place(name)), intake);
+    }
+
+    fn place(&self, name: &str) -> usize {
+        self.ports.iter().position(|port| port.settings.name == name).expect("a port of the settings")
+    }
+
+    /// What one worker counted on a port.
+    pub(super) fn worker(&self, worker: usize, port: &str) -> PortCountersSnapshot {
+        self.counters[worker].snapshot(index(self.place(port)))
+    }
+
+    /// Waits until so many frames came in by a port.
+    pub(super) fn await_received(&self, port: &str, frames: usize) {
+        let received =
+            || (0..self.counters.len()).map(|worker| self.worker(worker, port).rx_frames).sum::<u64>();
+        wait(&format!("{frames} frames by {port}"), || received() == frames as u64);
+    }
+
+    /// Waits until the control thread had so many IGMP messages from a port, and acted on them.
+    pub(super) fn await_igmp(&self, port: &str, messages: usize) {
+        let had = || counters(&self.request(Request::ShowCounters))[port].igmp_received.values().sum::<u64>();
+        wait(&format!("{messages} messages by {port}"), || had() == messages as u64);
+        self.settle();
+    }
+
+    /// Waits until the control thread has sent so many IGMP messages out of a port.
+    pub(super) fn await_igmp_sent(&self, port: &str, messages: u64) {
+        let sent = || counters(&self.request(Request::ShowCounters))[port].igmp_sent.values().sum::<u64>();
+        wait(&format!("{messages} messages out of {port}"), || sent() >= messages);
+    }
+
+    /// All groups that there are.
+    pub(super) fn groups(&self) -> Vec<GroupView> {
+        let Reply::Groups(groups) = self.request(Request::ShowGroups) else { panic!("no groups") };
+        groups.groups
+    }
+
+    /// Returns when every entry of the group table is as the control thread has it.
+    fn settle(&self) {
+        self.control.configure(self.configuration.clone(), PATIENCE).unwrap();
+    }
+
+    fn request(&self, request: Request) -> Reply {
+        self.control.request(request, PATIENCE).unwrap()
+    }
+
+    /// Ends it all in the order of a real end. Every buffer must be back.
+    pub(super) fn end(self) -> Ended {
+        let Self { crew, ports, devices, counters: workers, control, control_thread, .. } = self;
+        control.shutdown().unwrap();
+        let mut agent = control_thread.join().unwrap();
+        let watched = crew.watched();
+        assert!(crew.end(), "a worker panicked");
+        let received = watched.into_iter().map(|worker| worker.meter.snapshot().frames).collect();
+        let mut of_devices = BTreeMap::new();
+        for Port { settings, port, waiting, .. } in ports {
+            of_devices.insert(settings.name, port.stats().unwrap());
+            port.close(waiting).unwrap();
+        }
+        let pool = &devices.pool;
+        assert_eq!((pool.in_use(), pool.avail()), (0, pool.size()), "every buffer is back");
+        let counters = counters(&agent.handle_request(Time::ZERO, Request::ShowCounters));
+        Ended { counters, devices: of_devices, received, workers }
+    }
+}
+
+/// The place of a port in the tables: that in the settings.
+pub(super) fn index(place: usize) -> PortIndex {
+    PortIndex::new(place).unwrap()
+}
+
+/// Waits until `done`.
+pub(super) fn wait(what: &str, mut done: impl FnMut() -> bool) {
+    let until = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(Instant::now() < until, "waited in vain for {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn counters(reply: &Reply) -> BTreeMap<String, PortCounters> {
+    let Reply::Counters(CountersReply { ports }) = reply else { panic!("no counters: {reply:?}") };
+    ports.iter().map(|port| (port.port.clone(), port.clone())).collect()
+}
+
+/// Whether this build serves so many workers; where references are not counted atomically, it must say that it does
+/// not.
+pub(super) fn serves(workers: usize) -> bool {
+    let checked = dpdk::check_workers(dpdk::REFCNT_IS_ATOMIC, workers);
+    assert_eq!(checked.is_ok(), dpdk::REFCNT_IS_ATOMIC);
+    checked.is_ok()
+}
