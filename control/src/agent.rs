@@ -1,7 +1,7 @@
 //! All protocol state, and what follows from a change of it: the group table, the masks, frames to send.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::{MbufView, Reply, Request};
@@ -13,6 +13,7 @@ use types::{GroupAddr, MacAddr, PortIndex, PortSet, Time};
 use crate::configuration::{Configuration, PortInfo};
 use crate::events::EventPace;
 use crate::explain::Samples;
+use crate::former::FormerPorts;
 use crate::neighbours::Neighbours;
 use crate::record::{Begin, Entry, RecordState, Recorder, VERSION};
 use crate::show;
@@ -110,8 +111,8 @@ pub struct Agent {
     /// Ports that are gone and that the last of what is said there still goes out of: the provider's Leaves (r70), the
     /// end of router advertisements (r102).
     pub(crate) leaving: PortSet,
-    /// The names of ports that are gone, by their places: what is still told of them.
-    pub(crate) former: BTreeMap<PortIndex, String>,
+    /// What is still told of ports that are gone.
+    pub(crate) former: FormerPorts,
     router_mac: MacAddr,
     seed: u64,
     recorder: Option<Recorder>,
@@ -121,6 +122,8 @@ pub struct Agent {
     stopped: bool,
     /// An action taken from the proxy that the outlet had no room for.
     waiting: Option<Action>,
+    /// Actions taken from the proxy so far.
+    taken: u64,
 }
 
 impl Agent {
@@ -151,13 +154,14 @@ impl Agent {
             event_pace: EventPace::default(),
             masks_due: false,
             leaving: PortSet::EMPTY,
-            former: BTreeMap::new(),
+            former: FormerPorts::default(),
             router_mac,
             seed,
             recorder: None,
             record_state: None,
             stopped: false,
             waiting: None,
+            taken: 0,
         };
         agent.configure(now, configuration);
         agent
@@ -296,8 +300,12 @@ impl Agent {
 
     /// The port's name, for logs, also when it is gone.
     pub(crate) fn name(&self, port: PortIndex) -> &str {
-        let former = || self.former.get(&port).map_or("?", String::as_str);
-        self.port(port).map_or_else(former, |p| &p.name)
+        self.port(port).map_or_else(|| self.former.last(port), |p| &p.name)
+    }
+
+    /// The name of the port that the action taken last is about: its place may be another's by now.
+    pub(crate) fn name_then(&self, port: PortIndex) -> &str {
+        self.former.of_action(port, self.taken).unwrap_or_else(|| self.name(port))
     }
 
     /// Whether data is forwarded at all.
@@ -313,7 +321,7 @@ impl Agent {
     /// Whether there was anything to do.
     fn apply_actions(&mut self, now: Time, outlet: &mut impl Outlet) -> bool {
         let mut acted = false;
-        while let Some(action) = self.waiting.take().or_else(|| self.proxy.poll_action()) {
+        while let Some(action) = self.waiting.take().or_else(|| self.take_action()) {
             match action {
                 Action::SetMember { port, group } => self.set_member(group, port),
                 Action::ClearMember { port, group } => self.clear_member(group, port),
@@ -333,6 +341,18 @@ impl Agent {
             acted = true;
         }
         acted
+    }
+
+    fn take_action(&mut self) -> Option<Action> {
+        let action = self.proxy.poll_action()?;
+        self.taken += 1;
+        Some(action)
+    }
+
+    /// The port is gone; what the proxy has had to tell so far goes by its name.
+    pub(crate) fn note_former(&mut self, port: PortIndex, name: String) {
+        let until = self.taken + self.proxy.pending_actions() as u64;
+        self.former.note(port, name, until, self.taken);
     }
 
     fn set_member(&mut self, group: GroupAddr, port: PortIndex) {

@@ -101,15 +101,16 @@ impl Agent {
             tracing::info!("switched off");
             self.proxy.set_enabled(now, false);
         }
-        for gone in
-            before.ports.iter().filter(|old| !self.configuration.ports.iter().any(|new| new.is_same(old)))
-        {
+        for gone in &before.ports {
+            if self.configuration.ports.iter().any(|new| new.is_same(gone)) {
+                continue;
+            }
             tracing::info!(port = gone.name, "port removed");
             if gone.link_up {
                 self.leaving = self.leaving.with(gone.index);
             }
             self.proxy.remove_port(now, gone.index);
-            self.former.insert(gone.index, gone.name.clone());
+            self.note_former(gone.index, gone.name.clone());
         }
         for new in &self.configuration.ports {
             if !before.ports.iter().any(|old| old.is_same(new)) {

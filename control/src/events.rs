@@ -44,10 +44,10 @@ impl Agent {
         match event {
             Event::GroupLimit { port, .. }
             | Event::AccessDenied { port, .. }
-            | Event::OtherVersion { port, .. } => tracing::warn!(port = self.name(*port), "{event}"),
+            | Event::OtherVersion { port, .. } => tracing::warn!(port = self.name_then(*port), "{event}"),
             Event::NotQuerier { port, .. } => {
                 let forwards = self.port(*port).is_some_and(|info| info.forward_when_not_querier);
-                let port = self.name(*port);
+                let port = self.name_then(*port);
                 match forwards {
                     true => tracing::info!(port, "{event}: {SERVED_ALL_THE_SAME}"),
                     false => tracing::warn!(port, "{event}: {NOT_SERVED}"),
@@ -58,7 +58,7 @@ impl Agent {
             | Event::Left { port, .. }
             | Event::QuerierChanged { port, .. } => {
                 if self.has_pace(now) {
-                    tracing::info!(port = self.name(*port), "{event}");
+                    tracing::info!(port = self.name_then(*port), "{event}");
                 }
             }
             Event::UpstreamJoined { .. } | Event::UpstreamLeft { .. } => {

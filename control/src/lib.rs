@@ -11,6 +11,7 @@ mod clock;
 mod configuration;
 mod events;
 mod explain;
+mod former;
 mod log;
 mod masks;
 mod neighbours;

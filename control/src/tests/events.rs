@@ -2,10 +2,11 @@
 
 use std::net::Ipv4Addr;
 
+use igmp::ClientPortSettings;
 use igmp::wire::{Outgoing, emit};
 use types::MacAddr;
 
-use super::bench::{A, Bench, Plan, WAN, group, port, ports};
+use super::bench::{A, Bench, Plan, WAN, group, info, port, ports};
 use super::logged::logged;
 use crate::PortRole;
 
@@ -46,4 +47,21 @@ fn r74_r95_members_of_another_querier_are_told_of_with_what_becomes_of_them() {
         "{line}"
     );
     assert!(line.ends_with("port=\"hall-a\"") && served, "{line}");
+}
+
+#[test]
+fn what_became_of_a_port_that_is_gone_goes_by_its_name_though_another_has_its_place() {
+    let mut bench = Bench::new(Plan::new());
+    bench.join(A, group("239.2.2.2"));
+    let log = logged(|| {
+        bench.configure(|next| {
+            let address = "10.1.0.1/24".parse().ok();
+            let static_groups = vec![group("239.3.3.3")];
+            let role = PortRole::Client(ClientPortSettings { address, static_groups, ..Default::default() });
+            next.ports[A] = info(A, "annex", role);
+        });
+    });
+    let told = |what: &str| log.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("{log}"));
+    assert!(told("239.2.2.2").ends_with("port=\"hall-a\""), "{log}");
+    assert!(told("239.3.3.3").ends_with("port=\"annex\""), "{log}");
 }

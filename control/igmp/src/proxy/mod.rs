@@ -222,6 +222,11 @@ impl Proxy {
         self.actions.pop_front()
     }
 
+    /// How many actions [`poll_action`](Self::poll_action) would give now.
+    pub fn pending_actions(&self) -> usize {
+        self.actions.len()
+    }
+
     /// Switches the proxy on or off. Off: every group is left at the provider and forwarded no more, nothing
     /// is sent to the clients, every frame is ignored (r96). On again: the members that would have lasted are
     /// members at once, and a General Query asks whether they still are.
