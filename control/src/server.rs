@@ -3,7 +3,7 @@
 //! Threads of its own, so that a slow or silent client costs the control thread nothing. Everything is
 //! bounded: connections, the length of a line, the time to send one and to take the answer.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-use api::{CHANGE_TIMEOUT, ErrorReply, LineBuffer, MAX_REQUEST_LINE, Reply, Request};
+use api::{CHANGE_TIMEOUT, ErrorKind, ErrorReply, LineBuffer, MAX_REQUEST_LINE, Reply, Request};
 
 use crate::show;
 use crate::socket_file::{ServerError, SocketFile};
@@ -130,7 +130,7 @@ impl Accept {
 
     fn take(&self, stream: UnixStream, open: &Arc<AtomicUsize>) {
         if open.load(Ordering::Relaxed) >= self.limits.connections {
-            let refusal = show::error("too many connections", "close one and try again");
+            let refusal = show::error(ErrorKind::Busy, "too many connections", "close one and try again");
             let _ = answer(&stream, &refusal, REFUSAL_PATIENCE);
             return;
         }
@@ -193,6 +193,7 @@ fn read_next(mut stream: &UnixStream, lines: &mut LineBuffer, patience: Duration
             Ok(None) => {}
             Err(too_long) => {
                 return Ok(Next::Broken(show::error(
+                    ErrorKind::BadRequest,
                     too_long.to_string(),
                     "send one request a line; what is more than fits is set in the settings file, and a reload",
                 )));
@@ -201,12 +202,12 @@ fn read_next(mut stream: &UnixStream, lines: &mut LineBuffer, patience: Duration
         stream.set_read_timeout(Some(left(deadline)?))?;
         match stream.read(&mut bytes) {
             Ok(0) if lines.is_mid_line() => {
-                let half = show::error("the last line has no end", "end each request with a newline");
-                return Ok(Next::Broken(half));
+                let (message, cure) = ("the last line has no end", "end each request with a newline");
+                return Ok(Next::Broken(show::error(ErrorKind::BadRequest, message, cure)));
             }
             Ok(0) => return Ok(Next::End),
             Ok(read) => lines.push(&bytes[..read]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
@@ -220,7 +221,7 @@ fn answer(mut stream: &UnixStream, reply: &Reply, patience: Duration) -> io::Res
         stream.set_write_timeout(Some(left(deadline)?))?;
         match stream.write(&rest[..rest.len().min(WRITE_CHUNK)]) {
             Ok(written) => rest = &rest[written..],
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
@@ -230,5 +231,5 @@ fn answer(mut stream: &UnixStream, reply: &Reply, patience: Duration) -> io::Res
 /// The time until `deadline`, an error when there is none left.
 fn left(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() { Err(ErrorKind::TimedOut.into()) } else { Ok(left) }
+    if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use api::{
-    CountersReply, ErrorReply, GroupView, GroupsReply, HeldBack, LinkState, MemberState, MemberView,
-    PortCounters, PortView, PortsReply, QuerierRole, QuerierView, QueryView, RecordView, Reply, Request,
-    StatusReply, UpstreamView, seconds,
+    CountersReply, ErrorKind, ErrorReply, GroupView, GroupsReply, HeldBack, LinkState, MemberState,
+    MemberView, PortCounters, PortView, PortsReply, QuerierRole, QuerierView, QueryView, RecordView, Reply,
+    Request, StatusReply, UpstreamView, seconds,
 };
 use forwarding::PortCountersSnapshot;
 use igmp::{PortRole, ReceivedType, SentType, Verdict, Version};
@@ -25,21 +25,29 @@ pub(crate) fn answer(agent: &mut Agent, now: Time, request: &Request) -> Reply {
         Request::ShowStatus => Reply::Status(status(agent, now)),
         Request::Explain { group, port } => explain::answer(agent, now, *group, port.as_deref()),
         // Workers are the process's, which answers before it gets here.
-        Request::ShowWorkers => error("this process has no workers", "ask the one that forwards"),
+        Request::ShowWorkers => {
+            error(ErrorKind::Unavailable, "this process has no workers", "ask the one that forwards")
+        }
+        Request::ShowConnections | Request::ShowLatency | Request::ShowEvents { .. } => {
+            error(ErrorKind::Unavailable, "this is not answered yet", "ask a later version")
+        }
         // Settings are the main thread's, which gets these before they get here.
-        Request::Reload
+        Request::ShowSettings
+        | Request::Preview { .. }
+        | Request::Reload
         | Request::Change { .. }
         | Request::Enable
         | Request::Disable
         | Request::SetUpstream { .. } => {
-            error("this process cannot change settings", "stop it and start it with others")
+            let message = "this process cannot change settings";
+            error(ErrorKind::Unavailable, message, "stop it and start it with others")
         }
     }
 }
 
 /// An error reply.
-pub(crate) fn error(message: impl Into<String>, cure: impl Into<String>) -> Reply {
-    Reply::Error(ErrorReply::new(message, cure))
+pub(crate) fn error(kind: ErrorKind, message: impl Into<String>, cure: impl Into<String>) -> Reply {
+    Reply::Error(ErrorReply::new(kind, message, cure))
 }
 
 fn groups(agent: &Agent, now: Time) -> GroupsReply {
@@ -213,6 +221,8 @@ fn status(agent: &Agent, now: Time) -> StatusReply {
         workers: agent.counters.len() as u64,
         hugepages: process.hugepages,
         mbufs: (process.mbufs)(),
+        no_room: agent.table_refused,
+        revision: 0,
         record: agent
             .record_state
             .as_ref()

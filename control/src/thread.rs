@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use api::{Reply, Request};
+use api::{ErrorKind, Reply, Request};
 use crossbeam::channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, TryRecvError, bounded};
 use forwarding::{FrameReceiver, FrameSender};
 use types::{PortIndex, Time};
@@ -138,11 +138,13 @@ impl Answer for ControlHandle {
     /// Answers what reads; what changes settings is for whoever has them.
     fn answer(&self, request: Request, patience: Duration) -> Reply {
         self.request(request, patience).unwrap_or_else(|error| {
-            let cure = match error {
-                ControlError::Ended => "start manifold again",
-                ControlError::Late => "try again; if it goes on, start manifold again and report it",
+            let (kind, cure) = match error {
+                ControlError::Ended => (ErrorKind::Unavailable, "start manifold again"),
+                ControlError::Late => {
+                    (ErrorKind::Late, "try again; if it goes on, start manifold again and report it")
+                }
             };
-            show::error(error.to_string(), cure)
+            show::error(kind, error.to_string(), cure)
         })
     }
 }

@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// What a change did. Nothing to do is an answer as well.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ChangedReply {
+    /// That of the settings that are in force now: as in [`SettingsReply`](crate::SettingsReply).
+    #[serde(default)]
+    pub revision: u64,
     /// What was done, one line each.
     pub applied: Vec<String>,
     /// What waits for a restart, one line each.

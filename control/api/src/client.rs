@@ -1,7 +1,7 @@
 //! The asking end of the socket: blocking, with a bound on every wait.
 
 use std::fmt;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -14,10 +14,15 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connec
 use types::GroupAddr;
 
 use crate::change::ChangedReply;
+use crate::connections::ConnectionsReply;
+use crate::error::{ErrorKind, ErrorReply};
+use crate::events::EventsReply;
 use crate::explain::ExplainReply;
+use crate::latency::LatencyReply;
 use crate::line::{LineBuffer, MAX_REPLY_LINE};
-use crate::reply::{CountersReply, ErrorReply, GroupsReply, PortsReply, Reply, StatusReply};
-use crate::request::Request;
+use crate::reply::{CountersReply, GroupsReply, PortsReply, Reply, StatusReply};
+use crate::request::{Edit, Request};
+use crate::settings::{PreviewReply, SettingsReply};
 use crate::workers::WorkersReply;
 
 /// Where the proxy listens if its settings say nothing else.
@@ -94,13 +99,24 @@ impl ClientError {
             Self::Refused(error) => return error.clone(),
             Self::Io(error) => (error.to_string(), "try again, and look at `systemctl status manifold`"),
         };
-        ErrorReply::new(message, cure)
+        ErrorReply::new(self.kind(), message, cure)
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoSocket(_) | Self::Stale(_) | Self::Closed | Self::Io(_) => ErrorKind::Unavailable,
+            Self::NotASocket(_) | Self::PathTooLong(_) => ErrorKind::BadRequest,
+            Self::Permission(_) => ErrorKind::Denied,
+            Self::TimedOut(_) => ErrorKind::Late,
+            Self::BadReply(_) => ErrorKind::Failed,
+            Self::Refused(error) => error.kind,
+        }
     }
 }
 
 impl fmt::Display for ClientError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ErrorReply { message, cure, details } = self.to_reply();
+        let ErrorReply { message, cure, details, .. } = self.to_reply();
         write!(f, "{message}; {cure}")?;
         details.iter().try_for_each(|detail| write!(f, "\n{detail}"))
     }
@@ -177,7 +193,7 @@ impl Client {
             match self.stream.read(&mut chunk) {
                 Ok(0) => return Err(ClientError::Closed),
                 Ok(n) => self.lines.push(&chunk[..n]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(self.error(error)),
             }
         }
@@ -238,6 +254,61 @@ impl Client {
         }
     }
 
+    /// [`Request::ShowSettings`].
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub fn settings(&mut self) -> Result<SettingsReply, ClientError> {
+        match self.call(&Request::ShowSettings)? {
+            Reply::Settings(reply) => Ok(reply),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// [`Request::ShowConnections`].
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub fn connections(&mut self) -> Result<ConnectionsReply, ClientError> {
+        match self.call(&Request::ShowConnections)? {
+            Reply::Connections(reply) => Ok(reply),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// [`Request::ShowLatency`].
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub fn latency(&mut self) -> Result<LatencyReply, ClientError> {
+        match self.call(&Request::ShowLatency)? {
+            Reply::Latency(reply) => Ok(reply),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// [`Request::ShowEvents`]: at most `limit` of those after the one with the id `after`.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub fn events(&mut self, after: u64, limit: u32) -> Result<EventsReply, ClientError> {
+        match self.call(&Request::ShowEvents { after, limit })? {
+            Reply::Events(reply) => Ok(reply),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// [`Request::Preview`].
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub fn preview(&mut self, edits: Vec<Edit>) -> Result<PreviewReply, ClientError> {
+        match self.call(&Request::Preview { edits })? {
+            Reply::Preview(reply) => Ok(reply),
+            other => Err(unexpected(&other)),
+        }
+    }
+
     /// [`Request::Explain`]. Where frames of the group have to be looked at first, waits [`WATCH_TIME`] and asks again.
     ///
     /// # Errors
@@ -269,8 +340,8 @@ impl Client {
 
     fn error(&self, error: io::Error) -> ClientError {
         match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => ClientError::TimedOut(self.timeout),
-            ErrorKind::BrokenPipe | ErrorKind::ConnectionReset => ClientError::Closed,
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ClientError::TimedOut(self.timeout),
+            io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset => ClientError::Closed,
             _ => ClientError::Io(error),
         }
     }
@@ -287,7 +358,12 @@ fn unexpected(reply: &Reply) -> ClientError {
         Reply::Counters(_) => "counters",
         Reply::Workers(_) => "workers",
         Reply::Status(_) => "status",
+        Reply::Settings(_) => "settings",
+        Reply::Connections(_) => "connections",
+        Reply::Events(_) => "events",
+        Reply::Latency(_) => "latency",
         Reply::Explain(_) => "explain",
+        Reply::Preview(_) => "preview",
         Reply::Changed(_) => "changed",
         Reply::Error(_) => "an error",
     };

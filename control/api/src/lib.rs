@@ -4,7 +4,7 @@
 //! > {"request":"show-status"}
 //! < {"status":{"version":"0.1.0","instance":"main", ...}}
 //! > {"request":"show-everything"}
-//! < {"error":{"message":"...","cure":"..."}}
+//! < {"error":{"kind":"bad-request","message":"...","cure":"..."}}
 //! ```
 //!
 //! What a request may name is a group, a port and keys of the settings' live layer: never a path, a table of the
@@ -20,21 +20,33 @@
 
 mod change;
 mod client;
+mod connections;
+mod error;
+mod events;
 mod explain;
+mod latency;
 mod line;
 mod reply;
 mod request;
+mod settings;
 mod text;
 mod workers;
 
 pub use change::ChangedReply;
 pub use client::{CHANGE_TIMEOUT, Client, ClientError, DEFAULT_SOCKET, DEFAULT_TIMEOUT, WATCH_TIME};
+pub use connections::{ConnectionSource, ConnectionView, ConnectionsReply, Obstacle, ObstacleKind};
+pub use error::{ErrorKind, ErrorReply, ProblemView};
+pub use events::{EventKind, EventView, EventsReply, MAX_EVENTS};
 pub use explain::{Check, ExplainReply, Topic};
+pub use latency::{Bucket, Histogram, LatencyReply};
 pub use line::{LineBuffer, LineTooLong, MAX_REPLY_LINE, MAX_REQUEST_LINE};
 pub use reply::{
-    CountersReply, ErrorReply, GroupView, GroupsReply, HeldBack, LinkState, MbufView, MemberState,
-    MemberView, Outage, PortCounters, PortRole, PortView, PortsReply, QuerierRole, QuerierView, QueryView,
-    RecordView, Reply, StatusReply, UpstreamView, seconds,
+    CountersReply, GroupView, GroupsReply, HeldBack, LinkState, MbufView, MemberState, MemberView, Outage,
+    PortCounters, PortRole, PortView, PortsReply, QuerierRole, QuerierView, QueryView, RecordView, Reply,
+    StatusReply, UpstreamView, seconds,
 };
 pub use request::{Edit, MAX_EDITS, Request};
+pub use settings::{
+    ChangeView, KeyKind, KeyView, ListOf, Origin, PortSettingsView, PreviewReply, SettingsReply,
+};
 pub use workers::{BurstFill, LONG_PASS, WorkerSpan, WorkerView, WorkersReply};

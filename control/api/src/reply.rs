@@ -8,8 +8,13 @@ use serde::{Deserialize, Serialize};
 use types::{GroupAddr, Ipv4Net, MacAddr};
 
 use crate::change::ChangedReply;
+use crate::connections::ConnectionsReply;
+use crate::error::{ErrorKind, ErrorReply};
+use crate::events::EventsReply;
 use crate::explain::ExplainReply;
+use crate::latency::LatencyReply;
 use crate::line::MAX_REPLY_LINE;
+use crate::settings::{PreviewReply, SettingsReply};
 use crate::text;
 use crate::workers::WorkersReply;
 
@@ -27,8 +32,18 @@ pub enum Reply {
     Workers(WorkersReply),
     /// To [`Request::ShowStatus`](crate::Request::ShowStatus).
     Status(StatusReply),
+    /// To [`Request::ShowSettings`](crate::Request::ShowSettings).
+    Settings(SettingsReply),
+    /// To [`Request::ShowConnections`](crate::Request::ShowConnections).
+    Connections(ConnectionsReply),
+    /// To [`Request::ShowEvents`](crate::Request::ShowEvents).
+    Events(EventsReply),
+    /// To [`Request::ShowLatency`](crate::Request::ShowLatency).
+    Latency(LatencyReply),
     /// To [`Request::Explain`](crate::Request::Explain).
     Explain(ExplainReply),
+    /// To [`Request::Preview`](crate::Request::Preview).
+    Preview(PreviewReply),
     /// To every request that changes something.
     Changed(ChangedReply),
     /// To any request that could not be answered.
@@ -41,10 +56,11 @@ impl Reply {
         let error = match serde_json::to_string(self) {
             Ok(line) if line.len() < MAX_REPLY_LINE => return line + "\n",
             Ok(line) => ErrorReply::new(
+                ErrorKind::TooLong,
                 format!("the reply has {} bytes, the most is {MAX_REPLY_LINE}", line.len()),
                 "ask for less: `show-counters` and `show-status` are short",
             ),
-            Err(error) => ErrorReply::new(error.to_string(), "report it"),
+            Err(error) => ErrorReply::new(ErrorKind::Failed, error.to_string(), "report it"),
         };
         // Two short strings: neither too long nor impossible to write.
         Self::Error(error).to_line()
@@ -56,25 +72,6 @@ impl Reply {
     /// The line is no reply; the text says where.
     pub fn parse(line: &[u8]) -> Result<Self, String> {
         serde_json::from_slice(line).map_err(|error| error.to_string())
-    }
-}
-
-/// Why a request could not be answered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ErrorReply {
-    /// What is wrong.
-    pub message: String,
-    /// What would cure it.
-    pub cure: String,
-    /// More of what is wrong, one line each: every problem of settings that do not pass.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub details: Vec<String>,
-}
-
-impl ErrorReply {
-    /// Without details.
-    pub fn new(message: impl Into<String>, cure: impl Into<String>) -> Self {
-        Self { message: message.into(), cure: cure.into(), details: Vec::new() }
     }
 }
 
@@ -376,9 +373,9 @@ pub struct StatusReply {
     pub upstream: Option<String>,
     /// How many ports there are.
     pub ports: u64,
-    /// How many groups have a member.
+    /// How many groups are in the group table: those with a member.
     pub groups: u64,
-    /// How many groups there is room for.
+    /// How many groups there is room for there.
     pub max_groups: u64,
     /// How many workers there are.
     pub workers: u64,
@@ -386,6 +383,12 @@ pub struct StatusReply {
     pub hugepages: bool,
     /// DPDK's buffers.
     pub mbufs: MbufView,
+    /// Members that the group table had no room for, since the start.
+    #[serde(default)]
+    pub no_room: u64,
+    /// That of the settings in force: as in [`SettingsReply`](crate::SettingsReply).
+    #[serde(default)]
+    pub revision: u64,
     /// The record; `null` where the settings ask for none.
     #[serde(default)]
     pub record: Option<RecordView>,

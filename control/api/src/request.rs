@@ -3,10 +3,11 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use types::GroupAddr;
 
-use crate::reply::ErrorReply;
+use crate::error::{ErrorKind, ErrorReply};
+use crate::events::MAX_EVENTS;
 use crate::text;
 
-/// The most edits in one [`Request::Change`].
+/// The most edits in one [`Request::Change`] or [`Request::Preview`].
 pub const MAX_EDITS: usize = 256;
 
 /// A request: `{"request":"show-groups"}`, or with arguments `{"request":{"set-upstream":{"port":"wan2"}}}`.
@@ -23,6 +24,20 @@ pub enum Request {
     ShowWorkers,
     /// The process as a whole.
     ShowStatus,
+    /// The settings in force, with what each may be and where it comes from.
+    ShowSettings,
+    /// Every connection that is, could be or could not be a port.
+    ShowConnections,
+    /// How long joins took.
+    ShowLatency,
+    /// What happened.
+    ShowEvents {
+        /// The id of the last event that is known already; 0 for all that are kept, and so is one of a later process.
+        after: u64,
+        /// The most to be given; [`MAX_EVENTS`] at most, which is also what holds where nothing is said.
+        #[serde(default = "most_events")]
+        limit: u32,
+    },
     /// Why a group is dark, or where it goes.
     Explain {
         /// The group.
@@ -34,10 +49,19 @@ pub enum Request {
     },
     /// Read the settings' files again, and do what differs.
     Reload,
+    /// Try a change of the live layer: all is checked, nothing is done.
+    Preview {
+        /// As of [`Request::Change`].
+        edits: Vec<Edit>,
+    },
     /// Change settings of the live layer: all of them, or none.
     Change {
         /// In this order; at most [`MAX_EDITS`].
         edits: Vec<Edit>,
+        /// The revision of the settings that the change was made for: with others in force, it is refused as a
+        /// [`Conflict`](ErrorKind::Conflict). Without one, whatever is in force is changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revision: Option<u64>,
     },
     /// Switch the proxy on.
     Enable,
@@ -64,6 +88,10 @@ pub struct Edit {
     pub value: Option<String>,
 }
 
+const fn most_events() -> u32 {
+    MAX_EVENTS
+}
+
 /// A field that may be null, but not absent.
 fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     Option::deserialize(deserializer)
@@ -77,9 +105,22 @@ struct Envelope<R> {
 }
 
 impl Request {
+    /// [`Request::Change`] of whatever is in force.
+    pub const fn change(edits: Vec<Edit>) -> Self {
+        Self::Change { edits, revision: None }
+    }
+
     /// The requests without arguments that change nothing.
-    pub const SHOWS: &[Self] =
-        &[Self::ShowGroups, Self::ShowPorts, Self::ShowCounters, Self::ShowWorkers, Self::ShowStatus];
+    pub const SHOWS: &[Self] = &[
+        Self::ShowGroups,
+        Self::ShowPorts,
+        Self::ShowCounters,
+        Self::ShowWorkers,
+        Self::ShowStatus,
+        Self::ShowSettings,
+        Self::ShowConnections,
+        Self::ShowLatency,
+    ];
 
     /// The words of all requests.
     pub const NAMES: &[&str] = &[
@@ -88,7 +129,12 @@ impl Request {
         "show-counters",
         "show-workers",
         "show-status",
+        "show-settings",
+        "show-connections",
+        "show-latency",
+        "show-events",
         "explain",
+        "preview",
         "reload",
         "change",
         "enable",
@@ -104,7 +150,12 @@ impl Request {
             Self::ShowCounters => "show-counters",
             Self::ShowWorkers => "show-workers",
             Self::ShowStatus => "show-status",
+            Self::ShowSettings => "show-settings",
+            Self::ShowConnections => "show-connections",
+            Self::ShowLatency => "show-latency",
+            Self::ShowEvents { .. } => "show-events",
             Self::Explain { .. } => "explain",
+            Self::Preview { .. } => "preview",
             Self::Reload => "reload",
             Self::Change { .. } => "change",
             Self::Enable => "enable",
@@ -121,7 +172,12 @@ impl Request {
             | Self::ShowCounters
             | Self::ShowWorkers
             | Self::ShowStatus
-            | Self::Explain { .. } => false,
+            | Self::ShowSettings
+            | Self::ShowConnections
+            | Self::ShowLatency
+            | Self::ShowEvents { .. }
+            | Self::Explain { .. }
+            | Self::Preview { .. } => false,
             Self::Reload | Self::Change { .. } | Self::Enable | Self::Disable | Self::SetUpstream { .. } => {
                 true
             }
@@ -133,21 +189,25 @@ impl Request {
     /// # Errors
     /// The reply to send when the line is no request: what is wrong with it, and what may be asked.
     pub fn parse(line: &[u8]) -> Result<Self, ErrorReply> {
-        match serde_json::from_slice::<Envelope<Self>>(line) {
-            Ok(Envelope { request: Self::Change { edits } }) if edits.len() > MAX_EDITS => {
-                Err(ErrorReply::new(
-                    format!("{} edits at once, the most is {MAX_EDITS}", edits.len()),
-                    "send them in several requests, or edit the settings' file and reload",
-                ))
+        let bad = |message: String, cure: &str| Err(ErrorReply::new(ErrorKind::BadRequest, message, cure));
+        let request = match serde_json::from_slice::<Envelope<Self>>(line) {
+            Ok(envelope) => envelope.request,
+            Err(error) => {
+                let names = Self::NAMES.join(", ");
+                let cure = format!("send one line like {{\"request\":\"show-status\"}}; there is {names}");
+                return bad(format!("not a request: {error}"), &cure);
             }
-            Ok(envelope) => Ok(envelope.request),
-            Err(error) => Err(ErrorReply::new(
-                format!("not a request: {error}"),
-                format!(
-                    "send one line like {{\"request\":\"show-status\"}}; there is {}",
-                    Self::NAMES.join(", ")
-                ),
-            )),
+        };
+        match &request {
+            Self::Change { edits, .. } | Self::Preview { edits } if edits.len() > MAX_EDITS => bad(
+                format!("{} edits at once, the most is {MAX_EDITS}", edits.len()),
+                "send them in several requests, or edit the settings' file and reload",
+            ),
+            Self::ShowEvents { limit, .. } if !(1..=MAX_EVENTS).contains(limit) => bad(
+                format!("{limit} events at once, it takes 1 to {MAX_EVENTS}"),
+                "ask again with `after` as the reply's `next` says",
+            ),
+            _ => Ok(request),
         }
     }
 
@@ -174,8 +234,11 @@ mod tests {
             Request::Explain { group, port: None },
             Request::Explain { group, port: Some("hall-a".to_owned()) },
             Request::Reload,
-            Request::Change { edits: vec![] },
-            Request::Change { edits: vec![edit(Some("hall-a"), Some("\"tracked\"")), edit(None, None)] },
+            Request::ShowEvents { after: 7, limit: 2 },
+            Request::Preview { edits: vec![edit(None, Some("true"))] },
+            Request::change(vec![]),
+            Request::change(vec![edit(Some("hall-a"), Some("\"tracked\"")), edit(None, None)]),
+            Request::Change { edits: vec![], revision: Some(1_700_000_000_000) },
             Request::Enable,
             Request::Disable,
             Request::SetUpstream { port: "wan \"2\"\n".to_owned() },
@@ -201,11 +264,17 @@ mod tests {
             r#"{"request":"show-counters"}"#,
             r#"{"request":"show-workers"}"#,
             r#"{"request":"show-status"}"#,
+            r#"{"request":"show-settings"}"#,
+            r#"{"request":"show-connections"}"#,
+            r#"{"request":"show-latency"}"#,
             r#"{"request":{"explain":{"group":"239.2.2.2"}}}"#,
             r#"{"request":{"explain":{"group":"239.2.2.2","port":"hall-a"}}}"#,
             r#"{"request":"reload"}"#,
+            r#"{"request":{"show-events":{"after":7,"limit":2}}}"#,
+            r#"{"request":{"preview":{"edits":[{"key":"fast-leave","value":"true"}]}}}"#,
             r#"{"request":{"change":{"edits":[]}}}"#,
             r#"{"request":{"change":{"edits":[{"port":"hall-a","key":"fast-leave","value":"\"tracked\""},{"key":"fast-leave","value":null}]}}}"#,
+            r#"{"request":{"change":{"edits":[],"revision":1700000000000}}}"#,
             r#"{"request":"enable"}"#,
             r#"{"request":"disable"}"#,
             r#"{"request":{"set-upstream":{"port":"wan \"2\"\n"}}}"#,
@@ -218,7 +287,8 @@ mod tests {
         for request in all() {
             assert!(Request::NAMES.contains(&request.name()));
             assert!(request.to_line().contains(&format!("\"{}\"", request.name())));
-            let looks = request.name().starts_with("show-") || request.name() == "explain";
+            let looks =
+                request.name().starts_with("show-") || ["explain", "preview"].contains(&request.name());
             assert_eq!(request.is_change(), !looks, "{request:?}");
         }
         for name in Request::NAMES {
@@ -248,6 +318,18 @@ mod tests {
             br#"{"request":{"change":{"edits":[{"table":"eal","key":"args","value":"\"-d x.so\""}]}}}"#,
             br#"{"request":{"change":{"edits":[{"eal":true,"key":"args","value":null}]}}}"#,
             br#"{"request":{"change":{"edits":[],"path":"/etc/cron.d/x"}}}"#,
+            br#"{"request":{"change":{"edits":[],"revision":"1"}}}"#,
+            br#"{"request":{"change":{"edits":[],"revision":-1}}}"#,
+            br#"{"request":{"preview":{}}}"#,
+            br#"{"request":{"preview":{"edits":[],"path":"/etc/cron.d/x"}}}"#,
+            br#"{"request":{"preview":{"edits":[],"eal":"-d x.so"}}}"#,
+            br#"{"request":{"preview":{"edits":[{"table":"eal","key":"args","value":"\"-d x.so\""}]}}}"#,
+            br#"{"request":{"show-settings":{"path":"/etc/shadow"}}}"#,
+            br#"{"request":{"show-connections":{"driver":"/tmp/x.so"}}}"#,
+            br#"{"request":{"show-latency":{"reset":true}}}"#,
+            br#"{"request":"show-events"}"#,
+            br#"{"request":{"show-events":{"after":-1}}}"#,
+            br#"{"request":{"show-events":{"after":0,"file":"/tmp/x"}}}"#,
             br#"{"request":{"reload":{"path":"/tmp/evil.toml"}}}"#,
             br#"{"request":{"enable":{},"disable":{}}}"#,
         ];
@@ -263,9 +345,26 @@ mod tests {
     #[test]
     fn there_is_a_most_that_one_request_changes() {
         let edit = Edit { port: None, key: "enabled".to_owned(), value: None };
-        let request = |n| Request::Change { edits: vec![edit.clone(); n] };
-        assert_eq!(Request::parse(request(MAX_EDITS).to_line().as_bytes()), Ok(request(MAX_EDITS)));
-        let error = Request::parse(request(MAX_EDITS + 1).to_line().as_bytes()).unwrap_err();
-        assert_eq!(error.message, "257 edits at once, the most is 256");
+        for request in [Request::change, |edits| Request::Preview { edits }] {
+            let request = |n| request(vec![edit.clone(); n]);
+            assert_eq!(Request::parse(request(MAX_EDITS).to_line().as_bytes()), Ok(request(MAX_EDITS)));
+            let error = Request::parse(request(MAX_EDITS + 1).to_line().as_bytes()).unwrap_err();
+            assert_eq!(error.message, "257 edits at once, the most is 256");
+            assert_eq!(error.kind, ErrorKind::BadRequest);
+        }
+    }
+
+    #[test]
+    fn events_are_asked_for_with_a_limit_or_without() {
+        let parse = |line: &str| Request::parse(line.as_bytes());
+        let asked = parse(r#"{"request":{"show-events":{"after":7}}}"#);
+        assert_eq!(asked, Ok(Request::ShowEvents { after: 7, limit: MAX_EVENTS }));
+        for limit in ["0", "1001"] {
+            let line = format!(r#"{{"request":{{"show-events":{{"after":7,"limit":{limit}}}}}}}"#);
+            assert_eq!(
+                parse(&line).unwrap_err().message,
+                format!("{limit} events at once, it takes 1 to 1000")
+            );
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use api::{Client, ClientError, CountersReply, ErrorReply, GroupsReply, Reply, Request};
+use api::{Client, ClientError, CountersReply, ErrorKind, ErrorReply, GroupsReply, Reply, Request};
 use tempfile::TempDir;
 
 /// Long enough for any machine to answer in, where an answer comes.
@@ -52,7 +52,7 @@ fn requests_and_replies_in_turn_on_one_connection() {
             let reply = match Request::parse(line.as_bytes()) {
                 Ok(Request::ShowGroups) => Reply::Groups(GroupsReply::default()),
                 Ok(Request::ShowCounters) => Reply::Counters(CountersReply::default()),
-                Ok(other) => Reply::Error(ErrorReply::new(other.name(), "wait")),
+                Ok(other) => Reply::Error(ErrorReply::new(ErrorKind::Busy, other.name(), "wait")),
                 Err(error) => Reply::Error(error),
             };
             (&stream).write_all(reply.to_line().as_bytes()).unwrap();
@@ -177,7 +177,7 @@ fn what_is_no_reply_is_told_apart() {
         (
             b"{\"weather\":{}}\n",
             "what came is no reply (unknown variant `weather`, expected one of `groups`, `ports`, `counters`, \
-             `workers`, `status`, `explain`, `changed`, `error` at line 1 column 10); are Manifold and this program of one version?",
+             `workers`, `status`, `settings`, `connections`, `events`, `latency`, `explain`, `preview`, `changed`, `error` at line 1 column 10); are Manifold and this program of one version?",
         ),
         (
             b"{\"ports\":{\"ports\":[]}}\n",

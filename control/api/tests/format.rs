@@ -5,10 +5,10 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use api::{
-    BurstFill, ChangedReply, Check, CountersReply, ErrorReply, ExplainReply, GroupView, GroupsReply,
-    HeldBack, LinkState, MbufView, MemberState, MemberView, Outage, PortCounters, PortRole, PortView,
-    PortsReply, QuerierRole, QuerierView, QueryView, RecordView, Reply, StatusReply, Topic, UpstreamView,
-    WorkerSpan, WorkerView, WorkersReply, seconds,
+    BurstFill, ChangedReply, Check, CountersReply, ErrorKind, ErrorReply, ExplainReply, GroupView,
+    GroupsReply, HeldBack, LinkState, MbufView, MemberState, MemberView, Outage, PortCounters, PortRole,
+    PortView, PortsReply, ProblemView, QuerierRole, QuerierView, QueryView, RecordView, Reply, StatusReply,
+    Topic, UpstreamView, WorkerSpan, WorkerView, WorkersReply, seconds,
 };
 
 /// Asserts the line, and that it reads back.
@@ -178,6 +178,8 @@ fn status() {
         workers: 1,
         hugepages: false,
         mbufs: MbufView { size: 8191, in_use: 96 },
+        no_room: 3,
+        revision: 9,
         record: Some(RecordView { path: "/r".to_owned(), ended: Some("why".to_owned()) }),
         warnings: vec!["w".to_owned()],
     };
@@ -186,7 +188,7 @@ fn status() {
         &[
             "{\"status\":{\"version\":\"0.1.0\",\"instance\":\"main\",\"pid\":7,\"uptime_s\":1.5,\"enabled\":true,",
             "\"upstream\":\"wan\",\"ports\":3,\"groups\":2,\"max_groups\":16384,\"workers\":1,\"hugepages\":false,",
-            "\"mbufs\":{\"size\":8191,\"in_use\":96},\"record\":{\"path\":\"/r\",\"ended\":\"why\"},\"warnings\":[\"w\"]}}",
+            "\"mbufs\":{\"size\":8191,\"in_use\":96},\"no_room\":3,\"revision\":9,\"record\":{\"path\":\"/r\",\"ended\":\"why\"},\"warnings\":[\"w\"]}}",
         ],
     );
 }
@@ -220,6 +222,7 @@ fn explanations() {
 #[test]
 fn changes() {
     let reply = ChangedReply {
+        revision: 9,
         applied: vec!["a".to_owned()],
         restart: vec![],
         switch_ms: Some(1.5),
@@ -229,24 +232,47 @@ fn changes() {
     written(
         Reply::Changed(reply),
         &[
-            "{\"changed\":{\"applied\":[\"a\"],\"restart\":[],\"switch_ms\":1.5,\"removal_us\":null,\"warnings\":[\"w\"]}}",
+            "{\"changed\":{\"revision\":9,\"applied\":[\"a\"],\"restart\":[],\"switch_ms\":1.5,\"removal_us\":null,\"warnings\":[\"w\"]}}",
         ],
     );
 }
 
 #[test]
 fn errors() {
-    let error = ErrorReply::new("a \"b\"\n", "c");
-    written(Reply::Error(error), &["{\"error\":{\"message\":\"a \\\"b\\\"\\n\",\"cure\":\"c\"}}"]);
-    let error = ErrorReply { details: vec!["d".to_owned()], ..ErrorReply::new("m", "c") };
-    written(Reply::Error(error), &["{\"error\":{\"message\":\"m\",\"cure\":\"c\",\"details\":[\"d\"]}}"]);
+    let error = ErrorReply::new(ErrorKind::Conflict, "a \"b\"\n", "c");
+    written(
+        Reply::Error(error),
+        &["{\"error\":{\"kind\":\"conflict\",\"message\":\"a \\\"b\\\"\\n\",\"cure\":\"c\"}}"],
+    );
+    let problem = ProblemView {
+        place: Some("x:1:2".to_owned()),
+        port: Some("hall-a".to_owned()),
+        key: None,
+        message: "m".to_owned(),
+        cure: "c".to_owned(),
+    };
+    let key = Some("k".to_owned());
+    let bare = ProblemView { place: None, port: None, key, cure: String::new(), ..problem.clone() };
+    let error = ErrorReply::new(ErrorKind::Invalid, "m", "c").with_problems(vec![problem, bare]);
+    written(
+        Reply::Error(error),
+        &[
+            "{\"error\":{\"kind\":\"invalid\",\"message\":\"m\",\"cure\":\"c\",\"details\":[\"x:1:2: m; c\",\"m\"],",
+            "\"problems\":[{\"place\":\"x:1:2\",\"port\":\"hall-a\",\"key\":null,\"message\":\"m\",\"cure\":\"c\"},",
+            "{\"place\":null,\"port\":null,\"key\":\"k\",\"message\":\"m\",\"cure\":\"\"}]}}",
+        ],
+    );
 }
 
 #[test]
 fn a_reply_above_the_bound_becomes_an_error() {
     let port = PortCounters { port: "x".repeat(api::MAX_REPLY_LINE), ..PortCounters::default() };
     let line = Reply::Counters(CountersReply { ports: vec![port] }).to_line();
-    assert!(line.starts_with("{\"error\":{\"message\":\"the reply has 671"), "{}", &line[..80]);
+    assert!(
+        line.starts_with("{\"error\":{\"kind\":\"too-long\",\"message\":\"the reply has 671"),
+        "{}",
+        &line[..80]
+    );
     assert!(line.len() < 300);
 }
 
@@ -289,5 +315,11 @@ fn words_are_what_the_fields_have() {
     }
     for role in [QuerierRole::Querier, QuerierRole::NonQuerier, QuerierRole::Silent] {
         assert_eq!(word(role), role.name());
+    }
+    use ErrorKind::{
+        BadRequest, Busy, Conflict, Denied, Failed, Invalid, Late, NotFound, TooLong, Unavailable,
+    };
+    for kind in [BadRequest, Denied, NotFound, Invalid, Conflict, Busy, Late, Unavailable, Failed, TooLong] {
+        assert_eq!(word(kind), kind.name());
     }
 }

@@ -9,7 +9,7 @@ use crate::table::{Tone, printable, toned};
 
 /// The request for a command.
 pub(crate) fn request(command: &Change) -> Request {
-    let change = |edits| Request::Change { edits };
+    let change = Request::change;
     match command {
         Change::Reload => Request::Reload,
         Change::Enable => Request::Enable,

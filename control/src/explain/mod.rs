@@ -13,7 +13,7 @@ mod words;
 
 pub(crate) use samples::Samples;
 
-use api::{ExplainReply, Reply};
+use api::{ErrorKind, ExplainReply, Reply};
 use forwarding::Ingress;
 use types::{GroupAddr, PortIndex, Time};
 
@@ -94,10 +94,11 @@ fn client_port(agent: &Agent, name: &str) -> Result<PortIndex, Box<Reply>> {
     match agent.ports().iter().find(|port| port.name == name) {
         Some(port) if !port.is_upstream() => Ok(port.index),
         Some(port) => Err(Box::new(error(
+            ErrorKind::NotFound,
             format!("{} is the provider's port, from which groups come", port.name),
             cure,
         ))),
-        None => Err(Box::new(error(format!("there is no port \"{name}\""), cure))),
+        None => Err(Box::new(error(ErrorKind::NotFound, format!("there is no port \"{name}\""), cure))),
     }
 }
 

@@ -68,7 +68,14 @@ pub(super) fn answers(reply: &Reply, request: &Request) -> bool {
         Request::ShowPorts => matches!(reply, Reply::Ports(_)),
         Request::ShowCounters => matches!(reply, Reply::Counters(_)),
         // Answered beside the control thread.
-        Request::ShowWorkers => matches!(reply, Reply::Error(_)),
+        Request::ShowWorkers
+        | Request::ShowConnections
+        | Request::ShowEvents { .. }
+        | Request::ShowLatency => {
+            matches!(reply, Reply::Error(_))
+        }
+        Request::ShowSettings => matches!(reply, Reply::Error(_)),
+        Request::Preview { .. } => matches!(reply, Reply::Preview(_)),
         Request::ShowStatus => matches!(reply, Reply::Status(_)),
         Request::Explain { .. } => matches!(reply, Reply::Explain(_)),
         Request::Reload

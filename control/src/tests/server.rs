@@ -201,7 +201,7 @@ struct Patience;
 
 impl Answer for Patience {
     fn answer(&self, request: Request, patience: Duration) -> Reply {
-        Reply::Error(ErrorReply::new(request.name(), patience.as_secs().to_string()))
+        Reply::Error(ErrorReply::new(api::ErrorKind::Busy, request.name(), patience.as_secs().to_string()))
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use api::{ChangedReply, Edit, ErrorReply, Reply};
+use api::{ChangedReply, Edit, ErrorKind, ErrorReply, Reply};
 use control::ControlError;
 use dpdk::Queues;
 use links::LinkInfo;
@@ -108,6 +108,7 @@ impl Running {
         let pause = still.max(committed.cycles);
         let trouble = committed.trouble.map(|failure| failure.to_string());
         let changed = ChangedReply {
+            revision: 0,
             applied: difference.lines().into_iter().chain(kept).chain(trouble).collect(),
             restart: waiting,
             switch_ms: difference.upstream.then_some(committed.configured.as_secs_f64() * 1e3),
@@ -410,10 +411,10 @@ fn tell(done: Result<ChangedReply, Refused>) -> Reply {
             for problem in &problems {
                 tracing::warn!("nothing was changed: {problem}");
             }
+            let (message, cure) = ("nothing was changed", "correct what is named below, and try again");
             Reply::Error(ErrorReply {
-                message: "nothing was changed".to_owned(),
-                cure: "correct what is named below, and try again".to_owned(),
                 details: problems,
+                ..ErrorReply::new(ErrorKind::Invalid, message, cure)
             })
         }
     }
@@ -428,7 +429,7 @@ fn waits_for_a_restart(difference: &Difference) -> Vec<String> {
 }
 
 fn log(changed: &ChangedReply) {
-    let ChangedReply { applied, restart, switch_ms, removal_us, warnings } = changed;
+    let ChangedReply { revision: _, applied, restart, switch_ms, removal_us, warnings } = changed;
     if applied.is_empty() && restart.is_empty() && warnings.is_empty() {
         tracing::info!("the settings are the same; nothing was changed");
     }

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use api::{Edit, ErrorReply, Reply, Request};
+use api::{Edit, ErrorKind, ErrorReply, Reply, Request};
 use control::Answer;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
@@ -68,10 +68,19 @@ impl<A: Answer> Answer for Front<A> {
             | Request::ShowPorts
             | Request::ShowCounters
             | Request::ShowStatus
+            | Request::ShowConnections
+            | Request::ShowLatency
+            | Request::ShowEvents { .. }
             | Request::Explain { .. } => self.looks.answer(request, patience),
             Request::ShowWorkers => Reply::Workers(self.workers.show(Instant::now())),
             Request::Reload => self.ask(Change::Reload, patience),
-            Request::Change { edits } => self.ask(Change::Edit(edits), patience),
+            Request::ShowSettings | Request::Preview { .. } => {
+                error(ErrorKind::Unavailable, "this is not answered yet", "ask a later version")
+            }
+            Request::Change { edits, revision: None } => self.ask(Change::Edit(edits), patience),
+            Request::Change { revision: Some(_), .. } => {
+                error(ErrorKind::Unavailable, "settings have no revisions yet", "leave `revision` out")
+            }
             Request::Enable => self.set("enabled", "true".to_owned(), patience),
             Request::Disable => self.set("enabled", "false".to_owned(), patience),
             // Quoted as TOML and Rust both do: names have letters, digits, `-`, `_` and `.` only, and what has
@@ -94,7 +103,7 @@ impl<A> Front<A> {
         match self.changes.try_send(Asked { change, deadline, reply }) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
-                return error("too many changes wait already", "try again");
+                return error(ErrorKind::Busy, "too many changes wait already", "try again");
             }
             Err(TrySendError::Disconnected(_)) => return ending(),
         }
@@ -103,6 +112,7 @@ impl<A> Front<A> {
         match answer.recv_deadline(deadline) {
             Ok(reply) => reply,
             Err(RecvTimeoutError::Timeout) => error(
+                ErrorKind::Late,
                 "the change was not finished in time",
                 "look at `manifoldctl show status` and the log before trying again",
             ),
@@ -112,12 +122,12 @@ impl<A> Front<A> {
 }
 
 /// An error reply.
-pub(crate) fn error(message: impl Into<String>, cure: impl Into<String>) -> Reply {
-    Reply::Error(ErrorReply::new(message, cure))
+pub(crate) fn error(kind: ErrorKind, message: impl Into<String>, cure: impl Into<String>) -> Reply {
+    Reply::Error(ErrorReply::new(kind, message, cure))
 }
 
 fn ending() -> Reply {
-    error("manifold is ending", "start it again")
+    error(ErrorKind::Unavailable, "manifold is ending", "start it again")
 }
 
 #[cfg(test)]
@@ -133,7 +143,7 @@ mod tests {
 
     impl Answer for Echo {
         fn answer(&self, request: Request, _patience: Duration) -> Reply {
-            error(request.name(), "")
+            error(ErrorKind::Busy, request.name(), "")
         }
     }
 
@@ -157,7 +167,7 @@ mod tests {
             let asked = scope.spawn(|| message(front.answer(request, PATIENCE)));
             // Woken: then the change is there.
             wake.read_exact(&mut [0]).unwrap();
-            changes.serve(|change| error(format!("{change:?}"), ""));
+            changes.serve(|change| error(ErrorKind::Busy, format!("{change:?}"), ""));
             asked.join().unwrap()
         })
     }

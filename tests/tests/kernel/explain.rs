@@ -27,7 +27,7 @@ fn send_from(lab: &Lab, side: &Side, ttl: u8) -> Sender {
 
 fn set(running: &Running, port: &str, key: &str, value: Option<&str>) {
     let edit = Edit { port: Some(port.to_owned()), key: key.to_owned(), value: value.map(str::to_owned) };
-    running.change(&Request::Change { edits: vec![edit] });
+    running.change(&Request::change(vec![edit]));
 }
 
 fn has(reply: &ExplainReply, topic: Topic, text: &str) -> bool {

@@ -29,7 +29,7 @@ fn a_port_of_the_live_layer_alone_waits_for_its_interface_and_all_else_starts() 
         edit("device", Some(format!("{:?}", added.device))),
         edit("address", Some(format!("\"{}\"", added.address))),
     ];
-    running.change(&Request::Change { edits });
+    running.change(&Request::change(edits));
     running.end(&stage);
 
     stage.middle.ip("link del hall-b").unwrap();
@@ -55,7 +55,7 @@ fn a_port_of_the_live_layer_alone_waits_for_its_interface_and_all_else_starts() 
     stage.middle.ip("link del hall-b").unwrap();
     let running = stage.start(&recipe);
     assert_eq!(port_names(&running), ["wan", "hall-a", "hall-b"]);
-    running.change(&Request::Change { edits: vec![edit("device", None)] });
+    running.change(&Request::change(vec![edit("device", None)]));
     let gone = || Ok((port_names(&running) == ["wan", "hall-a"]).then_some(()));
     lab::stop::poll(SOON, gone).unwrap().expect("hall-b is no port");
     running.end(&stage);

@@ -268,7 +268,7 @@ fn edit(port: Option<&str>, key: &str, value: Option<&str>) -> api::Edit {
 }
 
 fn change(edits: &[api::Edit]) -> Request {
-    Request::Change { edits: edits.to_vec() }
+    Request::change(edits.to_vec())
 }
 
 #[test]

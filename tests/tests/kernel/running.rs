@@ -79,7 +79,7 @@ impl Running {
     /// Sets a key of a port in the live layer, of `[proxy]` where there is no port; the value is TOML.
     pub(crate) fn set(&self, port: Option<&str>, key: &str, value: &str) -> ChangedReply {
         let edit = Edit { port: port.map(str::to_owned), key: key.to_owned(), value: Some(value.to_owned()) };
-        self.change(&Request::Change { edits: vec![edit] })
+        self.change(&Request::change(vec![edit]))
     }
 
     /// Waits until a port has refused, or taken, IGMP by this verdict more often than `before`.

@@ -81,7 +81,7 @@ fn the_providers_port_moves_to_another_provider_and_back_at_the_price_of_the_swi
 
     // The old provider's port goes altogether: with its Leave, and at the same price.
     let unset = api::Edit { port: None, key: "upstream".to_owned(), value: None };
-    running.change(&Request::Change { edits: vec![unset] });
+    running.change(&Request::change(vec![unset]));
     let mut less = recipe.clone();
     less.ports.swap_remove(0);
     stage.rewrite(&less, |text| text);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::mpsc;
 
-use api::{ChangedReply, ErrorReply, Reply, Request};
+use api::{ChangedReply, ErrorKind, ErrorReply, Reply, Request};
 
 use super::{ctl, golden, server, shown};
 
@@ -23,6 +23,7 @@ fn sent(args: &[&str]) -> String {
 
 fn busy() -> ChangedReply {
     ChangedReply {
+        revision: 1_700_000_000_001,
         applied: vec!["wan2 is the provider's port".to_owned(), "hall-\u{1b}[2Ja: removed".to_owned()],
         restart: vec!["[eal] memory-mb".to_owned()],
         switch_ms: Some(1.25),
@@ -81,7 +82,7 @@ fn a_refusal_is_exit_1_with_every_problem_and_nothing_on_standard_output() {
     let (_dir, socket) = server(|_| {
         Reply::Error(ErrorReply {
             details: vec!["live.toml:3:14: `fast`: off, single\u{7}".to_owned(), "live.toml:4: x".to_owned()],
-            ..ErrorReply::new("the settings do not pass", "nothing was changed")
+            ..ErrorReply::new(ErrorKind::Invalid, "the settings do not pass", "nothing was changed")
         })
     });
     let output = ctl(&socket, &["set", "--port", "hall-a", "fast-leave", "fast"]).output().unwrap();
@@ -92,7 +93,7 @@ fn a_refusal_is_exit_1_with_every_problem_and_nothing_on_standard_output() {
 #[test]
 fn a_program_gets_refusals_as_json_with_the_same_exit_status() {
     let (_dir, socket) = server(|_| {
-        let error = ErrorReply::new("nothing was changed", "correct what is named");
+        let error = ErrorReply::new(ErrorKind::Invalid, "nothing was changed", "correct what is named");
         Reply::Error(ErrorReply { details: vec!["port \"a\": b\u{7}".to_owned()], ..error })
     });
     let refused = |socket: &Path, args: &[&str]| {
@@ -100,7 +101,7 @@ fn a_program_gets_refusals_as_json_with_the_same_exit_status() {
         assert_eq!((output.status.code(), output.stderr), (Some(1), vec![]), "{args:?}");
         String::from_utf8(output.stdout).unwrap()
     };
-    let json = r#"{"error":{"message":"nothing was changed","cure":"correct what is named","details":["port \"a\": b\u0007"]}}"#;
+    let json = r#"{"error":{"kind":"invalid","message":"nothing was changed","cure":"correct what is named","details":["port \"a\": b\u0007"]}}"#;
     for args in
         [&["--json", "reload"][..], &["show", "groups", "--json"], &["explain", "239.2.2.2", "--json"]]
     {

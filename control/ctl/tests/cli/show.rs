@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use api::{
-    BurstFill, CountersReply, ErrorReply, GroupView, GroupsReply, HeldBack, LinkState, MbufView, MemberState,
-    MemberView, Outage, PortCounters, PortRole, PortView, PortsReply, QuerierRole, QuerierView, QueryView,
-    RecordView, Reply, Request, StatusReply, UpstreamView, WorkerSpan, WorkerView, WorkersReply,
+    BurstFill, CountersReply, ErrorKind, ErrorReply, GroupView, GroupsReply, HeldBack, LinkState, MbufView,
+    MemberState, MemberView, Outage, PortCounters, PortRole, PortView, PortsReply, QuerierRole, QuerierView,
+    QueryView, RecordView, Reply, Request, StatusReply, UpstreamView, WorkerSpan, WorkerView, WorkersReply,
 };
 use tempfile::TempDir;
 
@@ -137,6 +137,8 @@ fn status() -> StatusReply {
         workers: 1,
         hugepages: false,
         mbufs: MbufView { size: 8191, in_use: 96 },
+        no_room: 3,
+        revision: 1_700_000_000_000,
         record: Some(RecordView { path: "/var/r".to_owned(), ended: None }),
         warnings: vec!["manifold.toml:9:1: client port \"hall-b\" has no address".to_owned()],
     }
@@ -175,7 +177,7 @@ fn busy() -> (TempDir, PathBuf) {
         Request::ShowCounters => Reply::Counters(counters()),
         Request::ShowWorkers => Reply::Workers(workers()),
         Request::ShowStatus => Reply::Status(status()),
-        other => Reply::Error(ErrorReply::new(other.name(), "wait")),
+        other => Reply::Error(ErrorReply::new(ErrorKind::Busy, other.name(), "wait")),
     })
 }
 
@@ -187,7 +189,7 @@ fn idle() -> (TempDir, PathBuf) {
         Request::ShowStatus => {
             Reply::Status(StatusReply { enabled: false, upstream: None, warnings: vec![], ..status() })
         }
-        other => Reply::Error(ErrorReply::new(other.name(), "wait")),
+        other => Reply::Error(ErrorReply::new(ErrorKind::Busy, other.name(), "wait")),
     })
 }
 
@@ -289,7 +291,8 @@ fn no_answer_is_exit_1_with_the_cure() {
         "{stderr}"
     );
 
-    let (_dir, socket) = server(|_| Reply::Error(ErrorReply::new("it is\x1b[2J too early", "ask later")));
+    let (_dir, socket) =
+        server(|_| Reply::Error(ErrorReply::new(ErrorKind::Busy, "it is\x1b[2J too early", "ask later")));
     let output = ctl(&socket, &["show", "status"]).output().unwrap();
     assert_eq!((output.status.code(), output.stdout), (Some(1), vec![]));
     assert_eq!(
