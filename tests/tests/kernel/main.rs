@@ -7,7 +7,6 @@ mod stage;
 
 mod addressless;
 mod af_xdp;
-mod blocked;
 mod capabilities;
 mod carrier;
 mod checksums;
