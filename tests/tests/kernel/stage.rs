@@ -348,6 +348,15 @@ impl Stage {
         FrameSender::start(&self.lab, &side.host).unwrap()
     }
 
+    /// When the source sent the first datagram that came no more to a side.
+    pub(crate) fn first_cut_off(&self, side: &Side) -> Time {
+        let is_stream = |frame: &Frame| frame.is_data_to(GROUP.addr());
+        let last = side.wire.select(is_stream).iter().map(|frame| number(frame)).max();
+        let cut_off = |frame: &Frame| is_stream(frame) && last.is_none_or(|last| number(frame) > last);
+        let what = format!("a datagram that {} got no more", side.name);
+        self.provider.wire.wait_for(&what, Time::ZERO, SOON, cut_off).unwrap().at
+    }
+
     /// A side's stream over a span of time against the provider's, frame by frame.
     pub(crate) fn delivered(&self, side: &Side, since: Time, until: Time) -> Result<Delivery, String> {
         let arrived = side.stream(since, until);
