@@ -55,6 +55,12 @@ pub trait FrameBurst {
             }
         }
     }
+    /// Brings the cache line at `address` nearer, if whoever holds frames knows how. Nothing else happens, whatever the
+    /// address.
+    #[inline(always)]
+    fn prefetch(address: *const u8) {
+        let _ = address;
+    }
     /// Takes the `count` oldest frames out, oldest first, or all if there are fewer. What the iterator is not asked for
     /// is freed with it.
     fn take(&mut self, count: usize) -> impl ExactSizeIterator<Item = Self::Frame>;

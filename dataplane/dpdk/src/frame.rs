@@ -5,6 +5,7 @@ use types::{Checksum, Frame, FrameBurst, Heads, Lanes};
 use crate::burst::Burst;
 use crate::heads;
 use crate::mbuf::{IpChecksum, Mbuf};
+use crate::raw;
 
 impl Frame for Mbuf {
     #[inline(always)]
@@ -65,6 +66,11 @@ impl<const N: usize> FrameBurst for Burst<N> {
     #[inline(always)]
     fn write_heads(&mut self, which: u32, source: [u8; 8], hops: &Lanes) {
         heads::write(self, which, source, hops);
+    }
+
+    #[inline(always)]
+    fn prefetch(address: *const u8) {
+        raw::prefetch(address);
     }
 
     #[inline(always)]

@@ -159,7 +159,7 @@ impl Mbuf {
     #[inline(always)]
     pub fn prefetch(&self) {
         // SAFETY: valid while held.
-        unsafe { raw::prefetch_data(self.0) }
+        raw::prefetch(unsafe { raw::data(self.0) });
     }
 
     /// Shares the frame `copies` times. One plain store: this is the only reference, so nobody else looks at the

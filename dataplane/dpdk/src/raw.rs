@@ -134,18 +134,15 @@ pub(crate) unsafe fn free(mbuf: Raw) {
     unsafe { dpdk_sys::shim_mbuf_free(mbuf.as_ptr()) };
 }
 
-/// Brings the first bytes of the frame towards the cache.
-///
-/// # Safety
-/// `mbuf` is valid.
+/// Brings the cache line at `address` towards the cache.
 #[inline(always)]
-pub(crate) unsafe fn prefetch_data(mbuf: Raw) {
+pub(crate) fn prefetch(address: *const u8) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch has no effect but on the cache, whatever the address.
     unsafe {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(data(mbuf).cast());
+        _mm_prefetch::<_MM_HINT_T0>(address.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
-    let _ = mbuf;
+    let _ = address;
 }

@@ -107,12 +107,6 @@ pub fn classify(frame: &[u8], checksum: Checksum, ingress: &Ingress) -> Verdict 
     Verdict::Data { group: destination, len }
 }
 
-/// Whether data for a destination may go beyond its link: 224.0.0.0/4 without 224.0.0.0/24 (r88).
-#[inline]
-pub(crate) fn is_forwardable(destination: u32) -> bool {
-    (destination >> 28 == 0xe) & (destination >> 8 != 0x00e0_0000)
-}
-
 /// Addresses that no host may send multicast from (r81, r98; RFC 1122, section 3.2.1.3).
 #[inline]
 pub(crate) fn may_send(source: u32) -> bool {

@@ -45,12 +45,12 @@ pub struct PassReport {
     pub punted: u32,
 }
 
-/// Frames in a row that go to the same ports.
+/// Frames in a row that go to the same ports; to none to begin with.
 #[derive(Default)]
 struct Span {
     ports: PortSet,
-    frames: usize,
-    bytes: u64,
+    /// The place in the burst of the first of them. What was before it is no longer there.
+    start: usize,
 }
 
 /// What became of a frame that is no plain data, besides being dropped.
@@ -182,25 +182,37 @@ impl Forwarder {
         }
         burst.read_heads(&mut self.heads);
         let rx_bytes: u32 = self.heads.lens.0[..count].iter().sum();
-        self.screened.fill(&self.heads, count, self.smallest_max_frame);
-        self.runs.fill(&mut self.screened, &self.heads, count, &entry.ingress);
-        self.table.lookup_burst(&self.runs.groups[..self.runs.count], &mut self.runs.hits[..self.runs.count]);
-        self.rewrite(burst);
+        self.screened.fill(&self.heads, count, self.smallest_max_frame, &entry.ingress);
+        self.runs.fill(&self.screened, count);
+        let (groups, hits) = self.runs.groups();
+        self.table.prefetch_burst(groups, B::prefetch);
+        rewrite_burst(&self.screened, self.hop_source, burst);
+        self.table.lookup_burst(groups, hits);
+        self.table.count_burst(self.runs.amounts(&self.screened.ends));
 
         let (always, forward) = (self.masks.always(port), self.masks.forward(port));
         // Where data goes without a member having asked, groups that stay on their link are tested one by
         // one (r69); elsewhere they have no members, and that is test enough.
-        let screened = !always.is_empty();
+        let screened = if always.is_empty() { 0 } else { u32::MAX };
+        let careful = (screened | self.screened.long | !self.screened.plain) & between(0, count);
         let (mut forwarded, mut span) = (0, Span::default());
-        for run in 0..self.runs.count {
-            let (start, end) = self.runs.range(run);
-            let (group, hit) = (self.runs.groups[run % BURST], self.runs.hits[run % BURST]);
-            let careful = screened | (self.screened.long & between(start, end) != 0) | (group == 0);
+        for run in 0..self.runs.count() {
+            let (group, hit) = self.runs.of(run);
             let ports = hit.members.union(always).intersection(forward);
-            let ports = if careful { PortSet::EMPTY } else { ports };
-            if ports != span.ports && span.frames != 0 {
-                forwarded += send(core::mem::take(&mut span), burst, egress);
+            if (careful == 0) & (ports == span.ports) & !ports.is_empty() {
+                continue;
             }
+            let (start, end) = self.runs.range(run);
+            let careful = careful & between(start, end) != 0;
+            let ports = if careful { PortSet::EMPTY } else { ports };
+            if ports != span.ports {
+                forwarded += self.send(span, start, burst, egress);
+                span = Span { ports, start };
+            }
+            if !ports.is_empty() {
+                continue;
+            }
+            span.start = end;
             let frames = end - start;
             if group == 0 {
                 for frame in burst.take(frames) {
@@ -208,12 +220,6 @@ impl Forwarder {
                     forwarded += u64::from(odd.forwarded);
                     report.punted += odd.punted;
                 }
-                continue;
-            }
-            let bytes = self.screened.ends.0[start..end].iter().sum::<u32>().into();
-            self.table.count(hit.slot, frames as u64, bytes);
-            if !ports.is_empty() {
-                span = Span { ports, frames: span.frames + frames, bytes: span.bytes + bytes };
             } else if careful {
                 forwarded += self.forward_carefully(port, burst.take(frames), start, (group, hit), egress);
             } else {
@@ -221,9 +227,7 @@ impl Forwarder {
                 self.drop_unwanted(port, group, hit.members, frames as u64);
             }
         }
-        if span.frames != 0 {
-            forwarded += send(span, burst, egress);
-        }
+        forwarded += self.send(span, count, burst, egress);
         // A burst is no longer, but who knows who made it.
         burst.take(usize::MAX).for_each(drop);
         let counters = self.counters.port(port);
@@ -233,16 +237,20 @@ impl Forwarder {
         report
     }
 
-    /// Makes all plain data of a burst what it is one hop further, whether it will go on or not.
+    /// Sends the frames of a span, which ends before the place `end` of the burst. How many.
     #[inline(always)]
-    fn rewrite(&self, burst: &mut impl FrameBurst) {
-        let Screened { plain, padded, ends, hops, .. } = &self.screened;
-        burst.write_heads(*plain, self.hop_source, hops);
-        for i in bits(padded & plain) {
-            if let Some(frame) = burst.frames_mut().get_mut(i) {
-                frame.truncate(ends.0[i] as usize);
-            }
+    fn send<B, E>(&self, span: Span, end: usize, burst: &mut B, egress: &mut E) -> u64
+    where
+        B: FrameBurst,
+        E: Egress<B::Frame>,
+    {
+        let (start, end) = (span.start.min(end), end.min(BURST));
+        if span.ports.is_empty() {
+            return 0;
         }
+        let bytes: u32 = self.screened.ends.0[start..end].iter().sum();
+        egress.replicate(burst.take(end - start), bytes.into(), span.ports);
+        (end - start) as u64
     }
 
     /// Forwards a run of plain data that begins at `start` of the burst, and for which more than the table and the
@@ -403,13 +411,14 @@ impl Forwarder {
     }
 }
 
-/// Sends the frames of a span. How many.
+/// Makes all plain data of a burst what it is one hop further, whether it will go on or not.
 #[inline(always)]
-fn send<B, E>(span: Span, burst: &mut B, egress: &mut E) -> u64
-where
-    B: FrameBurst,
-    E: Egress<B::Frame>,
-{
-    egress.replicate(burst.take(span.frames), span.bytes, span.ports);
-    span.frames as u64
+fn rewrite_burst(screened: &Screened, hop_source: [u8; 8], burst: &mut impl FrameBurst) {
+    let Screened { plain, padded, ends, hops, .. } = screened;
+    burst.write_heads(*plain, hop_source, hops);
+    for i in bits(padded & plain) {
+        if let Some(frame) = burst.frames_mut().get_mut(i) {
+            frame.truncate(ends.0[i] as usize);
+        }
+    }
 }

@@ -1,20 +1,18 @@
-//! The frames of a burst in runs: in a row, for one group, from one sender.
+//! The frames of a burst in runs: in a row, for one group.
 
 use group_table::Hit;
-use types::{BURST, Heads};
+use types::{BURST, Lanes};
 
-use crate::classify::is_forwardable;
-use crate::ingress::Ingress;
-use crate::screen::{Flow, Screened};
+use crate::screen::Screened;
 
 /// A burst's runs. What was there before is overwritten, not cleared.
 #[derive(Debug)]
 pub(crate) struct Runs {
-    pub(crate) count: usize,
+    count: usize,
     /// Host byte order; 0 is what is no plain data.
-    pub(crate) groups: [u32; BURST],
+    groups: [u32; BURST],
     /// What the table has for each group, once it was asked.
-    pub(crate) hits: [Hit; BURST],
+    hits: [Hit; BURST],
     /// Where in the burst a run begins, and then where the last one ends.
     starts: [u8; BURST + 1],
 }
@@ -25,27 +23,13 @@ impl Runs {
         Self { count: 0, groups: [0; BURST], hits: [Hit::MISS; BURST], starts: [0; BURST + 1] }
     }
 
-    /// The runs of a burst of `frames`, not looked up. What may not be forwarded for its group or its sender is no plain
-    /// data any more: why it is dropped is found again.
+    /// The runs of a burst of `frames`, not looked up.
     #[inline(always)]
-    pub(crate) fn fill(&mut self, screened: &mut Screened, heads: &Heads, frames: usize, ingress: &Ingress) {
+    pub(crate) fn fill(&mut self, screened: &Screened, frames: usize) {
         let mut count = 0;
-        // Mostly one router sends everything.
-        let mut known = None;
         for start in bits(screened.turns) {
-            let mut group = 0;
-            if screened.plain >> start & 1 != 0 {
-                let flow = Flow::of(heads, start);
-                let may = known == Some(flow.sender) || ingress.may_forward(flow.sender);
-                if may & is_forwardable(flow.group) {
-                    (group, known) = (flow.group, Some(flow.sender));
-                } else {
-                    let rest = screened.turns & !between(0, start + 1);
-                    let end = if rest == 0 { BURST } else { rest.trailing_zeros() as usize };
-                    screened.plain &= !between(start, end);
-                }
-            }
-            self.groups[count % BURST] = group;
+            let plain = screened.plain >> start & 1;
+            self.groups[count % BURST] = screened.groups.0[start] & plain.wrapping_neg();
             self.starts[count % BURST] = start as u8;
             count += 1;
         }
@@ -53,11 +37,44 @@ impl Runs {
         self.starts[self.count] = frames.min(BURST) as u8;
     }
 
+    /// How many there are.
+    #[inline(always)]
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The group of each, and room for what the table has for it.
+    #[inline(always)]
+    pub(crate) fn groups(&mut self) -> (&[u32], &mut [Hit]) {
+        (&self.groups[..self.count], &mut self.hits[..self.count])
+    }
+
+    /// The group of a run, 0 for what is no plain data, and what the table has for it.
+    #[inline(always)]
+    pub(crate) fn of(&self, run: usize) -> (u32, Hit) {
+        (self.groups[run % BURST], self.hits[run % BURST])
+    }
+
     /// Where in the burst a run begins and ends: at most [`BURST`], and the end not before the beginning.
     #[inline(always)]
     pub(crate) fn range(&self, run: usize) -> (usize, usize) {
         let end = usize::from(self.starts[(run % BURST) + 1]).min(BURST);
         (usize::from(self.starts[run % BURST]).min(end), end)
+    }
+
+    /// Slot, frames and bytes of each run: what is to be counted. `ends` has the length of each frame.
+    #[inline(always)]
+    pub(crate) fn amounts(&self, ends: &Lanes) -> impl Iterator<Item = (u32, u64, u64)> {
+        (0..self.count).map(|run| {
+            let run = run % BURST;
+            let start = usize::from(self.starts[run]) % BURST;
+            // Where groups take turns, most runs are of one frame.
+            let (frames, bytes) = match self.starts[run + 1].wrapping_sub(self.starts[run]) {
+                1 => (1, ends.0[start]),
+                frames => (frames, ends.0[start..self.range(run).1.max(start)].iter().sum()),
+            };
+            (self.hits[run].slot, frames.into(), bytes.into())
+        })
     }
 }
 

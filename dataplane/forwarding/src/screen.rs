@@ -7,10 +7,10 @@
 use multiversion::multiversion;
 use types::{BURST, Checksum, HEAD_LEN, Heads, Lanes};
 
-use crate::classify::{ETHERNET_LEN, is_forwardable};
+use crate::classify::ETHERNET_LEN;
 use crate::ingress::Ingress;
 use crate::rewrite::lowered;
-use crate::runs::between;
+use crate::runs::{between, bits};
 
 /// Frames that are looked at in one go: a vector register of AVX2 has eight words.
 const STEP: usize = 8;
@@ -18,14 +18,17 @@ const STEP: usize = 8;
 /// What is known of a burst's frames after the screen. A lane says something where the frame's bit in `plain` is set.
 #[derive(Debug)]
 pub(crate) struct Screened {
-    /// A bit for each frame that is plain data, as far as its group and who sent it do not forbid.
+    /// A bit for each frame that is plain data.
     pub(crate) plain: u32,
     /// A bit for each frame with bytes behind its IP packet.
     pub(crate) padded: u32,
     /// A bit for each frame that is longer than some port sends.
     pub(crate) long: u32,
-    /// A bit for each frame whose group or sender are not those of the frame before; the first has it.
+    /// A bit for each frame that is not of the same group as the frame before, or not plain data unlike that one; the
+    /// first has it.
     pub(crate) turns: u32,
+    /// Host byte order.
+    pub(crate) groups: Lanes,
     /// Bytes to the end of the IP packet.
     pub(crate) ends: Lanes,
     /// Bytes 22 to 25, TTL to checksum, as [`rewrite`](crate::rewrite()) leaves them.
@@ -35,27 +38,47 @@ pub(crate) struct Screened {
 impl Screened {
     /// Of no frame.
     pub(crate) const fn new() -> Self {
-        Self { plain: 0, padded: 0, long: 0, turns: 0, ends: Lanes::ZERO, hops: Lanes::ZERO }
+        let lanes = Lanes::ZERO;
+        Self { plain: 0, padded: 0, long: 0, turns: 0, groups: lanes, ends: lanes, hops: lanes }
     }
 
     /// Screens the first `count` frames of `heads`; those of more than `longest` bytes are long. Everything known before
     /// is forgotten.
     #[inline(always)]
-    pub(crate) fn fill(&mut self, heads: &Heads, count: usize, longest: usize) {
+    pub(crate) fn fill(&mut self, heads: &Heads, count: usize, longest: usize, ingress: &Ingress) {
         let present = between(0, count.min(BURST));
-        screen(heads, count.min(BURST), u32::try_from(longest).unwrap_or(u32::MAX), self);
+        let others = screen(heads, count.min(BURST), u32::try_from(longest).unwrap_or(u32::MAX), self);
         self.plain &= present & !heads.odd;
+        self.plain &= !refused(self.plain, others, heads, ingress);
         // What is plain and what is not have nothing in common.
         self.turns = (self.turns | (self.plain ^ self.plain << 1) | 1) & present;
     }
 }
 
-/// To whom a frame goes, and from whom: what frames in a row have in common.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Flow {
-    /// Host byte order.
-    pub(crate) group: u32,
-    pub(crate) sender: Sender,
+/// The frames of those in `plain` whose sender may not have its data forwarded. In `others` is a bit for each frame whose
+/// sender is not that of the first.
+#[inline(always)]
+fn refused(plain: u32, others: u32, heads: &Heads, ingress: &Ingress) -> u32 {
+    let (mut refused, mut known) = (0, None);
+    // Mostly one router sends everything.
+    let first = plain & !others;
+    if first != 0 {
+        let sender = Sender::of(heads, 0);
+        known = ingress.may_forward(sender).then_some(sender);
+        refused = if known.is_some() { 0 } else { first };
+    }
+    for i in bits(plain & others) {
+        let sender = Sender::of(heads, i);
+        if known == Some(sender) {
+            continue;
+        }
+        if ingress.may_forward(sender) {
+            known = Some(sender);
+        } else {
+            refused |= 1 << i;
+        }
+    }
+    refused
 }
 
 /// Who sent a frame.
@@ -66,16 +89,15 @@ pub(crate) struct Sender {
     pub(crate) mac: u64,
 }
 
-impl Flow {
+impl Sender {
     /// Of the frame in lane `i`.
     #[inline(always)]
-    pub(crate) fn of(heads: &Heads, i: usize) -> Self {
+    fn of(heads: &Heads, i: usize) -> Self {
         let [_, macs, mac_end, _, _, _, middle, addresses] = &heads.words;
         let address = (middle.0[i] >> 16) | (addresses.0[i] << 16);
         let mac =
             u64::from(u16::swap_bytes((macs.0[i] >> 16) as u16)) << 32 | u64::from(mac_end.0[i].swap_bytes());
-        let sender = Sender { address: address.swap_bytes(), mac };
-        Self { group: heads.last.0[i].swap_bytes(), sender }
+        Self { address: address.swap_bytes(), mac }
     }
 }
 
@@ -84,20 +106,19 @@ impl Flow {
 pub fn plain_data(frame: &[u8], checksum: Checksum, ingress: &Ingress) -> Option<(u32, usize)> {
     let (mut heads, mut screened) = (Heads::new(), Screened::new());
     heads.put(0, frame, checksum, false);
-    screened.fill(&heads, 1, usize::MAX);
-    let Flow { group, sender } = Flow::of(&heads, 0);
-    let plain = screened.plain == 1 && is_forwardable(group) && ingress.may_forward(sender);
-    plain.then(|| (group, screened.ends.0[0] as usize))
+    screened.fill(&heads, 1, usize::MAX, ingress);
+    (screened.plain == 1).then(|| (screened.groups.0[0], screened.ends.0[0] as usize))
 }
 
-/// The lanes of the first `count` frames, and their bits. Lanes and bits behind them say nothing.
+/// The lanes of the first `count` frames, and their bits, who sent them left aside; returns a bit for each frame whose
+/// sender is not that of the first. Lanes and bits behind them say nothing.
 ///
-/// Faults are numbers, not truths, so that a register holds them of eight frames: 0 is none. What depends on group and
-/// sender alone is for whoever goes through the runs.
+/// Faults are numbers, not truths, so that a register holds them of eight frames: 0 is none.
 #[multiversion(targets("x86_64+avx2"))]
-fn screen(heads: &Heads, count: usize, longest: u32, out: &mut Screened) {
+fn screen(heads: &Heads, count: usize, longest: u32, out: &mut Screened) -> u32 {
     let [w0, w4, w8, w12, w16, w20, w24, w28] = &heads.words;
-    let (mut plain, mut padded, mut long, mut turns) = (0, 0, 0, 0);
+    let first = [w4.0[0], w8.0[0], w24.0[0], w28.0[0]];
+    let (mut plain, mut sound, mut padded, mut long, mut others) = (0, 0, 0, 0, 0);
     let lanes = count.next_multiple_of(STEP).min(BURST);
     for i in 0..lanes {
         let (macs, types) = (w4.0[i], w12.0[i]);
@@ -105,10 +126,13 @@ fn screen(heads: &Heads, count: usize, longest: u32, out: &mut Screened) {
         let (addresses, group, len, bit) = (w28.0[i], heads.last.0[i], heads.lens.0[i], 1 << i);
         // RFC 1112, section 6.4: 01:00:5e and 23 bits of the group.
         let to_other = (w0.0[i] ^ (0x005e_0001 | (group & 0x7f00) << 16)) | ((macs & 0xffff) ^ (group >> 16));
+        // 224.0.0.0/4 without 224.0.0.0/24 (r88).
+        let unroutable = ((group & 0xf0) ^ 0xe0) | fault(group & 0x00ff_ffff == 0xe0);
         // IPv4, and a header of 20 bytes.
         let unusual = (types & 0x00ff_ffff) ^ 0x0045_0008;
-        let end = ((length & 0xff) << 8 | (length >> 8 & 0xff)) + ETHERNET_LEN as u32;
-        let missized = fault(end < HEAD_LEN as u32) | fault(end > len);
+        // Of a frame that is too short to have a header all words are zero, and that is unusual.
+        let end = (length.swap_bytes() >> 16) + ETHERNET_LEN as u32;
+        let missized = fault(end.wrapping_sub(HEAD_LEN as u32) > len.wrapping_sub(HEAD_LEN as u32));
         // TTL of at least 2; no IGMP.
         let stays = fault(hops & 0x00fe_0000 == 0) | fault(hops >> 24 == 2);
         // In either byte order, and carries folded at the end (RFC 1071, section 2).
@@ -117,26 +141,28 @@ fn screen(heads: &Heads, count: usize, longest: u32, out: &mut Screened) {
         let sum = low + high + (addresses & 0xffff) + (group >> 16);
         let sum = (sum >> 16) + (sum & 0xffff);
         let sum = (sum >> 16) + (sum & 0xffff);
-        let unsound = if heads.checked & bit == 0 { sum ^ 0xffff } else { 0 };
-        let faults = to_other | unusual | missized | stays | unsound;
+        let faults = to_other | unroutable | unusual | missized | stays;
+        let differs = ((macs ^ first[0]) | (middle ^ first[2])) >> 16
+            | (w8.0[i] ^ first[1])
+            | ((addresses ^ first[3]) & 0xffff);
         plain |= if faults == 0 { bit } else { 0 };
+        sound |= if sum == 0xffff { bit } else { 0 };
         padded |= if end == len { 0 } else { bit };
         long |= if end > longest { bit } else { 0 };
+        others |= if differs == 0 { 0 } else { bit };
+        out.groups.0[i] = group.swap_bytes();
         out.ends.0[i] = end;
         out.hops.0[i] = lowered(hops >> 16, middle & 0xffff);
     }
-    // Whether the next frame is of another flow: the MACs, the group, and the source's two halves. A loop of its own, as
-    // words that were just stored in eights cannot be loaded one further until they have left the store buffer.
+    // Whether the next frame is of another group. A loop of its own, as words that were just stored in eights cannot be
+    // loaded one further until they have left the store buffer.
+    let mut turns = 0;
     for i in 0..lanes {
-        let next = i + 1;
-        let differs = (w4.0[i] ^ w4.0[next])
-            | (w8.0[i] ^ w8.0[next])
-            | (heads.last.0[i] ^ heads.last.0[next])
-            | (w28.0[i] ^ w28.0[next])
-            | ((w24.0[i] ^ w24.0[next]) >> 16);
-        turns |= if differs == 0 { 0 } else { 1 << i };
+        turns |= if heads.last.0[i] == heads.last.0[i + 1] { 0 } else { 1 << i };
     }
-    (out.plain, out.padded, out.long, out.turns) = (plain, padded, long, turns << 1);
+    out.plain = plain & (sound | heads.checked);
+    (out.padded, out.long, out.turns) = (padded, long, turns << 1);
+    others
 }
 
 /// A truth as a number, 1 or 0.

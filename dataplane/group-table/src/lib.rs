@@ -17,8 +17,9 @@
 //! - To grow, the writer fills a new table, links it from the old one, and makes every change in both
 //!   until each reader has moved on at a quiescence. Readers hold references, and the writer lets go of
 //!   a table after them: no reader frees memory.
-//! - Each reader counts in arrays of its own; the counters of a slot only grow, and the writer notes
-//!   where they stood when it gave the slot to a group.
+//! - Each reader counts in arrays of its own, where the four slots of a bucket share a line: a burst's
+//!   lines can be on their way before its groups are looked up. The counters of a slot only grow, and the
+//!   writer notes where they stood when it gave the slot to a group.
 //!
 //! # Why each ordering is enough
 //! - Bitmap then key, release; key acquire, then bitmap: who matches a key reads that key's bitmap.

@@ -44,13 +44,28 @@ impl GroupTableReader {
         self.table.lookup(groups, out);
     }
 
+    /// Lets `fetch` bring towards the cache what [`lookup_burst`](Self::lookup_burst) will read of `groups`, and what
+    /// [`count`](Self::count) will write: it gets addresses of cache lines. For whoever has other work meanwhile; changes
+    /// nothing otherwise.
+    #[inline]
+    pub fn prefetch_burst(&self, groups: &[u32], fetch: impl Fn(*const u8)) {
+        self.table.prefetch(self.reader, groups, fetch);
+    }
+
     /// Adds to the counters of the entry that a lookup since the last quiescence found.
     ///
     /// `bytes` as the caller counts them. [`Hit::NO_SLOT`] counts nothing.
     #[inline]
     pub fn count(&mut self, slot: u32, frames: u64, bytes: u64) {
         debug_assert!(!self.asleep, "a sleeping reader holds no slot");
-        self.table.count(self.reader, slot, frames, bytes);
+        self.table.count(self.reader, core::iter::once((slot, frames, bytes)));
+    }
+
+    /// [`count`](Self::count) for each slot, frames and bytes of `amounts`.
+    #[inline]
+    pub fn count_burst(&mut self, amounts: impl Iterator<Item = (u32, u64, u64)>) {
+        debug_assert!(!self.asleep, "a sleeping reader holds no slot");
+        self.table.count(self.reader, amounts);
     }
 
     /// Adds to the count of frames of the entry that were refused for their source (r85). As

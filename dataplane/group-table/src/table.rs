@@ -2,7 +2,6 @@
 
 use crate::shadow::GroupCounters;
 use crate::sync::{AtomicU64, Link, Ordering};
-use core::hint::black_box;
 use types::PortSet;
 
 /// Slots in a bucket: their keys and bitmaps fill one cache line.
@@ -18,9 +17,6 @@ pub(crate) const FREE: u64 = u64::MAX;
 
 /// Key of an emptied slot that a probe passes.
 pub(crate) const TOMBSTONE: u64 = u64::MAX - 1;
-
-/// Groups a lookup takes in one go: their buckets' lines are fetched side by side.
-const STRIDE: usize = 32;
 
 /// What a lookup found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +99,25 @@ impl Bucket {
             members: core::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
+
+    /// Reader: searches `key` here, in bucket `index`. All keys are read, so their order means nothing, and there is no
+    /// branch to mispredict on which of them it is.
+    ///
+    /// Acquire on the key, against the release in [`Table::publish`]: the members read after a match are that key's. They
+    /// can't be a later key's, since the slot is not given to another while a reader may be here.
+    #[inline]
+    fn probe(&self, key: u64, index: usize) -> Probe {
+        let is = |lane: usize, key| self.keys[lane].load(Ordering::Relaxed) == key;
+        let lane = (1..LANES).fold(0, |found, lane| if is(lane, key) { lane } else { found });
+        if self.keys[lane % LANES].load(Ordering::Acquire) == key {
+            let members = PortSet::from_bits(self.members[lane % LANES].load(Ordering::Relaxed));
+            Probe::Ended(Hit { slot: (index * LANES + lane) as u32, members })
+        } else if (0..LANES).any(|lane| is(lane, FREE)) {
+            Probe::Ended(Hit::MISS)
+        } else {
+            Probe::GoOn
+        }
+    }
 }
 
 /// One reader's counts of one slot. They only grow: whoever assigns the slot notes where they stood.
@@ -112,27 +127,40 @@ struct SlotCounters {
     bytes: AtomicU64,
 }
 
-/// What one reader counts, by slot: allocations of its own, so that readers share no line.
+impl SlotCounters {
+    fn new() -> Self {
+        Self { frames: AtomicU64::new(0), bytes: AtomicU64::new(0) }
+    }
+}
+
+/// One reader's counts of one bucket, on one cache line: known where the bucket is known, before the slot is.
+#[repr(C, align(64))]
+#[derive(Debug)]
+struct BucketCounters([SlotCounters; LANES]);
+
+/// What one reader counts: allocations of its own, so that readers share no line.
 #[derive(Debug)]
 struct ReaderCounters {
-    passed: Box<[SlotCounters]>,
+    /// By bucket.
+    passed: Box<[BucketCounters]>,
     /// Frames refused for their source. Apart from the others, as it is hardly ever touched.
     filtered: Box<[AtomicU64]>,
 }
 
 impl ReaderCounters {
-    fn new(slots: usize) -> Self {
-        let zero = || AtomicU64::new(0);
+    fn new(buckets: usize) -> Self {
+        let bucket = || BucketCounters(core::array::from_fn(|_| SlotCounters::new()));
         Self {
-            passed: (0..slots).map(|_| SlotCounters { frames: zero(), bytes: zero() }).collect(),
-            filtered: (0..slots).map(|_| zero()).collect(),
+            passed: (0..buckets).map(|_| bucket()).collect(),
+            filtered: (0..buckets * LANES).map(|_| AtomicU64::new(0)).collect(),
         }
     }
 
     fn slot(&self, slot: usize) -> GroupCounters {
+        let passed = &self.passed[slot / LANES].0[slot % LANES];
         GroupCounters {
-            frames: self.passed[slot].frames.load(Ordering::Relaxed),
-            bytes: self.passed[slot].bytes.load(Ordering::Relaxed),
+            frames: passed.frames.load(Ordering::Relaxed),
+            bytes: passed.bytes.load(Ordering::Relaxed),
             filtered: self.filtered[slot].load(Ordering::Relaxed),
         }
     }
@@ -157,7 +185,7 @@ impl Table {
         Self {
             seeds,
             buckets: (0..buckets).map(|_| Bucket::new()).collect(),
-            counters: (0..readers).map(|_| ReaderCounters::new(buckets * LANES)).collect(),
+            counters: (0..readers).map(|_| ReaderCounters::new(buckets)).collect(),
             next: Link::new(),
         }
     }
@@ -215,12 +243,16 @@ impl Table {
         readers.fold(GroupCounters::default(), GroupCounters::plus)
     }
 
-    /// Reader: adds to its counters of a slot.
+    /// Reader: adds frames and bytes to its counters of slots.
     #[inline]
-    pub(crate) fn count(&self, reader: usize, slot: u32, frames: u64, bytes: u64) {
-        if let Some(c) = self.counters[reader].passed.get(slot as usize) {
-            add(&c.frames, frames);
-            add(&c.bytes, bytes);
+    pub(crate) fn count(&self, reader: usize, amounts: impl Iterator<Item = (u32, u64, u64)>) {
+        let passed = &*self.counters[reader].passed;
+        for (slot, frames, bytes) in amounts {
+            if let Some(bucket) = passed.get(slot as usize / LANES) {
+                let counters = &bucket.0[slot as usize % LANES];
+                add(&counters.frames, frames);
+                add(&counters.bytes, bytes);
+            }
         }
     }
 
@@ -231,30 +263,32 @@ impl Table {
         }
     }
 
-    /// Reader: looks up each group, source 0.
+    /// Reader: lets `fetch` have the lines that a lookup of each group will read, and those of the counters. A group that
+    /// is not in its home bucket is not worth more.
     #[inline]
-    pub(crate) fn lookup(&self, groups: &[u32], out: &mut [Hit]) {
-        for (groups, out) in groups.chunks(STRIDE).zip(out.chunks_mut(STRIDE)) {
-            let mut homes = [0usize; STRIDE];
-            // Loads that nothing waits for: the lines of all buckets come in side by side.
-            let mut touched = 0;
-            for (home, &group) in homes.iter_mut().zip(groups) {
-                *home = self.home(any_source_key(group));
-                touched |= self.buckets.get(*home).map_or(0, |b| b.keys[0].load(Ordering::Relaxed));
-            }
-            black_box(touched);
-            for ((hit, &group), &home) in out.iter_mut().zip(groups).zip(&homes) {
-                *hit = self.probe(any_source_key(group), home);
+    pub(crate) fn prefetch(&self, reader: usize, groups: &[u32], fetch: impl Fn(*const u8)) {
+        let (buckets, passed) = (&*self.buckets, &*self.counters[reader].passed);
+        for &group in groups {
+            let home = self.home(any_source_key(group));
+            if let (Some(bucket), Some(counters)) = (buckets.get(home), passed.get(home)) {
+                fetch(core::ptr::from_ref(bucket).cast());
+                fetch(core::ptr::from_ref(counters).cast());
             }
         }
     }
 
-    /// Reader: searches `key`, nearly always in its home bucket.
+    /// Reader: looks up each group, source 0: nearly always in its home bucket.
     #[inline]
-    fn probe(&self, key: u64, home: usize) -> Hit {
-        match self.probe_bucket(key, home) {
-            Probe::Ended(hit) => hit,
-            Probe::GoOn => self.probe_further(key, home),
+    pub(crate) fn lookup(&self, groups: &[u32], out: &mut [Hit]) {
+        // Held by value: what is written to `out` could change neither, but who would tell the compiler.
+        let (buckets, seeds) = (&*self.buckets, self.seeds);
+        for (hit, &group) in out.iter_mut().zip(groups) {
+            let key = any_source_key(group);
+            let home = seeds.hash(key) as usize & (buckets.len() - 1);
+            *hit = match buckets.get(home).map_or(Probe::Ended(Hit::MISS), |bucket| bucket.probe(key, home)) {
+                Probe::Ended(hit) => hit,
+                Probe::GoOn => self.probe_further(key, home),
+            };
         }
     }
 
@@ -262,34 +296,12 @@ impl Table {
     #[cold]
     fn probe_further(&self, key: u64, home: usize) -> Hit {
         for distance in 1..self.probe_limit() {
-            if let Probe::Ended(hit) = self.probe_bucket(key, self.bucket_at(home, distance)) {
+            let index = self.bucket_at(home, distance);
+            if let Probe::Ended(hit) = self.buckets[index].probe(key, index) {
                 return hit;
             }
         }
         Hit::MISS
-    }
-
-    /// Reader: searches `key` in one bucket. All keys are read, so their order means nothing, and there
-    /// is no branch to mispredict on which of them it is.
-    ///
-    /// Acquire on the keys, against the release in [`Self::publish`]: the members read after a match
-    /// are that key's. They can't be a later key's, since the slot is not given to another while a
-    /// reader may be here.
-    #[inline]
-    fn probe_bucket(&self, key: u64, index: usize) -> Probe {
-        let Some(bucket) = self.buckets.get(index) else { return Probe::Ended(Hit::MISS) };
-        let keys: [u64; LANES] = core::array::from_fn(|lane| bucket.keys[lane].load(Ordering::Acquire));
-        let lanes_with = |key| (0..LANES).fold(0u32, |set, lane| set | u32::from(keys[lane] == key) << lane);
-        let found = lanes_with(key);
-        if found != 0 {
-            let lane = found.trailing_zeros() as usize % LANES;
-            let members = PortSet::from_bits(bucket.members[lane].load(Ordering::Relaxed));
-            Probe::Ended(Hit { slot: (index * LANES + lane) as u32, members })
-        } else if lanes_with(FREE) != 0 {
-            Probe::Ended(Hit::MISS)
-        } else {
-            Probe::GoOn
-        }
     }
 }
 

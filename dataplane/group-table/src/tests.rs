@@ -70,6 +70,36 @@ fn a_burst_fills_the_shorter_of_both_slices() {
 }
 
 #[test]
+fn the_lines_to_prefetch_are_two_a_group_whether_it_is_there_or_not() {
+    let (mut writer, mut reader) = table(8, 8);
+    writer.set(group(1), port(2)).unwrap();
+    let lines = |reader: &GroupTableReader, groups: &[u32]| {
+        let lines = core::cell::RefCell::new(Vec::new());
+        reader.prefetch_burst(groups, |line| lines.borrow_mut().push(line.addr()));
+        lines.into_inner()
+    };
+    let both = lines(&reader, &[group(1).to_bits(), group(2).to_bits()]);
+    assert_eq!(both.len(), 4);
+    assert!(both.iter().all(|line| line % 64 == 0), "{both:x?}");
+    assert_eq!(lines(&reader, &[group(2).to_bits()]), both[2..]);
+    assert_eq!(lookup(&mut reader, group(1)).members, PortSet::only(port(2)));
+}
+
+#[test]
+fn amounts_are_counted_each_for_its_slot() {
+    let (mut writer, mut reader) = table(8, 8);
+    (1..=8).for_each(|n| writer.set(group(n), port(0)).unwrap());
+    let slots: Vec<u32> = (1..=8).map(|n| lookup(&mut reader, group(n)).slot).collect();
+    // A miss counts nowhere, and what comes twice counts twice.
+    let amounts = slots.iter().enumerate().map(|(n, slot)| (*slot, n as u64, 100 * n as u64));
+    reader.count_burst(amounts.clone().chain([(Hit::NO_SLOT, 1, 1)]).chain(amounts));
+    for n in 0..8 {
+        let expected = GroupCounters { frames: 2 * n, bytes: 200 * n, filtered: 0 };
+        assert_eq!(writer.counters(group(n as u32 + 1)), expected);
+    }
+}
+
+#[test]
 fn an_emptied_entry_is_revived_in_its_slot_with_its_counters() {
     let (mut writer, mut reader) = table(8, 8);
     writer.set(group(1), port(1)).unwrap();
