@@ -187,8 +187,7 @@ impl Forwarder {
         let (groups, hits) = self.runs.groups();
         self.table.prefetch_burst(groups, B::prefetch);
         rewrite_burst(&self.screened, self.hop_source, burst);
-        self.table.lookup_burst(groups, hits);
-        self.table.count_burst(self.runs.amounts(&self.screened.ends));
+        self.table.lookup_to_count(groups, hits, B::prefetch);
 
         let (always, forward) = (self.masks.always(port), self.masks.forward(port));
         // Where data goes without a member having asked, groups that stay on their link are tested one by
@@ -228,6 +227,8 @@ impl Forwarder {
             }
         }
         forwarded += self.send(span, count, burst, egress);
+        // At the end, as the counters may be far away.
+        self.table.count_burst(self.runs.amounts(&self.screened.ends));
         // A burst is no longer, but who knows who made it.
         burst.take(usize::MAX).for_each(drop);
         let counters = self.counters.port(port);

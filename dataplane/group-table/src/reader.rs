@@ -38,18 +38,24 @@ impl GroupTableReader {
     /// Any `u32` may be asked for; what is no multicast group has no entry. Wakes a sleeping reader.
     #[inline]
     pub fn lookup_burst(&mut self, groups: &[u32], out: &mut [Hit]) {
+        self.lookup_to_count(groups, out, |_| ());
+    }
+
+    /// [`lookup_burst`](Self::lookup_burst) for whoever will [`count`](Self::count): `fetch`, which brings what it gets
+    /// the address of towards the cache, gets that of each group's counters.
+    #[inline]
+    pub fn lookup_to_count(&mut self, groups: &[u32], out: &mut [Hit], fetch: impl Fn(*const u8)) {
         if self.asleep {
             self.wake();
         }
-        self.table.lookup(groups, out);
+        self.table.lookup(self.reader, groups, out, fetch);
     }
 
-    /// Lets `fetch` bring towards the cache what [`lookup_burst`](Self::lookup_burst) will read of `groups`, and what
-    /// [`count`](Self::count) will write: it gets addresses of cache lines. For whoever has other work meanwhile; changes
-    /// nothing otherwise.
+    /// Lets `fetch` bring towards the cache what a lookup of `groups` will read: for whoever has other work meanwhile.
+    /// Changes nothing otherwise.
     #[inline]
     pub fn prefetch_burst(&self, groups: &[u32], fetch: impl Fn(*const u8)) {
-        self.table.prefetch(self.reader, groups, fetch);
+        self.table.prefetch(groups, fetch);
     }
 
     /// Adds to the counters of the entry that a lookup since the last quiescence found.

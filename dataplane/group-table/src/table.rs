@@ -133,7 +133,7 @@ impl SlotCounters {
     }
 }
 
-/// One reader's counts of one bucket, on one cache line: known where the bucket is known, before the slot is.
+/// One reader's counts of one bucket, on one cache line: known where the bucket is known, before the slot is found.
 #[repr(C, align(64))]
 #[derive(Debug)]
 struct BucketCounters([SlotCounters; LANES]);
@@ -263,28 +263,30 @@ impl Table {
         }
     }
 
-    /// Reader: lets `fetch` have the lines that a lookup of each group will read, and those of the counters. A group that
-    /// is not in its home bucket is not worth more.
+    /// Reader: lets `fetch` have the line that a lookup of each group will most likely read.
     #[inline]
-    pub(crate) fn prefetch(&self, reader: usize, groups: &[u32], fetch: impl Fn(*const u8)) {
-        let (buckets, passed) = (&*self.buckets, &*self.counters[reader].passed);
+    pub(crate) fn prefetch(&self, groups: &[u32], fetch: impl Fn(*const u8)) {
+        let (buckets, seeds) = (&*self.buckets, self.seeds);
         for &group in groups {
-            let home = self.home(any_source_key(group));
-            if let (Some(bucket), Some(counters)) = (buckets.get(home), passed.get(home)) {
+            let home = seeds.hash(any_source_key(group)) as usize & (buckets.len() - 1);
+            if let Some(bucket) = buckets.get(home) {
                 fetch(core::ptr::from_ref(bucket).cast());
-                fetch(core::ptr::from_ref(counters).cast());
             }
         }
     }
 
-    /// Reader: looks up each group, source 0: nearly always in its home bucket.
+    /// Reader: looks up each group, source 0: nearly always in its home bucket. `fetch` gets the line with the counters
+    /// of that one.
     #[inline]
-    pub(crate) fn lookup(&self, groups: &[u32], out: &mut [Hit]) {
-        // Held by value: what is written to `out` could change neither, but who would tell the compiler.
-        let (buckets, seeds) = (&*self.buckets, self.seeds);
+    pub(crate) fn lookup(&self, reader: usize, groups: &[u32], out: &mut [Hit], fetch: impl Fn(*const u8)) {
+        // Held by value: what is written to `out` changes none of it, but the compiler can't know.
+        let (buckets, seeds, passed) = (&*self.buckets, self.seeds, &*self.counters[reader].passed);
         for (hit, &group) in out.iter_mut().zip(groups) {
             let key = any_source_key(group);
             let home = seeds.hash(key) as usize & (buckets.len() - 1);
+            if let Some(counters) = passed.get(home) {
+                fetch(core::ptr::from_ref(counters).cast());
+            }
             *hit = match buckets.get(home).map_or(Probe::Ended(Hit::MISS), |bucket| bucket.probe(key, home)) {
                 Probe::Ended(hit) => hit,
                 Probe::GoOn => self.probe_further(key, home),

@@ -70,19 +70,22 @@ fn a_burst_fills_the_shorter_of_both_slices() {
 }
 
 #[test]
-fn the_lines_to_prefetch_are_two_a_group_whether_it_is_there_or_not() {
+fn lines_to_prefetch_are_the_same_for_a_group_whether_it_is_there_or_not() {
     let (mut writer, mut reader) = table(8, 8);
-    writer.set(group(1), port(2)).unwrap();
-    let lines = |reader: &GroupTableReader, groups: &[u32]| {
+    let groups = [group(1).to_bits(), group(2).to_bits()];
+    let lines = |reader: &mut GroupTableReader| {
         let lines = core::cell::RefCell::new(Vec::new());
-        reader.prefetch_burst(groups, |line| lines.borrow_mut().push(line.addr()));
-        lines.into_inner()
+        let fetch = |line: *const u8| lines.borrow_mut().push(line.addr());
+        let mut hits = [Hit::MISS; 2];
+        reader.prefetch_burst(&groups, fetch);
+        reader.lookup_to_count(&groups, &mut hits, fetch);
+        (lines.into_inner(), hits.map(|hit| hit.members))
     };
-    let both = lines(&reader, &[group(1).to_bits(), group(2).to_bits()]);
-    assert_eq!(both.len(), 4);
-    assert!(both.iter().all(|line| line % 64 == 0), "{both:x?}");
-    assert_eq!(lines(&reader, &[group(2).to_bits()]), both[2..]);
-    assert_eq!(lookup(&mut reader, group(1)).members, PortSet::only(port(2)));
+    let (before, _) = lines(&mut reader);
+    assert_eq!(before.len(), 4);
+    assert!(before.iter().all(|line| line % 64 == 0), "{before:x?}");
+    writer.set(group(1), port(2)).unwrap();
+    assert_eq!(lines(&mut reader), (before, [PortSet::only(port(2)), PortSet::EMPTY]));
 }
 
 #[test]
@@ -294,7 +297,7 @@ fn colliding(shadow: &Shadow) -> impl Iterator<Item = u64> + use<'_> {
 #[test]
 fn colliding_groups_are_found_until_the_probe_limit() {
     let mut seed = 9;
-    let mut shadow = Shadow::new(2 * MAX_PROBE, 0, Seeds::next(&mut seed));
+    let mut shadow = Shadow::new(2 * MAX_PROBE, 1, Seeds::next(&mut seed));
     let keys: Vec<u64> = colliding(&shadow).take(MAX_PROBE * LANES + 1).collect();
     let (last, keys) = keys.split_last().unwrap();
     for &key in keys {
@@ -304,7 +307,7 @@ fn colliding_groups_are_found_until_the_probe_limit() {
     shadow.check();
     let groups: Vec<u32> = keys.iter().map(|&key| key as u32).chain([*last as u32]).collect();
     let mut hits = vec![Hit::MISS; groups.len()];
-    shadow.table.lookup(&groups, &mut hits);
+    shadow.table.lookup(0, &groups, &mut hits, |_| ());
     let (miss, hits) = hits.split_last().unwrap();
     assert!(hits.iter().all(|hit| hit.members == PortSet::ALL));
     assert_eq!(*miss, Hit::MISS);
