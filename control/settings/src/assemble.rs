@@ -4,8 +4,8 @@ use types::{MAX_PORTS, PortIndex};
 
 use crate::check;
 use crate::model::{
-    EalSettings, LogSettings, PathSettings, ProxySettings, RecordSettings, Settings, SocketSettings,
-    WorkerSettings,
+    EalSettings, LogSettings, PathSettings, PortSettings, ProxySettings, RecordSettings, Settings,
+    SocketSettings, WorkerSettings,
 };
 use crate::port::{Defaults, RawPort};
 use crate::problem::{At, Problems, SettingsError};
@@ -47,6 +47,14 @@ pub(crate) fn assemble(main: &Document<'_>, live: Option<&Document<'_>>) -> Resu
     problems.warnings.sort();
     problems.warnings.dedup();
     Ok(Settings { warnings: problems.warnings, ..settings })
+}
+
+/// `blank` with what `[defaults]` of the administrator's file says.
+pub(crate) fn defaults_alone(main: &Document<'_>, blank: &PortSettings) -> PortSettings {
+    let mut problems = Problems::default();
+    let Some(table) = main.parse(&mut problems) else { return blank.clone() };
+    let defaults = Defaults::read(&mut Section::root(main, &table), &mut problems);
+    RawPort::blank(blank).build(blank.device.clone(), &defaults)
 }
 
 fn read_main(document: &Document<'_>, problems: &mut Problems) -> Option<Raw> {

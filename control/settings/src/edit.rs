@@ -11,9 +11,9 @@ use crate::problem::{Problems, SettingsError};
 use crate::reader::{Document, nearest};
 
 /// What the live layer may say of the proxy as a whole.
-const PROXY_KEYS: &[&str] = &["enabled", "upstream", "local-groups", "ssm-range"];
+pub(crate) const PROXY_KEYS: &[&str] = &["enabled", "upstream", "local-groups", "ssm-range"];
 /// And of a port, besides its policies.
-const PORT_KEYS: &[&str] = &["device", "address", "querier-address"];
+pub(crate) const PORT_KEYS: &[&str] = &["device", "address", "querier-address"];
 const HEADER: &str = "# What page and socket changed; it goes before the administrator's settings. Manifold writes this file.\n";
 
 /// One change: a key of `[proxy]` or of a port set, or taken out of the live layer.
@@ -49,12 +49,7 @@ impl fmt::Display for EditError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused { edit, what, cure } => {
-                write!(f, "`{}` in ", edit.key.escape_debug())?;
-                match &edit.port {
-                    Some(port) => write!(f, "[[port]] \"{}\"", port.escape_debug())?,
-                    None => f.write_str("[proxy]")?,
-                }
-                write!(f, ": {what}; {cure}")
+                write!(f, "{}: {what}; {cure}", edit.place())
             }
             Self::Settings(error) => fmt::Display::fmt(error, f),
         }
@@ -70,6 +65,15 @@ impl From<SettingsError> for EditError {
 }
 
 impl Edit {
+    /// What it is about, in words: `` `mtu` in [[port]] "hall-a" ``.
+    pub fn place(&self) -> String {
+        let key = self.key.escape_debug();
+        match &self.port {
+            Some(port) => format!("`{key}` in [[port]] \"{}\"", port.escape_debug()),
+            None => format!("`{key}` in [proxy]"),
+        }
+    }
+
     pub(crate) fn refuse(&self, what: impl Into<String>, cure: impl Into<String>) -> EditError {
         EditError::Refused { edit: self.clone(), what: what.into(), cure: cure.into() }
     }

@@ -24,6 +24,7 @@ mod eal;
 mod edit;
 mod explain;
 mod keys;
+mod kinds;
 mod live;
 mod load;
 mod memory;
@@ -33,6 +34,7 @@ mod port;
 mod problem;
 mod reader;
 mod roles;
+mod running;
 mod sections;
 mod unwritten;
 
@@ -41,6 +43,7 @@ pub use difference::{Difference, KeyChange, PortChange, difference};
 pub use eal::{AF_PACKET_FRAMES, CoreSet, Placement, eal_args, place_threads};
 pub use edit::{Edit, EditError, apply_edits};
 pub use explain::{Effective, effective_file, explain};
+pub use kinds::{KeyKind, ListOf};
 pub use live::{LiveLayer, write_live};
 pub use load::{load, load_layers, parse, parse_layers, reload};
 pub use memory::{MachineError, MemoryMode, MemoryPlan, mbuf_data_room, memory_mb, plan_memory, pool_size};
@@ -49,4 +52,5 @@ pub use model::{
     PathSettings, Poll, PortSettings, PortTimers, ProxySettings, RecordSettings, Role, Settings,
     SocketSettings, SourceMac, Sources, TableSettings, WorkerSettings,
 };
-pub use problem::{Place, Problem, SettingsError, Warning};
+pub use problem::{Place, Problem, SettingsError, Subject, Warning};
+pub use running::{KeyDifference, Origin, RunningKey, RunningKeys};

@@ -12,7 +12,7 @@ use crate::load::{MAX_FILE_BYTES, parse, parse_layers, too_large};
 use crate::model::Settings;
 use crate::problem::{Place, Problem, SettingsError};
 use crate::reader::Document;
-use crate::unwritten::by_key;
+use crate::unwritten::{by_key, with_subjects};
 
 /// The live layer that is in force, over the administrator's settings that are. Changes begin from both, whatever the
 /// files hold by now: one that is broken, or half edited, while Manifold runs must neither cost what was set before nor
@@ -20,10 +20,10 @@ use crate::unwritten::by_key;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveLayer {
     /// Name and text of the administrator's file.
-    main: (String, String),
+    pub(crate) main: (String, String),
     path: Option<PathBuf>,
     /// What is in force.
-    text: Option<String>,
+    pub(crate) text: Option<String>,
     /// What the file held when it was last read or written here; `None` for no file, or one that is not in force.
     stored: Option<String>,
 }
@@ -109,7 +109,8 @@ impl LiveLayer {
             return Err(too_large(path).into());
         }
         let live = path.display().to_string();
-        parse_layers(main, name, text, &live).map_err(|error| by_key(error, &live, text))
+        parse_layers(main, name, text, &live)
+            .map_err(|error| with_subjects(by_key(error, &live, text), name, main))
     }
 
     /// Writes what is in force to the file, by [`write_live`]. A file that somebody else wrote since, or that did not

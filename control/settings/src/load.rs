@@ -9,6 +9,7 @@ use crate::live::LiveLayer;
 use crate::model::Settings;
 use crate::problem::{Place, Problem, SettingsError, Warning};
 use crate::reader::Document;
+use crate::unwritten::with_subjects;
 
 /// The largest settings file that is read.
 pub(crate) const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -87,7 +88,8 @@ impl Files {
     /// Both layers.
     fn layers(&self) -> Result<(Settings, LiveLayer), SettingsError> {
         let Some((name, live)) = self.read_live()? else { return self.main_alone() };
-        let settings = parse_layers(&self.text, &self.name, &live, &name)?;
+        let settings = parse_layers(&self.text, &self.name, &live, &name)
+            .map_err(|error| with_subjects(with_subjects(error, &self.name, &self.text), &name, &live))?;
         Ok((settings, self.live_layer(Some(live))))
     }
 

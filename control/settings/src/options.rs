@@ -1,6 +1,7 @@
 //! What `[defaults]` may set for every port, and a `[[port]]` for itself: one line for each key.
 
 use std::net::Ipv4Addr;
+use std::ops::Range;
 use std::time::Duration;
 
 use types::{AccessList, AccessRule, GroupAddr, Ipv4Net, MAX_LOCAL_GROUPS};
@@ -9,19 +10,24 @@ use crate::model::{FastLeave, IgmpVersion, LeavePolicy, PortTimers, SourceMac, S
 use crate::problem::{At, Place, Problems};
 use crate::reader::{Section, Value};
 
-const MS: Duration = Duration::from_millis(1);
-const TENTH: Duration = Duration::from_millis(100);
-const NONE_TO_LONG: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(65_535));
-const LONG: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(65_535));
+pub(crate) const MS: Duration = Duration::from_millis(1);
+pub(crate) const TENTH: Duration = Duration::from_millis(100);
+pub(crate) const NONE_TO_LONG: (Duration, Duration) = (Duration::ZERO, Duration::from_secs(65_535));
+pub(crate) const LONG: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(65_535));
 /// What a Max Resp Time of one octet in tenths can say (RFC 2236, section 2.2).
-const RESPONSE: (Duration, Duration) = (TENTH, Duration::from_millis(25_500));
-const UNSOLICITED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(25));
+pub(crate) const RESPONSE: (Duration, Duration) = (TENTH, Duration::from_millis(25_500));
+pub(crate) const UNSOLICITED: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(25));
 /// Rules of a port: each report looks through them.
-const MAX_ACCESS_RULES: usize = 1024;
+pub(crate) const MAX_ACCESS_RULES: usize = 1024;
 /// Groups that a port takes without being asked for them.
-const MAX_STATIC_GROUPS: usize = 4096;
+pub(crate) const MAX_STATIC_GROUPS: usize = 4096;
 /// Networks that streams may come from: each received packet looks through them.
-const MAX_SOURCES: usize = 64;
+pub(crate) const MAX_SOURCES: usize = 64;
+pub(crate) const ROBUSTNESS: Range<u32> = 2..11;
+pub(crate) const LAST_MEMBER_QUERIES: Range<u32> = 1..11;
+pub(crate) const PORT_GROUPS: Range<u32> = 1..1_048_577;
+pub(crate) const MTU: Range<u32> = 576..9601;
+pub(crate) const DESCRIPTORS: Range<u32> = 64..32_769;
 const SOURCES: &[(&str, Sources)] = &[("querier", Sources::WhileQuerier)];
 pub(crate) const FAST_LEAVE: &[(&str, FastLeave)] =
     &[("off", FastLeave::Off), ("single", FastLeave::Single), ("tracked", FastLeave::Tracked)];
@@ -71,18 +77,18 @@ macro_rules! options {
 options! {
     /// Timers and policies: what both layers may set.
     PortOptions {
-        robustness: u8, "robustness", |v, p| v.integer(2..11, "", p);
+        robustness: u8, "robustness", |v, p| v.integer(ROBUSTNESS, "", p);
         query_interval: Duration, "query-interval", |v, p| v.duration(LONG, MS, p);
         query_response_interval: Duration, "query-response-interval", |v, p| v.duration(RESPONSE, TENTH, p);
         last_member_query_interval: Duration, "last-member-query-interval", |v, p| v.duration(RESPONSE, TENTH, p);
-        last_member_query_count: u8, "last-member-query-count", |v, p| v.integer(1..11, "", p);
+        last_member_query_count: u8, "last-member-query-count", |v, p| v.integer(LAST_MEMBER_QUERIES, "", p);
         unsolicited_report_interval: Duration, "unsolicited-report-interval", |v, p| v.duration(UNSOLICITED, MS, p);
         igmp_version: IgmpVersion, "igmp-version", read_version;
         ignore_v1: bool, "ignore-v1", |v, p| v.boolean(p);
         fast_leave: FastLeave, "fast-leave", |v, p| v.choice(FAST_LEAVE, p);
         report_isolated: bool, "report-isolated", |v, p| v.boolean(p);
         access: AccessList, "access", read_access;
-        max_groups: u32, "max-groups", |v, p| v.integer(1..1_048_577, " groups", p);
+        max_groups: u32, "max-groups", |v, p| v.integer(PORT_GROUPS, " groups", p);
         static_groups: Vec<At<GroupAddr>>, "static-groups", read_static_groups;
         sources: Sources, "sources", read_sources;
         sources_allowed: Vec<Ipv4Net>, "sources-allowed", read_sources_allowed;
@@ -102,7 +108,7 @@ options! {
 options! {
     /// What depends on the device, the administrator's alone.
     DeviceOptions {
-        mtu: u16, "mtu", |v, p| v.integer(576..9601, " bytes", p);
+        mtu: u16, "mtu", |v, p| v.integer(MTU, " bytes", p);
         rx_descriptors: u16, "rx-descriptors", read_descriptors;
         tx_descriptors: u16, "tx-descriptors", read_descriptors;
     }
@@ -263,7 +269,7 @@ fn check_prefix(item: &Value<'_, '_>, net: Ipv4Net, problems: &mut Problems) -> 
 }
 
 fn read_descriptors(value: &Value<'_, '_>, problems: &mut Problems) -> Option<At<u16>> {
-    let at = value.integer::<u16>(64..32_769, "", problems)?;
+    let at = value.integer::<u16>(DESCRIPTORS, "", problems)?;
     if !at.value.is_multiple_of(32) {
         let cure = "it takes a multiple of 32, as most NICs do";
         value.error(&format!("is {}", at.value), cure, problems);

@@ -27,6 +27,21 @@ pub(crate) struct RawPort {
 }
 
 impl RawPort {
+    /// One that says nothing, in the place of `port`.
+    pub(crate) fn blank(port: &PortSettings) -> Self {
+        let PortSettings { name, place, .. } = port;
+        Self {
+            place: place.clone(),
+            is_live: false,
+            name: At { value: name.clone(), place: place.clone() },
+            device: None,
+            address: None,
+            querier_address: None,
+            options: PortOptions::default(),
+            device_options: DeviceOptions::default(),
+        }
+    }
+
     /// A port of the administrator's file. `None` when it has no usable name; the rest is checked all the same.
     pub(crate) fn read(mut section: Section<'_, '_>, problems: &mut Problems) -> Option<Self> {
         let name = read_name(&mut section, problems);

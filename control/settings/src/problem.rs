@@ -10,12 +10,23 @@ pub struct Place {
     pub file: Arc<str>,
     /// Line and column, both from 1, the column in characters; `None` where the whole file is meant.
     pub position: Option<(usize, usize)>,
+    /// The setting that stands there, where that was looked for: of changes.
+    pub subject: Option<Subject>,
+}
+
+/// The setting that something is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Subject {
+    /// The port's name; `None` for what is of `[proxy]`.
+    pub port: Option<String>,
+    /// The key; `None` where all of the port is meant.
+    pub key: Option<String>,
 }
 
 impl Place {
     /// The file as a whole.
     pub fn file(file: &str) -> Self {
-        Self { file: file.into(), position: None }
+        Self { file: file.into(), position: None, subject: None }
     }
 }
 

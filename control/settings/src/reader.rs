@@ -43,7 +43,7 @@ impl<'t> Document<'t> {
     }
 
     pub(crate) fn whole(&self) -> Place {
-        Place { file: self.file.clone(), position: None }
+        Place { file: self.file.clone(), position: None, subject: None }
     }
 
     pub(crate) fn place(&self, span: Range<usize>) -> Place {
@@ -54,7 +54,7 @@ impl<'t> Document<'t> {
         // The first line begins at 0, so one at least begins at or before `start`.
         let line = self.lines.partition_point(|begin| *begin <= start);
         let column = self.text[self.lines[line - 1]..start].chars().count() + 1;
-        Place { file: self.file.clone(), position: Some((line, column)) }
+        Place { file: self.file.clone(), position: Some((line, column)), subject: None }
     }
 
     /// Parses the whole text. Only the first syntax error goes to `problems`: the others mostly follow from it.

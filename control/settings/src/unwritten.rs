@@ -1,9 +1,10 @@
-//! Problems of a live layer that is on no disk: its lines are nobody's to look at, so places go by port and key.
+//! Problems of a change by port and key: a page shows each at its field, and a live layer that is on no disk has no lines
+//! for anybody to look at.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::problem::{Place, Problem, SettingsError};
+use crate::problem::{Place, Problem, SettingsError, Subject};
 use crate::reader::Document;
 
 /// The longest value that is repeated in a message, in bytes.
@@ -17,12 +18,34 @@ pub(crate) fn by_key(error: SettingsError, file: &str, text: &str) -> SettingsEr
     error.map(|problem| layer.rewrite(problem))
 }
 
+/// `error` with the setting that stands at each place in `text`, of the file named `file`. Nothing is put otherwise.
+pub(crate) fn with_subjects(error: SettingsError, file: &str, text: &str) -> SettingsError {
+    let Ok(root) = DeTable::parse(text) else { return error };
+    let layer = Layer { file, text, document: Document::new(file, text), root };
+    error.map(|problem| {
+        let subject = layer.address_of(&problem.place).and_then(|address| address.subject());
+        let subject = problem.place.subject.clone().or(subject);
+        Problem { place: Place { subject, ..problem.place }, ..problem }
+    })
+}
+
 /// Where something stands.
 struct Address<'t> {
+    /// The port's name, where the table is a port.
+    port: Option<String>,
     /// The table: `[proxy]`, or `port "hall"`.
     owner: String,
     /// The key, and its value as written.
     entry: Option<(String, &'t str)>,
+}
+
+impl Address<'_> {
+    /// The setting, where it is one of those that can be changed while Manifold runs.
+    fn subject(&self) -> Option<Subject> {
+        let key = self.entry.as_ref().map(|(key, _)| key.clone());
+        let is_proxys = self.owner == "[proxy]" && key.is_some();
+        (self.port.is_some() || is_proxys).then(|| Subject { port: self.port.clone(), key })
+    }
 }
 
 struct Layer<'t> {
@@ -35,12 +58,15 @@ struct Layer<'t> {
 impl<'t> Layer<'t> {
     fn rewrite(&self, problem: Problem) -> Problem {
         let Problem { place, what, cure } = problem;
-        let address = place.position.filter(|_| *place.file == *self.file).and_then(|at| self.address(at));
-        let place = match address {
-            Some(address) => Place::file(&in_words(&address, &what)),
+        let place = match self.address_of(&place) {
+            Some(address) => Place { subject: address.subject(), ..Place::file(&in_words(&address, &what)) },
             None => place,
         };
         Problem { place, what: self.reword(&what), cure: self.reword(&cure) }
+    }
+
+    fn address_of(&self, place: &Place) -> Option<Address<'t>> {
+        place.position.filter(|_| *place.file == *self.file).and_then(|at| self.address(at))
     }
 
     /// A text with the places that it names by line.
@@ -66,7 +92,8 @@ impl<'t> Layer<'t> {
         self.root.get_ref().iter().find_map(|(key, value)| {
             let of_table = |table, owner: String| {
                 let entry = self.entry(table, at);
-                (entry.is_some() || self.covers(&value.span(), at)).then_some(Address { owner, entry })
+                let found = entry.is_some() || self.covers(&value.span(), at);
+                found.then_some(Address { port: None, owner, entry })
             };
             match value.get_ref() {
                 DeValue::Table(table) => of_table(table, format!("[{}]", key.get_ref())),
@@ -74,7 +101,10 @@ impl<'t> Layer<'t> {
                     let DeValue::Table(table) = item.get_ref() else { return None };
                     let entry = self.entry(table, at);
                     let found = entry.is_some() || self.covers(&item.span(), at);
-                    found.then(|| Address { owner: owner(key.get_ref(), table), entry })
+                    found.then(|| {
+                        let port = table.get("name").and_then(|name| name.get_ref().as_str());
+                        Address { port: port.map(str::to_owned), owner: owner(key.get_ref(), table), entry }
+                    })
                 }),
                 DeValue::String(_)
                 | DeValue::Integer(_)
