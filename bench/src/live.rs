@@ -66,6 +66,7 @@ impl Live {
             instance: "bench".to_owned(),
             hugepages: false,
             mbufs: Box::new(api::MbufView::default),
+            revision: Box::new(|| 0),
         };
         let configuration = Configuration { enabled: true, ports, ..Configuration::default() };
         let counters = vec![counters];

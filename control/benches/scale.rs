@@ -110,6 +110,7 @@ impl Run {
                 instance: "scale".to_owned(),
                 hugepages: false,
                 mbufs: Box::new(api::MbufView::default),
+                revision: Box::new(|| 0),
             },
             router_mac: ROUTER_MAC,
             seed: 1,

@@ -4,16 +4,18 @@ use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use api::{MbufView, Reply, Request};
+use api::{EventKind, MbufView, Reply, Request};
 use forwarding::{ForwardingPolicy, PuntKind, WorkerCountersReader, punt_kind};
 use group_table::{GroupTableWriter, PortMasks, TableFull};
 use igmp::{Action, Proxy};
 use types::{GroupAddr, MacAddr, PortIndex, PortSet, Time};
 
+use crate::book::EventBook;
 use crate::configuration::{Configuration, PortInfo};
 use crate::events::EventPace;
 use crate::explain::Samples;
 use crate::former::FormerPorts;
+use crate::latency::JoinLatency;
 use crate::neighbours::Neighbours;
 use crate::record::{Begin, Entry, RecordState, Recorder, VERSION};
 use crate::show;
@@ -64,6 +66,8 @@ pub struct ProcessInfo {
     pub hugepages: bool,
     /// Looks at the buffer pool.
     pub mbufs: Box<dyn Fn() -> MbufView + Send>,
+    /// Tells the revision of the settings that are in force.
+    pub revision: Box<dyn Fn() -> u64 + Send>,
 }
 
 /// What an agent is made of.
@@ -104,8 +108,12 @@ pub struct Agent {
     pub(crate) neighbours: Neighbours,
     /// Frames of the groups that somebody asked about.
     pub(crate) samples: Samples,
-    /// How much of what happens is told to the log.
+    /// How much of what happens is told.
     pub(crate) event_pace: EventPace,
+    /// What happened.
+    pub(crate) book: EventBook,
+    /// How long joins took.
+    pub(crate) latency: JoinLatency,
     /// Masks that wait for the end of the next poll.
     pub(crate) masks_due: bool,
     /// Ports that are gone and that the last of what is said there still goes out of: the provider's Leaves (r70), the
@@ -152,6 +160,8 @@ impl Agent {
             neighbours: Neighbours::default(),
             samples: Samples::default(),
             event_pace: EventPace::default(),
+            book: EventBook::default(),
+            latency: JoinLatency::default(),
             masks_due: false,
             leaving: PortSet::EMPTY,
             former: FormerPorts::default(),
@@ -194,15 +204,22 @@ impl Agent {
         self.recorder = Some(recorder);
     }
 
-    /// A frame that a worker handed over, from the destination MAC on, came in by `port`.
+    /// A frame that came in by `port` at `now`, from the destination MAC on.
     pub fn handle_frame(&mut self, now: Time, port: PortIndex, frame: &[u8]) {
+        self.handle_punted(now, now, port, frame);
+    }
+
+    /// A frame that a worker took at `arrived`, and handed over.
+    pub fn handle_punted(&mut self, now: Time, arrived: Time, port: PortIndex, frame: &[u8]) {
         let kind = punt_kind(frame);
         if kind != PuntKind::Sample {
             self.record(|_| Entry::Frame { at: now, port, bytes: frame.to_vec() });
         }
         match kind {
             PuntKind::Igmp => {
+                let before = self.pending();
                 let verdict = self.proxy.handle_frame(now, port, frame);
+                self.latency.note_frame(before, self.pending(), arrived);
                 tracing::trace!(port = self.name(port), ?verdict, "igmp");
             }
             PuntKind::Neighbour => self.take_neighbour_request(port, frame),
@@ -222,6 +239,8 @@ impl Agent {
         }
         self.record(|_| Entry::Link { at: now, port, up });
         tracing::info!(port = self.name(port), up, "carrier");
+        let text = format!("the carrier {}", if up { "is there" } else { "is gone" });
+        self.book.note(now, EventKind::Link, Some(self.name(port)), None, text);
         // First the masks: nothing is sent to a port whose carrier is gone.
         self.change_masks(PortSet::EMPTY);
         self.proxy.handle_link(now, port, up);
@@ -346,18 +365,29 @@ impl Agent {
     fn take_action(&mut self) -> Option<Action> {
         let action = self.proxy.poll_action()?;
         self.taken += 1;
+        self.latency.forget_before(self.taken);
         Some(action)
+    }
+
+    /// The number of the last action that is there.
+    fn pending(&self) -> u64 {
+        self.taken + self.proxy.pending_actions() as u64
+    }
+
+    /// At `now` all that [`poll`](Self::poll) did is in the group table: for how long joins took.
+    pub fn settle_joins(&mut self, now: impl FnOnce() -> Time) {
+        self.latency.settle(now);
     }
 
     /// The port is gone; what the proxy has had to tell so far goes by its name.
     pub(crate) fn note_former(&mut self, port: PortIndex, name: String) {
-        let until = self.taken + self.proxy.pending_actions() as u64;
+        let until = self.pending();
         self.former.note(port, name, until, self.taken);
     }
 
     fn set_member(&mut self, group: GroupAddr, port: PortIndex) {
         match self.table.set(group, port) {
-            Ok(()) => {}
+            Ok(()) => self.latency.note_join(self.taken),
             Err(TableFull { .. }) => {
                 self.unplaced.insert((group, port));
                 self.table_refused += 1;

@@ -1,5 +1,6 @@
-//! What happens, told to the log: all of it as long as people can read it.
+//! What happens, told to the log and kept for the socket: all of it as long as people can read it.
 
+use api::EventKind;
 use forwarding::Policer;
 use igmp::Event;
 use types::Time;
@@ -39,7 +40,7 @@ impl EventPace {
 }
 
 impl Agent {
-    /// Tells the log. What is worth a warning is limited where it comes from.
+    /// Tells the log, and whoever asks for events. What is worth a warning is limited where it comes from.
     pub(crate) fn tell(&mut self, now: Time, event: &Event) {
         match event {
             Event::GroupLimit { port, .. }
@@ -57,16 +58,76 @@ impl Agent {
             | Event::JoinedStatic { port, .. }
             | Event::Left { port, .. }
             | Event::QuerierChanged { port, .. } => {
-                if self.has_pace(now) {
-                    tracing::info!(port = self.name_then(*port), "{event}");
+                if !self.has_pace(now) {
+                    return;
                 }
+                tracing::info!(port = self.name_then(*port), "{event}");
             }
             Event::UpstreamJoined { .. } | Event::UpstreamLeft { .. } => {
-                if self.has_pace(now) {
-                    tracing::info!("{event}");
+                if !self.has_pace(now) {
+                    return;
                 }
+                tracing::info!("{event}");
             }
         }
+        self.note(now, event);
+    }
+
+    /// Keeps the event for whoever asks.
+    fn note(&self, now: Time, event: &Event) {
+        let name = |port| self.name_then(port);
+        let (kind, port, group, text) = match *event {
+            Event::Joined { port, group, host, version } => (
+                EventKind::Joined,
+                Some(port),
+                Some(group),
+                format!("{group} joined by {host} (IGMP{version})"),
+            ),
+            Event::JoinedStatic { port, group } => {
+                (EventKind::Joined, Some(port), Some(group), format!("{group} joined, as the settings say"))
+            }
+            Event::Left { port, group, why } => {
+                (EventKind::Left, Some(port), Some(group), format!("{group} left: {why}"))
+            }
+            Event::UpstreamJoined { group } => {
+                (EventKind::UpstreamJoined, None, Some(group), format!("{group} joined at the provider"))
+            }
+            Event::UpstreamLeft { group } => {
+                (EventKind::UpstreamLeft, None, Some(group), format!("{group} left at the provider"))
+            }
+            Event::GroupLimit { port, group, host } => (
+                EventKind::Refused,
+                Some(port),
+                Some(group),
+                format!("{group} refused to {host}: the port has all the groups it may"),
+            ),
+            Event::AccessDenied { port, group, host } => (
+                EventKind::Refused,
+                Some(port),
+                Some(group),
+                format!("{group} refused to {host}: the access list does not allow it"),
+            ),
+            Event::QuerierChanged { port, querier, ours } => {
+                let text = match ours {
+                    true => format!("we are querier, from {querier}"),
+                    false => format!("{querier} is querier"),
+                };
+                (EventKind::Querier, Some(port), None, text)
+            }
+            Event::NotQuerier { port, querier } => {
+                let forwards = self.port(port).is_some_and(|info| info.forward_when_not_querier);
+                let then = if forwards { SERVED_ALL_THE_SAME } else { NOT_SERVED };
+                let text = format!("{querier} is querier for members here: {then}");
+                (EventKind::Querier, Some(port), None, text)
+            }
+            Event::OtherVersion { port, querier, version, ours } => (
+                EventKind::Querier,
+                Some(port),
+                None,
+                format!("{querier} asks in IGMP{version}, and the port is set to IGMP{ours}"),
+            ),
+        };
+        self.book.note(now, kind, port.map(name), group, text);
     }
 
     fn has_pace(&mut self, now: Time) -> bool {
@@ -74,6 +135,8 @@ impl Agent {
             Some(0) => true,
             Some(withheld) => {
                 tracing::warn!(withheld, "joins and leaves came faster than they are told");
+                let text = format!("{withheld} joins and leaves came faster than they are told");
+                self.book.note(now, EventKind::Withheld, None, None, text);
                 true
             }
             None => false,

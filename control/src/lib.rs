@@ -7,14 +7,17 @@
 //! here: frames are bytes.
 
 mod agent;
+mod book;
 mod clock;
 mod configuration;
 mod events;
 mod explain;
 mod former;
+mod latency;
 mod log;
 mod masks;
 mod neighbours;
+mod peers;
 mod policies;
 mod record;
 mod server;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use api::{CHANGE_TIMEOUT, ErrorKind, ErrorReply, LineBuffer, MAX_REQUEST_LINE, Reply, Request};
 
+use crate::peers::Peers;
 use crate::show;
 use crate::socket_file::{ServerError, SocketFile};
 
@@ -86,7 +87,9 @@ impl Server {
         let (listener, file) = SocketFile::listen(path, group)?;
         let listener = Arc::new(listener);
         let ends = Arc::new(AtomicBool::new(false));
-        let accept = Accept { listener: Arc::clone(&listener), ends: Arc::clone(&ends), answers, limits };
+        let peers = Peers::new(file.group());
+        let accept =
+            Accept { listener: Arc::clone(&listener), ends: Arc::clone(&ends), answers, limits, peers };
         let thread = Builder::new()
             .name("socket".to_owned())
             .spawn(move || accept.run())
@@ -111,6 +114,7 @@ struct Accept {
     ends: Arc<AtomicBool>,
     answers: Arc<dyn Answer>,
     limits: Limits,
+    peers: Peers,
 }
 
 impl Accept {
@@ -129,6 +133,12 @@ impl Accept {
     }
 
     fn take(&self, stream: UnixStream, open: &Arc<AtomicUsize>) {
+        if !self.peers.admit(&stream).unwrap_or(false) {
+            let cure = "run as root, or join the group that `group` in [socket] of the settings names";
+            let refusal = show::error(ErrorKind::Denied, "this user may not ask", cure);
+            let _ = answer(&stream, &refusal, REFUSAL_PATIENCE);
+            return;
+        }
         if open.load(Ordering::Relaxed) >= self.limits.connections {
             let refusal = show::error(ErrorKind::Busy, "too many connections", "close one and try again");
             let _ = answer(&stream, &refusal, REFUSAL_PATIENCE);

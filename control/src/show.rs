@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use api::{
-    CountersReply, ErrorKind, ErrorReply, GroupView, GroupsReply, HeldBack, LinkState, MemberState,
-    MemberView, PortCounters, PortView, PortsReply, QuerierRole, QuerierView, QueryView, RecordView, Reply,
-    Request, StatusReply, UpstreamView, seconds,
+    CountersReply, ErrorKind, ErrorReply, GroupView, GroupsReply, HeldBack, LatencyReply, LinkState,
+    MemberState, MemberView, PortCounters, PortView, PortsReply, QuerierRole, QuerierView, QueryView,
+    RecordView, Reply, Request, StatusReply, UpstreamView, seconds,
 };
 use forwarding::PortCountersSnapshot;
 use igmp::{PortRole, ReceivedType, SentType, Verdict, Version};
@@ -28,8 +28,10 @@ pub(crate) fn answer(agent: &mut Agent, now: Time, request: &Request) -> Reply {
         Request::ShowWorkers => {
             error(ErrorKind::Unavailable, "this process has no workers", "ask the one that forwards")
         }
-        Request::ShowConnections | Request::ShowLatency | Request::ShowEvents { .. } => {
-            error(ErrorKind::Unavailable, "this is not answered yet", "ask a later version")
+        Request::ShowLatency => Reply::Latency(LatencyReply { joins: agent.latency.histogram() }),
+        // As are connections; events are kept beside the control thread.
+        Request::ShowConnections | Request::ShowEvents { .. } => {
+            error(ErrorKind::Unavailable, "this is not the control thread's to tell", "ask the process")
         }
         // Settings are the main thread's, which gets these before they get here.
         Request::ShowSettings
@@ -222,7 +224,7 @@ fn status(agent: &Agent, now: Time) -> StatusReply {
         hugepages: process.hugepages,
         mbufs: (process.mbufs)(),
         no_room: agent.table_refused,
-        revision: 0,
+        revision: (process.revision)(),
         record: agent
             .record_state
             .as_ref()

@@ -38,6 +38,7 @@ pub(crate) struct SocketFile {
     path: PathBuf,
     /// Device and inode.
     identity: (u64, u64),
+    group: u32,
 }
 
 impl SocketFile {
@@ -56,13 +57,19 @@ impl SocketFile {
         remove_stale(path)?;
         let listener = bound(path).map_err(failed(elsewhere))?;
         let meta = std::fs::symlink_metadata(path).map_err(failed(elsewhere))?;
-        let file = Self { path: path.to_owned(), identity: identity(&meta) };
+        let file =
+            Self { path: path.to_owned(), identity: identity(&meta), group: group.unwrap_or(meta.gid()) };
         if group.is_some() {
             chown(path, None, group).map_err(failed("run as root, or leave [socket] group out"))?;
         }
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(MODE))
             .map_err(failed("check the permissions of its folder"))?;
         Ok((listener, file))
+    }
+
+    /// The group whose members may connect.
+    pub(crate) fn group(&self) -> u32 {
+        self.group
     }
 }
 

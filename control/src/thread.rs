@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use api::{ErrorKind, Reply, Request};
+use api::{ErrorKind, EventKind, EventView, EventsReply, Reply, Request};
 use crossbeam::channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, TryRecvError, bounded};
 use forwarding::{FrameReceiver, FrameSender};
 use types::{PortIndex, Time};
 
 use crate::agent::{Agent, Outlet};
+use crate::book::EventBook;
 use crate::clock::Clock;
 use crate::configuration::Configuration;
 use crate::server::Answer;
@@ -43,6 +44,8 @@ pub struct ControlHandle {
     inputs: Sender<Input>,
     ended: Arc<AtomicBool>,
     waker: Waker,
+    book: EventBook,
+    clock: Clock,
 }
 
 /// Why the control thread did not do what it was asked.
@@ -94,6 +97,34 @@ impl ControlHandle {
         self.give(Input::Link(port, up))
     }
 
+    /// Something happened that whoever asks for events is to know.
+    pub fn note(&self, kind: EventKind, port: Option<&str>, text: String) {
+        self.book.note(self.clock.now(), kind, port, None, text);
+    }
+
+    /// What happened after the event of the id `after`, the oldest first, at most `limit`. Costs the control thread
+    /// nothing.
+    pub fn events(&self, after: u64, limit: u32) -> EventsReply {
+        // An id is larger than any of an earlier process.
+        let base = self.clock.started_unix_us();
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let known = after.saturating_sub(base);
+        let (notes, lost) = self.book.after(known, limit);
+        let events: Vec<_> = notes
+            .iter()
+            .map(|note| EventView {
+                id: base + note.number,
+                at_unix_ms: self.clock.unix_ms(note.at),
+                kind: note.kind,
+                port: note.port.clone(),
+                group: note.group,
+                text: note.text.clone(),
+            })
+            .collect();
+        let next = events.last().map_or(if known == 0 { base } else { after }, |event| event.id);
+        EventsReply { events, next, lost }
+    }
+
     /// Leaves every group upstream and ends the thread. Waits as [`link`](Self::link) does.
     ///
     /// # Errors
@@ -137,6 +168,9 @@ impl ControlHandle {
 impl Answer for ControlHandle {
     /// Answers what reads; what changes settings is for whoever has them.
     fn answer(&self, request: Request, patience: Duration) -> Reply {
+        if let Request::ShowEvents { after, limit } = request {
+            return Reply::Events(self.events(after, limit));
+        }
         self.request(request, patience).unwrap_or_else(|error| {
             let (kind, cure) = match error {
                 ControlError::Ended => (ErrorKind::Unavailable, "start manifold again"),
@@ -233,9 +267,10 @@ impl Control {
         let ended = Arc::new(AtomicBool::new(false));
         let inputs = Inputs { queue, ended: Arc::clone(&ended) };
         let outlet = Injector(inject);
+        let book = agent.book.clone();
         let (worked, cut, configured) = (false, false, Vec::new());
         let control = Self { agent, punted, outlet, inputs, sleeper, clock, worked, cut, configured };
-        (ControlHandle { inputs: sender, ended, waker }, control)
+        (ControlHandle { inputs: sender, ended, waker, book, clock }, control)
     }
 
     /// How many rings are read.
@@ -278,6 +313,7 @@ impl Control {
             }
         }
         let deadline = self.agent.poll(self.clock.now(), &mut self.outlet);
+        self.agent.settle_joins(|| self.clock.now());
         if self.agent.is_settled() {
             for done in self.configured.drain(..) {
                 let _ = done.try_send(());
@@ -297,7 +333,7 @@ impl Control {
             // Asked first: what came before the end is taken.
             let has_ended = ring.has_ended();
             for _ in 0..FRAMES_A_TURN {
-                if ring.recv(|port, frame| agent.handle_frame(now, port, frame)).is_none() {
+                if ring.recv_timed(|at, port, frame| agent.handle_punted(now, at, port, frame)).is_none() {
                     return !has_ended;
                 }
                 *worked = true;

@@ -13,6 +13,14 @@ pub enum Failure {
     /// The machine: a device, memory, a privilege. Exit status 1.
     #[error("{0}")]
     Machine(String),
+    /// The machine does not serve a port. Exit status 1.
+    #[error("port \"{port}\": {what}")]
+    Port {
+        /// The port's name.
+        port: String,
+        /// What is wrong; what would cure it.
+        what: String,
+    },
 }
 
 impl Failure {
@@ -26,7 +34,7 @@ impl Failure {
 
     /// The machine does not serve `port`.
     pub(crate) fn of_port(port: &PortSettings, error: impl Display) -> Self {
-        Self::Machine(format!("port \"{}\": {error}", port.name))
+        Self::Port { port: port.name.clone(), what: error.to_string() }
     }
 
     /// With where the port is written, and how to be rid of one that only the live layer has.
@@ -38,6 +46,7 @@ impl Failure {
         match self {
             Self::Settings(message) => Self::Settings(with(message)),
             Self::Machine(message) => Self::Machine(with(message)),
+            Self::Port { .. } => Self::Machine(with(self.to_string())),
         }
     }
 }

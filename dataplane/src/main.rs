@@ -91,7 +91,7 @@ fn main() -> ExitCode {
             eprintln!("manifold: {failure}");
             match failure {
                 Failure::Settings(_) => ExitCode::from(2),
-                Failure::Machine(_) => ExitCode::FAILURE,
+                Failure::Machine(_) | Failure::Port { .. } => ExitCode::FAILURE,
             }
         }
     }

@@ -138,6 +138,7 @@ pub(crate) fn replay(settings: &Settings, request: &ReplayRequest) -> Result<Rep
         instance: settings.proxy.instance.clone(),
         hugepages: false,
         mbufs: Box::new(MbufView::default),
+        revision: Box::new(|| 0),
     };
     let assembly = assemble(settings, &ports, router_mac, 1, REPLAY_SEED, process)?;
     for port in &settings.ports {

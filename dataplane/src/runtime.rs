@@ -6,12 +6,15 @@
 
 mod carrier;
 mod change;
+mod connections;
 mod plan;
+mod refused;
 mod requests;
 mod setup;
 mod signals;
 #[cfg(test)]
 mod tests;
+mod told;
 mod workers;
 
 use std::path::{Path, PathBuf};
@@ -39,9 +42,10 @@ use crate::macs::EgressMacs;
 use crate::ports::{Devices, open_all, router_mac};
 use crate::report;
 use crate::sizes::INJECT_RING;
-use requests::{Changes, requests};
+use requests::{Tasks, requests};
 use setup::{Common, far_ports, frame_pool, hands, process_info, recorded, seed, start_eal, worker_cores};
 use signals::Signals;
+use told::Revision;
 use workers::Board;
 
 /// How often links that tell nothing by themselves are looked at.
@@ -64,11 +68,11 @@ pub fn run(config: &Path, trailing: &[String]) -> Result<(), Failure> {
     machine::leave_worker_cores(&settings, &placement);
     let eal = start_eal(&present(&settings, &links), &memory, &placement, trailing)?;
     let machine = Machine { eal, memory, placement, interfaces, links };
-    let (mut running, changes) = Running::start(config, (settings, live, log), machine, &signals)?;
+    let (mut running, tasks) = Running::start(config, (settings, live, log), machine, &signals)?;
     tracing::info!(socket = %running.settings.socket.path.display(), "running");
-    let watched = running.watch(&signals, &changes);
+    let watched = running.watch(&signals, &tasks);
     // Whoever waits for a change learns that there will be none.
-    drop(changes);
+    drop(tasks);
     tracing::info!("ending");
     running.end();
     watched
@@ -138,6 +142,8 @@ struct Running {
     settings: Settings,
     /// The part of it that page and socket may change.
     live: LiveLayer,
+    /// Names what is in force.
+    revision: Revision,
     log: Log,
     memory: MemoryPlan,
     devices: Devices,
@@ -167,7 +173,7 @@ impl Running {
         (settings, live, log): (Settings, LiveLayer, Log),
         machine: Machine,
         signals: &Signals,
-    ) -> Result<(Self, Changes), Failure> {
+    ) -> Result<(Self, Tasks), Failure> {
         let Machine { eal, memory, placement, interfaces, links } = machine;
         let frame_room = mbuf_data_room(&settings);
         let pool = frame_pool(&eal, &settings, placement.workers.len())?;
@@ -196,7 +202,9 @@ impl Running {
             inventory.insert(served);
         }
 
-        let process = process_info(&settings, &devices);
+        let clock = Clock::start();
+        let revision = Revision::new(clock.started_unix_us());
+        let process = process_info(&settings, &devices, &revision);
         let mut assembly =
             assemble(&settings, &inventory.placed(&settings), router_mac, cores.len(), seed(), process)
                 .map_err(Failure::settings)?;
@@ -204,7 +212,6 @@ impl Running {
         inventory.note_told(&settings, router_mac);
         let mut loops = LoopWatch::new(assembly.agent.counters.clone());
         loops.follow(inventory.names());
-        let clock = Clock::start();
         let (waker, sleeper) = waker().map_err(Failure::machine)?;
         let (inject, injected) = frame_ring(INJECT_RING);
         let agent = recorded(Agent::new(clock.now(), assembly.agent), &settings)?;
@@ -231,6 +238,7 @@ impl Running {
             memory,
             settings,
             live,
+            revision,
             log,
             devices,
             frame_room,
@@ -250,18 +258,18 @@ impl Running {
     }
 
     /// Opens the socket. Last: whoever can connect finds everything running.
-    fn serve(mut self, signals: &Signals) -> Result<(Self, Changes), Failure> {
+    fn serve(mut self, signals: &Signals) -> Result<(Self, Tasks), Failure> {
         let socket = self.settings.socket.clone();
         let served = signals.waker().map_err(Failure::machine).and_then(|waker| {
             let board = Board::new(self.crew.watched(), self.devices.eal.cycles_hz());
-            let (front, changes) = requests(self.control.clone(), board, waker);
+            let (front, tasks) = requests(self.control.clone(), board, self.can_pci(), waker);
             let server = Server::start(&socket.path, socket.group.as_deref(), Arc::new(front));
-            Ok((server.map_err(Failure::machine)?, changes))
+            Ok((server.map_err(Failure::machine)?, tasks))
         });
         match served {
-            Ok((server, changes)) => {
+            Ok((server, tasks)) => {
                 self.server = Some(server);
-                Ok((self, changes))
+                Ok((self, tasks))
             }
             Err(failure) => {
                 self.end();
@@ -271,7 +279,7 @@ impl Running {
     }
 
     /// Until a signal ends it, or a thread ended by itself, which is an error.
-    fn watch(&mut self, signals: &Signals, changes: &Changes) -> Result<(), Failure> {
+    fn watch(&mut self, signals: &Signals, tasks: &Tasks) -> Result<(), Failure> {
         self.adopt_carriers();
         while !signals.ends() {
             let mut ready = [
@@ -288,7 +296,7 @@ impl Running {
             if signals.take_hang_up() {
                 self.reload();
             }
-            changes.serve(|change| self.carry_out(change));
+            tasks.serve(|task| self.carry_out(task));
             self.loops.look();
             if self.crew.has_ended() || self.control_thread.is_finished() {
                 return Err(Failure::machine(

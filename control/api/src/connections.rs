@@ -9,7 +9,8 @@ use crate::text;
 /// Every connection.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ConnectionsReply {
-    /// Kernel interfaces in the kernel's order, then NICs that DPDK's drivers have, then ports on anything else.
+    /// Kernel interfaces in the kernel's order, the loopback interface left out, then NICs that DPDK's drivers have, then
+    /// ports on anything else.
     pub connections: Vec<ConnectionView>,
 }
 
@@ -21,8 +22,8 @@ pub struct ConnectionView {
     /// What it is to the machine.
     pub source: ConnectionSource,
     /// Its kind in one word, for programs: of kernel interfaces `ethernet`, `veth`, `tap`, `macvlan`, which can be
-    /// ports; `vlan`, `ppp`, `l2tp`, `bridge`, `wireguard` and the like, and `other`, which cannot. Of the others, `pci`
-    /// or `vdev`.
+    /// ports; `vlan`, `ppp`, `l2tp`, `bridge`, `wireguard` and the like, and `other`, which cannot; `missing` where it is
+    /// not there. Of the others, `pci` or `vdev`.
     pub kind: String,
     /// Its kind in words: `Ethernet`, `PPP (PPPoE, PPTP or L2TP)`; of NICs, the driver that has it.
     pub kind_text: String,
@@ -97,6 +98,8 @@ pub enum ObstacleKind {
     DefaultRoute,
     /// DPDK was started without PCI devices.
     NoPci,
+    /// A port is to have it, and it is not there.
+    Gone,
 }
 
 impl ObstacleKind {
@@ -110,6 +113,7 @@ impl ObstacleKind {
             Self::Addresses => "addresses",
             Self::DefaultRoute => "default-route",
             Self::NoPci => "no-pci",
+            Self::Gone => "gone",
         }
     }
 }

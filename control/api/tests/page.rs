@@ -167,8 +167,8 @@ fn words_are_what_the_fields_have() {
     for source in [Kernel, Pci, Vdev] {
         assert_eq!(word(source), source.name());
     }
-    use ObstacleKind::{Addresses, DefaultRoute, Kind, Master, NoPci, Pppoe, Uppers};
-    for obstacle in [Kind, Master, Uppers, Pppoe, Addresses, DefaultRoute, NoPci] {
+    use ObstacleKind::{Addresses, DefaultRoute, Gone, Kind, Master, NoPci, Pppoe, Uppers};
+    for obstacle in [Kind, Master, Uppers, Pppoe, Addresses, DefaultRoute, NoPci, Gone] {
         assert_eq!(word(obstacle), obstacle.name());
     }
     use EventKind::{Change, Joined, Left, Link, Querier, Refused, UpstreamJoined, UpstreamLeft, Withheld};

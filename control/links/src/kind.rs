@@ -201,6 +201,47 @@ impl LinkKind {
         matches!(self, Self::Macvlan)
     }
 
+    /// The kind in one word, for programs: lower case, and the same for ever.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Ethernet => "ethernet",
+            Self::Veth => "veth",
+            Self::Tap => "tap",
+            Self::Macvlan => "macvlan",
+            Self::Vlan => "vlan",
+            Self::Ppp => "ppp",
+            Self::L2tp => "l2tp",
+            Self::Bridge => "bridge",
+            Self::OpenVswitch => "open-vswitch",
+            Self::Bond => "bond",
+            Self::Team => "team",
+            Self::Macvtap => "macvtap",
+            Self::Ipvlan => "ipvlan",
+            Self::Vxlan => "vxlan",
+            Self::Geneve => "geneve",
+            Self::Gre => "gre",
+            Self::Gretap => "gretap",
+            Self::Ipip => "ipip",
+            Self::Sit => "sit",
+            Self::Ip6Tunnel => "ip6-tunnel",
+            Self::Ipsec => "ipsec",
+            Self::Tun => "tun",
+            Self::Wireguard => "wireguard",
+            Self::Macsec => "macsec",
+            Self::Wireless => "wireless",
+            Self::Wwan => "wwan",
+            Self::Bluetooth => "bluetooth",
+            Self::Vrf => "vrf",
+            Self::Dummy => "dummy",
+            Self::Ifb => "ifb",
+            Self::SwitchPort => "switch-port",
+            Self::Infiniband => "infiniband",
+            Self::Can => "can",
+            Self::Loopback => "loopback",
+            Self::Other(_) => "other",
+        }
+    }
+
     /// The kind as people call it, with its article left off: `VLAN`, `bridge`, `PPP (PPPoE, PPTP or L2TP)`.
     pub fn name(&self) -> &str {
         match self {

@@ -119,6 +119,7 @@ fn agent(begin: &Begin) -> Agent {
             instance: "replay".to_owned(),
             hugepages: false,
             mbufs: Box::new(MbufView::default),
+            revision: Box::new(|| 0),
         },
         router_mac: begin.router_mac,
         seed: begin.seed,

@@ -68,12 +68,9 @@ pub(super) fn answers(reply: &Reply, request: &Request) -> bool {
         Request::ShowPorts => matches!(reply, Reply::Ports(_)),
         Request::ShowCounters => matches!(reply, Reply::Counters(_)),
         // Answered beside the control thread.
-        Request::ShowWorkers
-        | Request::ShowConnections
-        | Request::ShowEvents { .. }
-        | Request::ShowLatency => {
-            matches!(reply, Reply::Error(_))
-        }
+        Request::ShowWorkers | Request::ShowConnections => matches!(reply, Reply::Error(_)),
+        Request::ShowEvents { .. } => matches!(reply, Reply::Events(_)),
+        Request::ShowLatency => matches!(reply, Reply::Latency(_)),
         Request::ShowSettings => matches!(reply, Reply::Error(_)),
         Request::Preview { .. } => matches!(reply, Reply::Preview(_)),
         Request::ShowStatus => matches!(reply, Reply::Status(_)),
@@ -202,7 +199,12 @@ impl Plan {
             warnings: vec!["a doubt".to_owned()],
         };
         let parts = AgentParts {
-            process: ProcessInfo { instance: "main".to_owned(), hugepages: false, mbufs: Box::new(mbufs) },
+            process: ProcessInfo {
+                instance: "main".to_owned(),
+                hugepages: false,
+                mbufs: Box::new(mbufs),
+                revision: Box::new(|| 9),
+            },
             router_mac: ROUTER,
             seed: 1,
             configuration,

@@ -79,7 +79,7 @@ impl PuntPath {
     /// # Errors
     /// Why the frame is to be dropped.
     pub(crate) fn igmp(&mut self, now: Time, port: PortIndex, frame: &[u8]) -> Result<(), DropReason> {
-        if self.igmp.admit(now) { self.send(port, frame) } else { Err(DropReason::PuntPoliced) }
+        if self.igmp.admit(now) { self.send(now, port, frame) } else { Err(DropReason::PuntPoliced) }
     }
 
     /// Hands over a request for us.
@@ -92,7 +92,7 @@ impl PuntPath {
         } else if !self.ring.is_half_free() {
             Err(DropReason::PuntFull)
         } else {
-            self.send(port, frame)
+            self.send(now, port, frame)
         }
     }
 
@@ -100,11 +100,11 @@ impl PuntPath {
     /// carries. Whether it got there.
     pub(crate) fn sample(&mut self, now: Time, port: PortIndex, watch: usize, frame: &[u8]) -> bool {
         let frame = &frame[..frame.len().min(RING_FRAME_MAX)];
-        self.samples[watch].admit(now) && self.ring.is_half_free() && self.send(port, frame).is_ok()
+        self.samples[watch].admit(now) && self.ring.is_half_free() && self.send(now, port, frame).is_ok()
     }
 
-    fn send(&mut self, port: PortIndex, frame: &[u8]) -> Result<(), DropReason> {
-        self.ring.send(port, frame).map_err(|refused| match refused {
+    fn send(&mut self, now: Time, port: PortIndex, frame: &[u8]) -> Result<(), DropReason> {
+        self.ring.send_timed(now, port, frame).map_err(|refused| match refused {
             SendRefused::Full => DropReason::PuntFull,
             SendRefused::TooLong => DropReason::Chained,
         })

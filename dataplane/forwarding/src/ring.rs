@@ -7,12 +7,13 @@ use core::sync::atomic::{Ordering, fence};
 use std::sync::Arc;
 
 use crossbeam::queue::ArrayQueue;
-use types::PortIndex;
+use types::{PortIndex, Time};
 
 /// The longest frame a ring carries, in bytes.
 pub const RING_FRAME_MAX: usize = 2048;
 
 struct Slot {
+    at: Time,
     port: PortIndex,
     len: usize,
     bytes: [u8; RING_FRAME_MAX],
@@ -43,7 +44,7 @@ pub fn frame_ring(capacity: usize) -> (FrameSender, FrameReceiver) {
     let capacity = capacity.max(1);
     let ring = Ring { full: ArrayQueue::new(capacity), empty: ArrayQueue::new(capacity) };
     for _ in 0..capacity {
-        let slot = Slot { port: PortIndex::default(), len: 0, bytes: [0; RING_FRAME_MAX] };
+        let slot = Slot { at: Time::ZERO, port: PortIndex::default(), len: 0, bytes: [0; RING_FRAME_MAX] };
         // Cannot fail: the queue holds exactly `capacity`.
         let _ = ring.empty.push(Box::new(slot));
     }
@@ -55,10 +56,17 @@ impl FrameSender {
     /// Copies `frame`, of `port`, into the ring. Wait-free apart from the queue's own retries.
     #[inline]
     pub fn send(&mut self, port: PortIndex, frame: &[u8]) -> Result<(), SendRefused> {
+        self.send_timed(Time::ZERO, port, frame)
+    }
+
+    /// The same with the time at which it came, for [`FrameReceiver::recv_timed`].
+    #[inline]
+    pub fn send_timed(&mut self, at: Time, port: PortIndex, frame: &[u8]) -> Result<(), SendRefused> {
         if frame.len() > RING_FRAME_MAX {
             return Err(SendRefused::TooLong);
         }
         let mut slot = self.0.empty.pop().ok_or(SendRefused::Full)?;
+        slot.at = at;
         slot.port = port;
         slot.len = frame.len();
         slot.bytes[..frame.len()].copy_from_slice(frame);
@@ -84,8 +92,14 @@ impl FrameReceiver {
     /// Takes the oldest frame and hands it, with its port, to `take`; `None` when there is none.
     #[inline]
     pub fn recv<R>(&mut self, take: impl FnOnce(PortIndex, &[u8]) -> R) -> Option<R> {
+        self.recv_timed(|_, port, frame| take(port, frame))
+    }
+
+    /// The same with the time at which it came, [`Time::ZERO`] where the sender told none.
+    #[inline]
+    pub fn recv_timed<R>(&mut self, take: impl FnOnce(Time, PortIndex, &[u8]) -> R) -> Option<R> {
         let slot = self.0.full.pop()?;
-        let result = take(slot.port, &slot.bytes[..slot.len]);
+        let result = take(slot.at, slot.port, &slot.bytes[..slot.len]);
         let _ = self.0.empty.push(slot);
         Some(result)
     }

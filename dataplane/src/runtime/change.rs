@@ -6,19 +6,19 @@
 
 use std::time::{Duration, Instant};
 
-use api::{ChangedReply, Edit, ErrorKind, ErrorReply, Reply};
+use api::{ChangedReply, Edit, EventKind, ProblemView, Reply};
 use control::ControlError;
 use dpdk::Queues;
 use links::LinkInfo;
 use settings::{
-    Device, Difference, EditError, LiveLayer, MemoryMode, PortSettings, Settings, SettingsError, difference,
-    mbuf_data_room, pool_size,
+    Device, Difference, LiveLayer, MemoryMode, PortSettings, Settings, difference, mbuf_data_room, pool_size,
 };
 use types::{MAX_PORTS, PortIndex};
 
 use super::Running;
 use super::plan::{Plan, Present};
-use super::requests::Change;
+use super::refused::{Refused, of_failure};
+use super::requests::Task;
 use crate::assembly::configuration;
 use crate::desk::Take;
 use crate::failure::Failure;
@@ -38,77 +38,112 @@ struct Opened {
     started: Started,
 }
 
-/// Why nothing was changed: every problem, one line each.
-type Refused = Vec<String>;
+/// A change that has passed every check, and for which nothing was done.
+pub(super) struct Prepared {
+    /// What is to be in force.
+    new: Settings,
+    plan: Plan,
+    /// What it differs in.
+    difference: Difference,
+    /// What of it waits for a restart, one line each.
+    pub(super) waiting: Vec<String>,
+    /// Doubts that come with it.
+    pub(super) warnings: Vec<String>,
+}
+
+impl Prepared {
+    /// Every key that differs from what is in force, which is `now`.
+    pub(super) fn by_key(&self, now: &Settings) -> Vec<settings::KeyDifference> {
+        self.difference.by_key(now, &self.new)
+    }
+}
 
 impl Running {
     /// Does what is asked, and tells what was done.
-    pub(super) fn carry_out(&mut self, change: Change) -> Reply {
-        match change {
-            Change::Reload => self.reload(),
-            Change::Edit(edits) => self.edit(edits),
+    pub(super) fn carry_out(&mut self, task: Task) -> Reply {
+        match task {
+            Task::ShowSettings => Reply::Settings(self.show_settings()),
+            Task::Preview(edits) => Reply::Preview(self.preview(edits)),
+            Task::Reload => self.reload(),
+            Task::Edit { edits, revision } => match self.conflict(revision) {
+                Some(conflict) => conflict,
+                None => self.edit(edits),
+            },
         }
     }
 
     /// Reads the settings anew.
     pub(super) fn reload(&mut self) -> Reply {
-        let done = settings::reload(&self.config).map_err(problems).and_then(|(settings, live)| {
-            let mut changed = self.apply(settings, || Ok(None))?;
+        let read = settings::reload(&self.config).map_err(Refused::from);
+        let done = read.and_then(|(settings, live)| {
+            let prepared = self.prepare(settings)?;
+            let mut changed = self.apply(prepared, || Ok(None))?;
             changed.warnings.extend(live.hides(&self.live));
             self.live = live;
             Ok(changed)
         });
-        tell(done)
+        if let Err(refused) = &done {
+            // By a signal, nobody gets the reply.
+            let first = refused.lines().next().unwrap_or_default();
+            self.control.note(EventKind::Change, None, format!("a reload changed nothing: {first}"));
+        }
+        self.tell(done)
     }
 
     fn edit(&mut self, edits: Vec<Edit>) -> Reply {
-        let edits: Vec<settings::Edit> =
-            edits.into_iter().map(|Edit { port, key, value }| settings::Edit { port, key, value }).collect();
-        let edited = self.live.edit(&edits).map_err(|error| match error {
-            EditError::Settings(error) => problems(error),
-            refused @ EditError::Refused { .. } => vec![refused.to_string()],
-        });
-        let done = edited.and_then(|(settings, mut live)| {
-            let changed = self.apply(settings, || store(&mut live))?;
+        let done = self.edited(edits).and_then(|(settings, mut live)| {
+            let prepared = self.prepare(settings)?;
+            let changed = self.apply(prepared, || store(&mut live))?;
             self.live = live;
             Ok(changed)
         });
-        tell(done)
+        self.tell(done)
     }
 
-    /// Makes `new` what is in force; `keep` is called when all that can fail has been done but it, and may have a line for
-    /// the reply.
-    fn apply(
-        &mut self,
-        new: Settings,
-        keep: impl FnOnce() -> Result<Option<String>, Failure>,
-    ) -> Result<ChangedReply, Refused> {
-        machine::serves(&new).map_err(one)?;
+    /// The settings and the live layer after these edits.
+    pub(super) fn edited(&self, edits: Vec<Edit>) -> Result<(Settings, LiveLayer), Refused> {
+        let edit = |Edit { port, key, value }| settings::Edit { port, key, value };
+        let edits: Vec<settings::Edit> = edits.into_iter().map(edit).collect();
+        Ok(self.live.edit(&edits)?)
+    }
+
+    /// Checks `new` against the machine and what runs. Does nothing.
+    pub(super) fn prepare(&self, new: Settings) -> Result<Prepared, Refused> {
+        machine::serves(&new).map_err(|failure| Refused::invalid(vec![of_failure(&failure)]))?;
         let waiting = waits_for_a_restart(&difference(&self.settings, &new));
         let new = self.less_what_waits_for_a_restart(new);
-        let difference = difference(&self.settings, &new);
         let present: Vec<_> = self.inventory.iter().map(Present::from).collect();
         let plan = Plan::new(&present, &new.ports, dpdk::MAX_ETH_PORTS.min(MAX_PORTS));
         self.check(&plan, &new)?;
+        let doubts = new.warnings.iter().filter(|doubt| !self.settings.warnings.contains(doubt));
+        let warnings = doubts.map(ToString::to_string).collect();
+        Ok(Prepared { difference: difference(&self.settings, &new), new, plan, waiting, warnings })
+    }
 
+    /// Makes what was prepared what is in force; `keep` is called when all that can fail has been done but it, and may
+    /// have a line for the reply.
+    fn apply(
+        &mut self,
+        prepared: Prepared,
+        keep: impl FnOnce() -> Result<Option<String>, Failure>,
+    ) -> Result<ChangedReply, Refused> {
+        let Prepared { new, plan, difference, waiting, warnings } = prepared;
         let mut opened = Vec::new();
         let ready = self.open(&plan, &new, &mut opened).and_then(|still| Ok((still, keep()?)));
         let (still, kept) = ready.map_err(|failure| {
             self.undo(opened.drain(..), &plan);
-            one(failure)
+            Refused::failed(&failure)
         })?;
         if difference.log
             && let Err(error) = self.log.set_level(new.log.level.as_str())
         {
             tracing::warn!("the log's level stays: {error}");
         }
-        let doubts = new.warnings.iter().filter(|doubt| !self.settings.warnings.contains(doubt));
-        let warnings = doubts.map(ToString::to_string).collect();
         let committed = self.commit(new, &plan, opened);
         let pause = still.max(committed.cycles);
         let trouble = committed.trouble.map(|failure| failure.to_string());
         let changed = ChangedReply {
-            revision: 0,
+            revision: self.revision.next(),
             applied: difference.lines().into_iter().chain(kept).chain(trouble).collect(),
             restart: waiting,
             switch_ms: difference.upstream.then_some(committed.configured.as_secs_f64() * 1e3),
@@ -139,13 +174,14 @@ impl Running {
     /// Looks at everything that a plan needs, and changes nothing.
     fn check(&self, plan: &Plan, new: &Settings) -> Result<(), Refused> {
         let mut refused = self.check_buffers(new);
+        let mut refuse = |failure: Failure| refused.push(of_failure(&failure));
         let mut taken: Vec<(u32, &str)> = Vec::new();
         for served in self.inventory.iter().filter(|port| !plan.released.contains(&port.index)) {
             taken.extend(served.link.as_ref().map(|link| (link.index, served.settings.name.as_str())));
         }
         for port in plan.opened().filter_map(|name| Some(new.port(name)?.1)) {
             if let Err(failure) = self.check_pci(port) {
-                refused.push(failure.to_string());
+                refuse(failure);
             }
             let looked = inspect(port, &new.ports, taken.iter().copied()).and_then(|link| {
                 check_mac(port, link.as_ref(), self.devices.router_mac)?;
@@ -153,19 +189,20 @@ impl Running {
             });
             match looked {
                 Ok(link) => taken.extend(link.map(|link| (link.index, port.name.as_str()))),
-                Err(failure) => refused.push(failure.to_string()),
+                Err(failure) => refuse(failure),
             }
         }
         for served in self.inventory.iter().filter(|port| !plan.released.contains(&port.index)) {
             let Some((_, port)) = new.port(&served.settings.name) else { continue };
-            let checked = check_mac(port, served.link.as_ref(), self.devices.router_mac);
-            refused.extend(checked.err().map(|failure| failure.to_string()));
+            if let Err(failure) = check_mac(port, served.link.as_ref(), self.devices.router_mac) {
+                refuse(failure);
+            }
         }
-        if refused.is_empty() { Ok(()) } else { Err(refused) }
+        if refused.is_empty() { Ok(()) } else { Err(Refused::invalid(refused)) }
     }
 
     /// The pool was made at the start, for so many ports with such rings and frames.
-    fn check_buffers(&self, new: &Settings) -> Refused {
+    fn check_buffers(&self, new: &Settings) -> Vec<ProblemView> {
         let mut needed = new.clone();
         // Ports that may come are what this is about.
         needed.eal.max_ports = None;
@@ -173,25 +210,29 @@ impl Running {
         let mut refused = Vec::new();
         if buffers > there {
             let ports = new.ports.len();
-            refused.push(format!(
+            refused.push(of_failure(&Failure::machine(format!(
                 "{ports} ports with these rings need {buffers} buffers, and {there} were made at the start; set \
                  `max-ports = {ports}` or more in [eal] and restart"
-            ));
+            ))));
         }
         let (room, made) = (mbuf_data_room(&needed), self.frame_room);
         if room > made {
-            refused.push(format!(
+            refused.push(of_failure(&Failure::machine(format!(
                 "a port's `mtu` needs buffers of {room} bytes, and {made} were made at the start; restart with it"
-            ));
+            ))));
         }
         refused
     }
 
+    /// Whether a PCI device can be opened.
+    pub(super) fn can_pci(&self) -> bool {
+        let started_with_pci = !self.devices.eal.line().split(' ').any(|argument| argument == "--no-pci");
+        started_with_pci && self.memory.mode == MemoryMode::Hugepages
+    }
+
     /// Without hugepages DPDK was started without PCI.
     fn check_pci(&self, port: &PortSettings) -> Result<(), Failure> {
-        let started_with_pci = !self.devices.eal.line().split(' ').any(|argument| argument == "--no-pci");
-        let can = started_with_pci && self.memory.mode == MemoryMode::Hugepages;
-        if can || !matches!(port.device, Device::Pci(_)) {
+        if self.can_pci() || !matches!(port.device, Device::Pci(_)) {
             return Ok(());
         }
         Err(Failure::of_port(
@@ -376,14 +417,6 @@ struct Committed {
     trouble: Option<Failure>,
 }
 
-fn one(failure: Failure) -> Refused {
-    vec![failure.to_string()]
-}
-
-fn problems(error: SettingsError) -> Refused {
-    error.problems().iter().map(ToString::to_string).collect()
-}
-
 /// Writes the live layer. Says so where that took the place of what somebody else wrote.
 fn store(live: &mut LiveLayer) -> Result<Option<String>, Failure> {
     let path = live.path().map(|path| path.display().to_string()).unwrap_or_default();
@@ -400,51 +433,12 @@ fn store(live: &mut LiveLayer) -> Result<Option<String>, Failure> {
     }
 }
 
-/// The reply, and the log of a change that was refused.
-fn tell(done: Result<ChangedReply, Refused>) -> Reply {
-    match done {
-        Ok(changed) => {
-            log(&changed);
-            Reply::Changed(changed)
-        }
-        Err(problems) => {
-            for problem in &problems {
-                tracing::warn!("nothing was changed: {problem}");
-            }
-            let (message, cure) = ("nothing was changed", "correct what is named below, and try again");
-            Reply::Error(ErrorReply {
-                details: problems,
-                ..ErrorReply::new(ErrorKind::Invalid, message, cure)
-            })
-        }
-    }
-}
-
 /// A line for each key that only a restart can apply.
 fn waits_for_a_restart(difference: &Difference) -> Vec<String> {
     let waiting =
         difference.keys.iter().map(|(table, change)| (format!("[{table}] {}", change.key), table, change));
     let waiting = waiting.filter(|(key, ..)| difference.restart.contains(key));
     waiting.map(|(_, table, change)| format!("[{table}] {change}: waits for a restart")).collect()
-}
-
-fn log(changed: &ChangedReply) {
-    let ChangedReply { revision: _, applied, restart, switch_ms, removal_us, warnings } = changed;
-    if applied.is_empty() && restart.is_empty() && warnings.is_empty() {
-        tracing::info!("the settings are the same; nothing was changed");
-    }
-    for line in applied {
-        tracing::info!("changed: {line}");
-    }
-    for line in restart.iter().chain(warnings) {
-        tracing::warn!("{line}");
-    }
-    if let Some(milliseconds) = switch_ms {
-        tracing::info!(milliseconds, "the provider's port was switched");
-    }
-    if let Some(microseconds) = removal_us {
-        tracing::info!(microseconds, "workers stood still to let go of a port");
-    }
 }
 
 #[cfg(test)]

@@ -1,37 +1,47 @@
-//! Requests of the socket: those that look go to the control thread, but for those about workers, which are answered
-//! here; those that change things go to the main thread, which owns the ports.
+//! Requests of the socket: those that look go to the control thread, but for those about workers and connections, which
+//! are answered here; those about settings go to the main thread, which has them and owns the ports.
 
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use api::{Edit, ErrorKind, ErrorReply, Reply, Request};
+use api::{ConnectionsReply, Edit, ErrorKind, ErrorReply, Reply, Request};
 use control::Answer;
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
+use super::connections::connections;
 use super::workers::Board;
 
-/// Changes that may wait.
-const CHANGES_QUEUED: usize = 16;
+/// Tasks that may wait.
+const TASKS_QUEUED: usize = 16;
 
-/// A change that somebody asks for.
+/// What somebody asks of the main thread.
 #[derive(Debug)]
-pub(crate) enum Change {
+pub(crate) enum Task {
+    /// Tell the settings in force.
+    ShowSettings,
+    /// Tell what these edits would do.
+    Preview(Vec<Edit>),
     /// Read the files again, and do what differs.
     Reload,
     /// Change the live layer: all of it or nothing.
-    Edit(Vec<Edit>),
+    Edit {
+        /// In this order.
+        edits: Vec<Edit>,
+        /// What it was made for, if that matters.
+        revision: Option<u64>,
+    },
 }
 
-/// A change with whoever waits for what became of it.
+/// A task with whoever waits for what becomes of it.
 struct Asked {
-    change: Change,
+    task: Task,
     deadline: Instant,
     reply: Sender<Reply>,
 }
 
 /// The main thread's end.
-pub(crate) struct Changes(Receiver<Asked>);
+pub(crate) struct Tasks(Receiver<Asked>);
 
 /// The socket's end.
 pub(crate) struct Front<A> {
@@ -39,23 +49,30 @@ pub(crate) struct Front<A> {
     looks: A,
     /// Answers of the workers.
     workers: Board,
-    changes: Sender<Asked>,
+    /// Whether a PCI device could be opened.
+    can_pci: bool,
+    tasks: Sender<Asked>,
     waker: UnixStream,
 }
 
 /// Both ends; `waker` wakes the main thread.
-pub(super) fn requests<A: Answer>(looks: A, workers: Board, waker: UnixStream) -> (Front<A>, Changes) {
-    let (changes, asked) = bounded(CHANGES_QUEUED);
-    (Front { looks, workers, changes, waker }, Changes(asked))
+pub(super) fn requests<A: Answer>(
+    looks: A,
+    workers: Board,
+    can_pci: bool,
+    waker: UnixStream,
+) -> (Front<A>, Tasks) {
+    let (tasks, asked) = bounded(TASKS_QUEUED);
+    (Front { looks, workers, can_pci, tasks, waker }, Tasks(asked))
 }
 
-impl Changes {
-    /// Carries out what waits. Nobody waits for the answer to a change whose time is over, and it is not begun.
-    pub(crate) fn serve(&self, mut carry_out: impl FnMut(Change) -> Reply) {
-        while let Ok(Asked { change, deadline, reply }) = self.0.try_recv() {
+impl Tasks {
+    /// Carries out what waits. Nobody waits for the answer to a task whose time is over, and it is not begun.
+    pub(crate) fn serve(&self, mut carry_out: impl FnMut(Task) -> Reply) {
+        while let Ok(Asked { task, deadline, reply }) = self.0.try_recv() {
             if Instant::now() < deadline {
                 // Whoever asked may have gone; done is done.
-                let _ = reply.try_send(carry_out(change));
+                let _ = reply.try_send(carry_out(task));
             }
         }
     }
@@ -68,19 +85,15 @@ impl<A: Answer> Answer for Front<A> {
             | Request::ShowPorts
             | Request::ShowCounters
             | Request::ShowStatus
-            | Request::ShowConnections
             | Request::ShowLatency
             | Request::ShowEvents { .. }
             | Request::Explain { .. } => self.looks.answer(request, patience),
             Request::ShowWorkers => Reply::Workers(self.workers.show(Instant::now())),
-            Request::Reload => self.ask(Change::Reload, patience),
-            Request::ShowSettings | Request::Preview { .. } => {
-                error(ErrorKind::Unavailable, "this is not answered yet", "ask a later version")
-            }
-            Request::Change { edits, revision: None } => self.ask(Change::Edit(edits), patience),
-            Request::Change { revision: Some(_), .. } => {
-                error(ErrorKind::Unavailable, "settings have no revisions yet", "leave `revision` out")
-            }
+            Request::ShowConnections => self.connections(patience),
+            Request::ShowSettings => self.ask(Task::ShowSettings, patience),
+            Request::Preview { edits } => self.ask(Task::Preview(edits), patience),
+            Request::Reload => self.ask(Task::Reload, patience),
+            Request::Change { edits, revision } => self.ask(Task::Edit { edits, revision }, patience),
             Request::Enable => self.set("enabled", "true".to_owned(), patience),
             Request::Disable => self.set("enabled", "false".to_owned(), patience),
             // Quoted as TOML and Rust both do: names have letters, digits, `-`, `_` and `.` only, and what has
@@ -90,20 +103,39 @@ impl<A: Answer> Answer for Front<A> {
     }
 }
 
+impl<A: Answer> Front<A> {
+    /// Looks at the machine here; the ports are the control thread's to tell.
+    fn connections(&self, patience: Duration) -> Reply {
+        let ports = match self.looks.answer(Request::ShowPorts, patience) {
+            Reply::Ports(ports) => ports.ports,
+            refused => return refused,
+        };
+        match connections(&ports, self.can_pci) {
+            Ok(connections) => Reply::Connections(ConnectionsReply { connections }),
+            Err(failed) => error(ErrorKind::Failed, failed.to_string(), "try again"),
+        }
+    }
+}
+
 impl<A> Front<A> {
     /// Sets a key of `[proxy]`.
     fn set(&self, key: &str, value: String, patience: Duration) -> Reply {
         let edit = Edit { port: None, key: key.to_owned(), value: Some(value) };
-        self.ask(Change::Edit(vec![edit]), patience)
+        self.ask(Task::Edit { edits: vec![edit], revision: None }, patience)
     }
 
-    fn ask(&self, change: Change, patience: Duration) -> Reply {
+    fn ask(&self, task: Task, patience: Duration) -> Reply {
         let (reply, answer) = bounded(1);
         let deadline = Instant::now() + patience;
-        match self.changes.try_send(Asked { change, deadline, reply }) {
+        let is_change = matches!(task, Task::Reload | Task::Edit { .. });
+        match self.tasks.try_send(Asked { task, deadline, reply }) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
-                return error(ErrorKind::Busy, "too many changes wait already", "try again");
+                return error(
+                    ErrorKind::Busy,
+                    "too many changes and questions about settings wait already",
+                    "try again",
+                );
             }
             Err(TrySendError::Disconnected(_)) => return ending(),
         }
@@ -111,6 +143,9 @@ impl<A> Front<A> {
         let _ = (&self.waker).write(&[0]);
         match answer.recv_deadline(deadline) {
             Ok(reply) => reply,
+            Err(RecvTimeoutError::Timeout) if !is_change => {
+                error(ErrorKind::Late, "a change is being made, and takes its time", "try again")
+            }
             Err(RecvTimeoutError::Timeout) => error(
                 ErrorKind::Late,
                 "the change was not finished in time",
@@ -147,10 +182,10 @@ mod tests {
         }
     }
 
-    fn front() -> (Front<Echo>, Changes, UnixStream) {
+    fn front() -> (Front<Echo>, Tasks, UnixStream) {
         let (wake, waker) = UnixStream::pair().unwrap();
-        let (front, changes) = requests(Echo, Board::new(Vec::new(), 1), waker);
-        (front, changes, wake)
+        let (front, tasks) = requests(Echo, Board::new(Vec::new(), 1), false, waker);
+        (front, tasks, wake)
     }
 
     fn message(reply: Reply) -> String {
@@ -162,12 +197,12 @@ mod tests {
 
     /// What the main thread is told to do for `request`.
     fn told(request: Request) -> String {
-        let (front, changes, mut wake) = front();
+        let (front, tasks, mut wake) = front();
         std::thread::scope(|scope| {
             let asked = scope.spawn(|| message(front.answer(request, PATIENCE)));
             // Woken: then the change is there.
             wake.read_exact(&mut [0]).unwrap();
-            changes.serve(|change| error(ErrorKind::Busy, format!("{change:?}"), ""));
+            tasks.serve(|task| error(ErrorKind::Busy, format!("{task:?}"), ""));
             asked.join().unwrap()
         })
     }
@@ -181,8 +216,13 @@ mod tests {
         assert_eq!(told(Request::Reload), "Reload");
         let edit = |key: &str, value: &str| {
             let value = Some(value.to_owned());
-            format!("{:?}", Change::Edit(vec![Edit { port: None, key: key.to_owned(), value }]))
+            let edits = vec![Edit { port: None, key: key.to_owned(), value }];
+            format!("{:?}", Task::Edit { edits, revision: None })
         };
+        assert_eq!(told(Request::ShowSettings), "ShowSettings");
+        assert_eq!(told(Request::Preview { edits: vec![] }), "Preview([])");
+        let change = Request::Change { edits: vec![], revision: Some(7) };
+        assert_eq!(told(change), "Edit { edits: [], revision: Some(7) }");
         assert_eq!(told(Request::Enable), edit("enabled", "true"));
         assert_eq!(told(Request::Disable), edit("enabled", "false"));
         assert_eq!(told(Request::SetUpstream { port: "wan".to_owned() }), edit("upstream", "\"wan\""));
@@ -190,19 +230,19 @@ mod tests {
 
     #[test]
     fn a_change_whose_time_is_over_is_not_begun() {
-        let (front, changes, _wake) = front();
+        let (front, tasks, _wake) = front();
         assert!(message(front.answer(Request::Reload, Duration::ZERO)).contains("not finished in time"));
-        changes.serve(|change| panic!("{change:?}"));
+        tasks.serve(|task| panic!("{task:?}"));
     }
 
     #[test]
     fn changes_that_nobody_gets_to_are_bounded_and_told_of_the_end() {
-        let (front, changes, _wake) = front();
-        for _ in 0..CHANGES_QUEUED {
+        let (front, tasks, _wake) = front();
+        for _ in 0..TASKS_QUEUED {
             front.answer(Request::Reload, Duration::ZERO);
         }
-        assert!(message(front.answer(Request::Reload, PATIENCE)).contains("too many changes"));
-        drop(changes);
+        assert!(message(front.answer(Request::Reload, PATIENCE)).contains("too many changes and questions"));
+        drop(tasks);
         assert!(message(front.answer(Request::Reload, PATIENCE)).contains("is ending"));
     }
 }

@@ -10,6 +10,7 @@ use forwarding::{FrameReceiver, worker_meter};
 use settings::{Cores, MemoryPlan, Placement, Settings, eal_args, mbuf_data_room, pool_size};
 use types::PortIndex;
 
+use super::told::Revision;
 use crate::assembly::WorkerParts;
 use crate::crew::Hand;
 use crate::desk::worker_desk;
@@ -129,12 +130,13 @@ pub(super) fn recorded(agent: Agent, settings: &Settings) -> Result<Agent, Failu
 }
 
 /// The process as `show status` tells it.
-pub(super) fn process_info(settings: &Settings, devices: &Devices) -> ProcessInfo {
+pub(super) fn process_info(settings: &Settings, devices: &Devices, revision: &Revision) -> ProcessInfo {
     let pool = devices.pool.clone();
     ProcessInfo {
         instance: settings.proxy.instance.clone(),
         hugepages: devices.eal.has_hugepages(),
         mbufs: Box::new(move || MbufView { size: pool.size().into(), in_use: pool.in_use().into() }),
+        revision: revision.reader(),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::machine;
 use crate::ports::{Devices, open_all, router_mac};
 use crate::runtime::INJECT_RING;
 use crate::runtime::setup::{Common, frame_pool, hands, process_info, start_eal};
+use crate::runtime::told::Revision;
 
 /// Longer than anything takes on a machine that is busy elsewhere.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -95,7 +96,7 @@ impl TestCrew {
             .zip(facts)
             .map(|((at, port), facts)| PlacedPort { index: index(at), settings: &port.settings, facts })
             .collect();
-        let process = process_info(settings, &devices);
+        let process = process_info(settings, &devices, &Revision::new(0));
         let assembly = assemble(settings, &placed, devices.router_mac, cores.len(), 1, process).unwrap();
         let (counters, configuration) =
             (assembly.agent.counters.clone(), assembly.agent.configuration.clone());
