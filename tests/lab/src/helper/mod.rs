@@ -15,7 +15,7 @@ use crate::{Lab, LabError, Netns, Process, stop};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::io::{BufRead, BufReader, Write};
 use std::net::Ipv4Addr;
-use std::process::{ChildStdin, ExitCode, Stdio};
+use std::process::{ChildStdin, Command, ExitCode, Stdio};
 use std::sync::mpsc::{Receiver as Queue, RecvTimeoutError, channel};
 use std::time::Duration;
 use types::GroupAddr;
@@ -70,9 +70,9 @@ impl Target {
     }
 }
 
-/// A running helper: lines go in, JSON lines come out.
+/// A running helper: lines go in, JSON lines come out. Dropping it ends it.
 #[derive(Debug)]
-struct Helper {
+pub struct Helper {
     process: Process,
     stdin: Option<ChildStdin>,
     lines: Queue<String>,
@@ -83,8 +83,19 @@ impl Helper {
         let unexpected = |text: String| LabError::Unexpected { what: what.to_owned(), text };
         let text = serde_json::to_string(task).map_err(|why| unexpected(why.to_string()))?;
         let mut command = ns.command(lab.helper());
-        command.args([ARGUMENT, &text]).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = Process::spawn(&mut command, what)?;
+        command.args([ARGUMENT, &text]);
+        Self::spawn(&mut command, what)
+    }
+
+    /// Starts `command`, called `what` in messages, as a helper with a task of its own: it reads lines, answers each with
+    /// [`write_line`], and ends when its standard input does.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(command: &mut Command, what: &str) -> Result<Self, LabError> {
+        let unexpected = |text: String| LabError::Unexpected { what: what.to_owned(), text };
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = Process::spawn(command, what)?;
         let stdin = process.child().stdin.take();
         let stdout = process.child().stdout.take().ok_or_else(|| unexpected("no output".to_owned()))?;
         let (sink, lines) = channel();
@@ -96,20 +107,34 @@ impl Helper {
     }
 
     /// Sends a line.
-    fn tell(&mut self, line: &str) -> Result<(), LabError> {
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn tell(&mut self, line: &str) -> Result<(), LabError> {
         let what = format!("tell {}", self.process.name());
         let Some(stdin) = &mut self.stdin else { return Ok(()) };
         writeln!(stdin, "{line}").map_err(LabError::io(what))
     }
 
     /// Ends the helper's input, and so the helper once it has answered.
-    fn finish(&mut self) {
+    pub fn finish(&mut self) {
         self.stdin = None;
     }
 
     /// The next line it writes.
-    fn answer<T: DeserializeOwned>(&mut self) -> Result<T, LabError> {
-        let line = stop::poll(ANSWER_LIMIT, || match self.lines.recv_timeout(Duration::from_millis(20)) {
+    ///
+    /// # Errors
+    /// When it has ended, does not answer, or answers something else.
+    pub fn answer<T: DeserializeOwned>(&mut self) -> Result<T, LabError> {
+        self.answer_within(ANSWER_LIMIT)
+    }
+
+    /// As [`Helper::answer`], from one that has work for at most `limit`.
+    ///
+    /// # Errors
+    /// As [`Helper::answer`].
+    pub fn answer_within<T: DeserializeOwned>(&mut self, limit: Duration) -> Result<T, LabError> {
+        let line = stop::poll(limit, || match self.lines.recv_timeout(Duration::from_millis(20)) {
             Ok(line) => Ok(Some(line)),
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Err(RecvTimeoutError::Disconnected) => Err(LabError::Ended {
@@ -118,14 +143,17 @@ impl Helper {
             }),
         })?;
         let what = self.process.name();
-        let line = line
-            .ok_or_else(|| LabError::Timeout { what: format!("answer of {what}"), waited: ANSWER_LIMIT })?;
+        let line =
+            line.ok_or_else(|| LabError::Timeout { what: format!("answer of {what}"), waited: limit })?;
         serde_json::from_str(&line).map_err(|_| LabError::Unexpected { what: what.to_owned(), text: line })
     }
 }
 
-/// Writes one JSON line to standard output.
-fn write_line(value: &impl Serialize) -> std::io::Result<()> {
+/// Writes one JSON line to standard output: a helper's answer.
+///
+/// # Errors
+/// When nobody reads it.
+pub fn write_line(value: &impl Serialize) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     serde_json::to_writer(&mut out, value)?;
     out.write_all(b"\n")?;

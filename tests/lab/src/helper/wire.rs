@@ -1,25 +1,13 @@
 //! Frames byte for byte onto a wire, as no kernel would send them: tagged, in PPPoE, from anybody's MAC.
 
 use super::{Helper, write_line};
-use crate::{Host, Lab, LabError};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fd::OwnedFd;
-use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketAddrAny, SocketFlags, SocketType};
-use rustix::net::{recvfrom, sendto, socket_with};
+use crate::{Host, Lab, LabError, PacketSocket};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 use std::io::{self, BufRead};
-use std::net::{Ipv4Addr, UdpSocket};
-use std::num::{NonZeroU16, NonZeroU32};
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-/// Every EtherType, in network byte order.
-const ETH_P_ALL: u16 = 3_u16.to_be();
-/// Never forwarded, and nobody's.
-const PROBE_GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 254);
-const PROBE: &[u8] = b"which interface leads to multicast?";
-/// How long the probe may take to be seen.
-const PROBE_LIMIT: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 /// Before the frames of a flood, and between them.
 const FLOOD: &str = "flood";
 /// A flood goes out in bursts, so many a second: finer would be the scheduler's work, coarser not a rate.
@@ -105,11 +93,12 @@ fn to_hex(frame: &[u8]) -> String {
 
 /// The helper's side: sends until standard input ends.
 pub(super) fn run(task: &Task) -> io::Result<()> {
-    let every = Protocol::from_raw(NonZeroU32::from(NonZeroU16::new(ETH_P_ALL).unwrap_or(NonZeroU16::MIN)));
-    let socket = socket_with(AddressFamily::PACKET, SocketType::RAW, SocketFlags::CLOEXEC, Some(every))?;
-    let interface = learn_interface(&socket, task.from)?;
+    let socket = PacketSocket::open(task.from)?;
     write_line(&Sent { bytes: 0 })?;
-    let send = |frame: &[u8]| sendto(&socket, frame, SendFlags::empty(), &interface);
+    let send = |frame: &[u8]| match socket.send(frame)? {
+        true => Ok(frame.len()),
+        false => Err(io::Error::other("the far end has no room for a frame")),
+    };
     for line in io::stdin().lock().lines() {
         let line = line?;
         let bytes = match line.strip_prefix(FLOOD) {
@@ -122,7 +111,7 @@ pub(super) fn run(task: &Task) -> io::Result<()> {
 }
 
 /// Sends as `order` says: how many, how many a second, the frames.
-fn flood(order: &str, send: impl Fn(&[u8]) -> rustix::io::Result<usize>) -> io::Result<usize> {
+fn flood(order: &str, send: impl Fn(&[u8]) -> io::Result<usize>) -> io::Result<usize> {
     let broken = || io::Error::other("an order for a flood");
     let mut words = order.split_whitespace();
     let count: usize = words.next().and_then(|word| word.parse().ok()).ok_or_else(broken)?;
@@ -141,22 +130,6 @@ fn flood(order: &str, send: impl Fn(&[u8]) -> rustix::io::Result<usize>) -> io::
         due += Duration::from_secs(1) / BURSTS;
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
     }
-}
-
-/// The packet address of the interface that multicast leaves by. It cannot be written down in safe code; but the
-/// kernel gives it with each frame, also with one of ours.
-fn learn_interface(socket: &OwnedFd, from: Ipv4Addr) -> io::Result<SocketAddrAny> {
-    let probe = UdpSocket::bind((from, 0))?;
-    probe.set_multicast_loop_v4(false)?;
-    probe.send_to(PROBE, (PROBE_GROUP, 9))?;
-    let mut buffer = [0; 2048];
-    while poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&PROBE_LIMIT))? > 0 {
-        let (length, _, address) = recvfrom(socket, &mut buffer[..], RecvFlags::empty())?;
-        if let Some(address) = address.filter(|_| buffer[..length].ends_with(PROBE)) {
-            return Ok(address);
-        }
-    }
-    Err(io::Error::other("multicast leaves by no interface"))
 }
 
 fn from_hex(line: &str) -> io::Result<Vec<u8>> {
