@@ -8,6 +8,7 @@
 use crate::capacity;
 use crate::delay;
 use crate::figures::FIGURES;
+use crate::outer;
 use crate::scale;
 
 /// A figure's name.
@@ -26,7 +27,9 @@ pub(crate) fn entries() -> Vec<Entry> {
     let compared = FIGURES.iter().map(|f| Entry { id: f.id, name: f.name(), quick: f.quick });
     let alone = [(capacity::ID, true), (delay::JOIN, true), (delay::LEAVE, false), (scale::ID, false)];
     let alone = alone.map(|(id, quick)| Entry { id, name: id.to_owned(), quick });
-    compared.chain(alone).collect()
+    let outer = [outer::JOIN, outer::LEAVE];
+    let outer = outer.map(|(id, name)| Entry { id, name: name.to_owned(), quick: false });
+    compared.chain(alone).chain(outer).collect()
 }
 
 /// What is to be measured.

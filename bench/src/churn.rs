@@ -56,7 +56,7 @@ pub(crate) fn trial(work: &Work, updates: u32) -> Result<Trial, BenchError> {
             return Err(BenchError::machine("a thread panicked", "report it"));
         };
         wrote?;
-        Ok(Trial { copies_per_s: read?, waited: None, reports: None })
+        Ok(Trial { copies_per_s: read?, waited: None, reports: None, kept: None })
     })
 }
 

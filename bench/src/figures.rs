@@ -26,6 +26,25 @@ pub(crate) enum Build {
     Own,
 }
 
+/// How DPDK takes a kernel interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Driver {
+    /// A packet socket with rings.
+    AfPacket,
+    /// An XDP program and socket.
+    AfXdp,
+}
+
+impl Driver {
+    /// As DPDK and the kernel call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::AfPacket => "af_packet",
+            Self::AfXdp => "af_xdp",
+        }
+    }
+}
+
 /// What runs on one side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Who {
@@ -35,6 +54,10 @@ pub(crate) enum Who {
     Testpmd(Mode, Build),
     /// DPDK's ipv4_multicast example.
     Ipv4Multicast,
+    /// Manifold on kernel interfaces.
+    OnInterfaces(Driver),
+    /// The kernel's multicast forwarding, on the same interfaces.
+    Kernel,
     /// Manifold's forwarder on plain buffers, while its table is written so many times a second.
     Forwarder {
         /// Writes a second.
@@ -68,6 +91,18 @@ pub(crate) enum Source {
     Stamped,
     /// Plain buffers, no device.
     Memory,
+    /// A host that sends as fast as a core can, on a veth; sinks are hosts' veths, too.
+    Wire,
+}
+
+impl Source {
+    /// Whether buffers come from hugepages.
+    pub(crate) fn is_in_hugepages(self) -> bool {
+        match self {
+            Self::Pcap | Self::Stamped => true,
+            Self::Memory | Self::Wire => false,
+        }
+    }
 }
 
 /// What a ratio is of.
@@ -206,6 +241,18 @@ const B13: Figure = Figure {
     ..B2
 };
 
+const B14: Figure = Figure {
+    id: "b14",
+    metric: "aggregated multicast throughput on kernel interfaces",
+    source: Source::Wire,
+    ours: PACKET,
+    peer: KERNEL,
+    ..B2
+};
+const PACKET: Party = Party { who: Who::OnInterfaces(Driver::AfPacket), name: "Manifold, af_packet", ..OURS };
+const XDP: Party = Party { who: Who::OnInterfaces(Driver::AfXdp), name: "Manifold, af_xdp", ..OURS };
+const KERNEL: Party = Party { who: Who::Kernel, name: "kernel with smcroute", ..OURS };
+
 const fn updated(updates: u32) -> Party {
     let name = if updates == 0 { "forwarder, table at rest" } else { "forwarder, table written" };
     Party { who: Who::Forwarder { updates }, name, groups: 4096, ..OURS }
@@ -230,6 +277,10 @@ impl Figure {
 
     const fn with_updates(self, label: &'static str, updates: u32, aim: f64) -> Self {
         Self { label, ours: updated(updates), aim: Aim::AtLeast(aim), ..self }
+    }
+
+    const fn by(self, label: &'static str, ours: Party, fan_out: usize, floor: f64, aim: f64) -> Self {
+        Self { ours, floor, ..self.at(label, fan_out, aim) }
     }
 
     const fn with_igmp(self, label: &'static str, per_second: u32) -> Self {
@@ -263,6 +314,13 @@ pub(crate) const FIGURES: &[Figure] = &[
     B13.with_igmp("100000", 100_000),
     // Half as much again as a port may hand to the control thread.
     B13.with_igmp("150000", 150_000),
+    // Of one port and of af_packet nothing is asked but not to be far behind.
+    B14.by("packet1", PACKET, 1, 0.5, 1.0),
+    B14.by("packet8", PACKET, 8, 0.5, 1.0),
+    B14.by("packet30", PACKET, 30, 0.5, 1.0),
+    B14.by("xdp1", XDP, 1, 0.5, 1.0),
+    B14.by("xdp8", XDP, 8, 1.0, 1.2),
+    B14.by("xdp30", XDP, 30, 1.0, 1.2),
 ];
 
 /// Up to so many reports a second none may be lost.
@@ -276,6 +334,7 @@ impl Figure {
         match (ours.igmp, ours.who) {
             (Some((_, per_second)), _) => format!("igmp={per_second}/s {data}"),
             (None, Who::Forwarder { updates }) => format!("updates={updates}/s {data}"),
+            (None, Who::OnInterfaces(driver)) => format!("{} {data}", driver.name()),
             (None, _) if self.peer.who == OWN_BONDING.who => format!("{data} peer=own-dpdk"),
             (None, _) if ours.groups > 1 => format!("groups={} {data}", ours.groups),
             (None, _) => data,
@@ -291,7 +350,9 @@ impl Figure {
     pub(crate) fn updates_per_second(&self) -> u32 {
         match self.ours.who {
             Who::Forwarder { updates } => updates,
-            Who::Manifold(_) | Who::Testpmd(..) | Who::Ipv4Multicast => 0,
+            Who::Manifold(_) | Who::Testpmd(..) | Who::Ipv4Multicast | Who::OnInterfaces(_) | Who::Kernel => {
+                0
+            }
         }
     }
 

@@ -8,7 +8,8 @@
 //! A figure is data ([`figures`]); [`catalogue`] has the names of all kinds of figures. [`session`] runs them:
 //! [`rounds`] orders the trials, [`manifold`], [`testpmd`] and [`multicast`] run one each, with [`reports`] beside the
 //! data where that is the question, [`churn`] beside the table's writer, and [`stamp`] where a capture file would be the limit. [`capacity`] and [`scale`]
-//! have no peer. All end as [`report::FigureReport`]s, which [`report`], [`table`] and
+//! have no peer. On kernel interfaces ([`wires`]) [`veth`] holds Manifold beside the kernel's own forwarding, and [`outer`] its joins
+//! and leaves. All end as [`report::FigureReport`]s, which [`report`], [`table`] and
 //! [`page`] with its [`plot`]s tell.
 
 mod aim;
@@ -26,13 +27,17 @@ mod machine;
 mod manifold;
 mod multicast;
 mod native;
+mod outer;
+mod package;
 mod page;
 mod percentiles;
 mod plot;
+mod probe;
 mod progress;
 mod report;
 mod reports;
 mod rounds;
+mod router;
 mod scale;
 mod session;
 mod side;
@@ -42,6 +47,9 @@ mod stats;
 mod table;
 mod telemetry;
 mod testpmd;
+mod traffic;
+mod veth;
+mod wires;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -90,7 +98,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    if let Some(status) = lab::helper::run_if_asked() {
+    if let Some(status) = lab::helper::run_if_asked().or_else(traffic::run_if_asked) {
         return status;
     }
     let cli = Cli::parse();

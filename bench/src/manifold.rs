@@ -17,7 +17,8 @@ use crate::reports::{self, Listener, Reports};
 use crate::side::{Amount, PATIENCE, Side, Trial, Work};
 use crate::source::GROUP;
 
-const NAME: &str = "manifold";
+/// What it is called in messages.
+pub(crate) const NAME: &str = "manifold";
 /// An answer that took longer was held up, and its counters are of some later time.
 const LATE: Duration = Duration::from_millis(20);
 /// How far a sink's count may be from the source's while frames move: both are read one after the other.
@@ -68,7 +69,9 @@ impl Manifold {
         // Otherwise the source's own reports make the members.
         let members = match work.source {
             Source::Pcap => format!("static-groups = [\"{GROUP}\"]\n"),
-            Source::Stamped | Source::Memory => format!("max-groups = {}\n", groups.max(TABLE)),
+            Source::Stamped | Source::Memory | Source::Wire => {
+                format!("max-groups = {}\n", groups.max(TABLE))
+            }
         };
         let mac = if work.party.own_macs { "mac = \"port\"\n" } else { "" };
         for number in 1..=work.fan_out {
@@ -130,7 +133,7 @@ impl Manifold {
         let seconds = (after.at - before.at).as_secs_f64();
         let copies = check_flow(&before, &after)?;
         let waited = cpu_after.waited_since(&cpu_before);
-        Ok(Trial { copies_per_s: copies as f64 / seconds, waited, reports })
+        Ok(Trial { copies_per_s: copies as f64 / seconds, waited, reports, kept: None })
     }
 
     /// Lets a counted number of frames through, and checks that each sink got each of them.
@@ -183,6 +186,23 @@ fn check_flow(before: &Sample, after: &Sample) -> Result<u64, BenchError> {
     Ok(copies.iter().sum())
 }
 
+/// A Manifold that was started, once it answers on `socket`.
+///
+/// # Errors
+/// It ends, or does not answer in time.
+pub(crate) fn answering(mut side: Side, socket: &Path) -> Result<(Side, Client), BenchError> {
+    let process = side.process();
+    let connected = stop::poll(PATIENCE, || match Client::connect(socket) {
+        Ok(client) => Ok(Some(Some(client))),
+        Err(_) => Ok(process.ended()?.map(|_| None)),
+    })?;
+    match connected {
+        Some(Some(client)) => Ok((side, client)),
+        Some(None) => Err(side.error("ended early")),
+        None => Err(side.error(format!("no socket within {} s", PATIENCE.as_secs()))),
+    }
+}
+
 /// A Manifold that answers.
 struct Running {
     side: Side,
@@ -230,18 +250,9 @@ impl Running {
         fs::write(&config, Manifold::settings(work, amount)).map_err(BenchError::io(config.display()))?;
         let mut command = work.command(program, amount);
         command.arg("run").arg("-c").arg(&config).stdin(Stdio::null()).stdout(Stdio::null());
-        let mut side = Side::start(&mut command, NAME, work.scratch.join("manifold.log"))?;
-        let socket = work.scratch.join("run/manifold.sock");
-        let process = side.process();
-        let connected = stop::poll(PATIENCE, || match Client::connect(&socket) {
-            Ok(client) => Ok(Some(Some(client))),
-            Err(_) => Ok(process.ended()?.map(|_| None)),
-        })?;
-        match connected {
-            Some(Some(client)) => Ok(Self { side, client }),
-            Some(None) => Err(side.error("ended early")),
-            None => Err(side.error(format!("no socket within {} s", PATIENCE.as_secs()))),
-        }
+        let side = Side::start(&mut command, NAME, work.scratch.join("manifold.log"))?;
+        let (side, client) = answering(side, &work.scratch.join("run/manifold.sock"))?;
+        Ok(Self { side, client })
     }
 
     /// A sample that was not held up.

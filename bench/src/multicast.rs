@@ -8,7 +8,7 @@
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Instant;
 
 use lab::stop;
@@ -16,6 +16,7 @@ use rustix::process::Signal;
 
 use crate::error::BenchError;
 use crate::native::{self, Kind};
+use crate::package;
 use crate::side::{Amount, PATIENCE, Side, Trial, Work};
 use crate::source;
 use crate::telemetry::Telemetry;
@@ -46,7 +47,11 @@ impl Multicast {
     /// There is no package, or its source is not the one that is known here.
     pub(crate) fn build(folder: &Path) -> Result<Self, BenchError> {
         let installed = Path::new("/").join(IN_PACKAGE);
-        let packaged = if installed.exists() { installed } else { download(folder)? };
+        let packaged = if installed.exists() {
+            installed
+        } else {
+            package::unpack("dpdk-doc", folder)?.join(IN_PACKAGE)
+        };
         let text = fs::read_to_string(&packaged).map_err(BenchError::io(packaged.display()))?;
         let source = folder.join("ipv4_multicast.c");
         fs::write(&source, edit(&text)?).map_err(BenchError::io(source.display()))?;
@@ -67,7 +72,7 @@ impl Multicast {
         let (after, cpu_after) = (running.sent()?, running.side.cpu_time());
         running.end()?;
         let waited = cpu_after.waited_since(&cpu_before);
-        Ok(Trial { copies_per_s: rate(&before, &after)?, waited, reports: None })
+        Ok(Trial { copies_per_s: rate(&before, &after)?, waited, reports: None, kept: None })
     }
 
     /// Lets a counted number of frames through, and checks that each sink got each of them.
@@ -130,21 +135,6 @@ pub(crate) fn group(fan_out: usize) -> Option<Ipv4Addr> {
     // The table has 224.0.0.(100 + ports as a mask), up to the mask of four ports; port 0 is the source.
     let mask = (1u8 << (fan_out + 1)).wrapping_sub(2);
     (1..=3).contains(&fan_out).then(|| Ipv4Addr::new(224, 0, 0, 100 + mask))
-}
-
-/// Downloads the package and takes the source out.
-fn download(folder: &Path) -> Result<PathBuf, BenchError> {
-    let cure = "install Debian's package dpdk-doc";
-    let mut apt = Command::new("apt-get");
-    native::run(apt.args(["-q", "download", "dpdk-doc"]).current_dir(folder), cure)?;
-    let listed = fs::read_dir(folder).map_err(BenchError::io(folder.display()))?;
-    let package = listed.flatten().map(|entry| entry.path()).find(|path| {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        name.starts_with("dpdk-doc_") && name.ends_with(".deb")
-    });
-    let package = package.ok_or_else(|| BenchError::machine("apt downloaded no dpdk-doc", cure))?;
-    native::run(Command::new("dpkg-deb").arg("-x").arg(&package).arg(folder.join("dpdk-doc")), cure)?;
-    Ok(folder.join("dpdk-doc").join(IN_PACKAGE))
 }
 
 /// The source with [`EDITS`] made.

@@ -24,6 +24,11 @@ outside 0.97 to 1.03, or most of its rounds, the row says \u{201c}too noisy\u{20
 ipv4_multicast must first deliver a counted number of frames to every sink, to the frame; of testpmd every trial is \
 counted to the frame at its end. While Manifold is timed nothing may be dropped; sinks that are read while frames move \
 must agree within 1 %.</p>\
+<p>b14 and the rows on veth of b10 and b11 are on kernel interfaces, in network namespaces. There one core forwards and \
+the other sends, as fast as it can. The kernel\u{2019}s forwarding is steered to the core that Manifold\u{2019}s worker has on its turn; what \
+brings a frame to the forwarder is done on the sender\u{2019}s core, on all sides. After every trial each client\u{2019}s end must have \
+received what the forwarder counts as sent, to the frame; what the source offers beyond what is taken is lost before the \
+forwarder.</p>\
 <p>TSC cycles are ticks of the time stamp counter; the core runs at a clock of its own.</p>";
 
 /// Writes `report.html` into `folder`, whole or not at all.
@@ -45,8 +50,7 @@ fn render(report: &Report<'_>) -> String {
         escape(&report.machine.cpu),
     );
     page.push_str(&tiles(&report.figures));
-    let plots =
-        [fan_out(&report.figures), groups(&report.figures), churn(&report.figures), delays(&report.figures)];
+    let plots = [fan_out, on_interfaces, groups, churn, delays].map(|plot| plot(&report.figures));
     let plots: String = plots.into_iter().flatten().collect();
     if !plots.is_empty() {
         // Writing to a String cannot fail.
@@ -168,6 +172,31 @@ fn fan_out(figures: &[FigureReport]) -> Option<String> {
     Some(framed("Replication by fan-out", caption, &plot))
 }
 
+fn on_interfaces(figures: &[FigureReport]) -> Option<String> {
+    let by = |name: &'static str| of_id(figures, &["b14"]).filter(move |f| f.variant.starts_with(name));
+    let series = |name: &str, colour, points| Series { name: name.to_owned(), colour, ideal: false, points };
+    let series = vec![
+        series("Manifold by af_xdp", 0, by_fan_out(by("af_xdp"), ours)),
+        series("Manifold by af_packet", 1, by_fan_out(by("af_packet"), ours)),
+        series("the kernel, told by smcroute", 2, by_fan_out(of_id(figures, &["b14"]), peer)),
+    ];
+    let x_marks = fan_outs(&series);
+    (!x_marks.is_empty()).then(|| {
+        let plot = Plot {
+            title: "Copies a second on kernel interfaces, by fan-out".to_owned(),
+            x_name: "veth ports that get a copy of each packet",
+            y_name: "million copies a second",
+            x_marks,
+            y_ends: None,
+            y_log: false,
+            series,
+        };
+        let caption = "64-byte frames on veth, one core forwards, the other sends; never to be compared with null ports. What \
+                       brings a copy to its end is the kernel\u{2019}s work on every side.";
+        framed("On kernel interfaces", caption, &plot)
+    })
+}
+
 fn groups(figures: &[FigureReport]) -> Option<String> {
     let b6 = || of_id(figures, &["b6"]);
     let series = vec![
@@ -226,11 +255,13 @@ fn churn(figures: &[FigureReport]) -> Option<String> {
     })
 }
 
-/// All distributions of delays, one plot for each figure's id.
+/// All distributions of delays, one plot for each metric.
 fn delays(figures: &[FigureReport]) -> Option<String> {
-    let mut ids: Vec<_> = figures.iter().filter(|f| !f.distributions.is_empty()).map(|f| f.id).collect();
-    ids.dedup();
-    let plots: String = ids.into_iter().map(|id| delays_of(figures.iter().filter(|f| f.id == id))).collect();
+    let mut all: Vec<_> =
+        figures.iter().filter(|f| !f.distributions.is_empty()).map(|f| (f.id, f.metric)).collect();
+    all.dedup();
+    let plots: String =
+        all.into_iter().map(|one| delays_of(figures.iter().filter(|f| (f.id, f.metric) == one))).collect();
     (!plots.is_empty()).then_some(plots)
 }
 
@@ -384,8 +415,13 @@ mod tests {
         let machine = machine();
         let page = render(&report(&machine, figures()));
         assert_eq!(page.matches("<tr><td>").count(), FIGURES.len() + 3);
-        for title in ["Replication by fan-out", "Many groups", "Members come and go", "b10: group join delay"]
-        {
+        for title in [
+            "Replication by fan-out",
+            "On kernel interfaces",
+            "Many groups",
+            "Members come and go",
+            "b10: group join delay",
+        ] {
             assert!(page.contains(&format!("<h3>{title}</h3>")), "{title}");
         }
         assert!(page.contains("not built: make fast") && page.contains("158 bytes/member"));

@@ -220,6 +220,7 @@ pub(crate) mod tests {
             trials: vec![[100e6, 80e6, 80e6, 100e6]],
             waited: 0.002,
             reports: None,
+            kept: None,
         }
     }
 

@@ -54,6 +54,8 @@ pub(crate) struct Outcome {
     pub(crate) waited: f64,
     /// What became of the hosts' reports in all trials of ours, where some were sent.
     pub(crate) reports: Option<Reports>,
+    /// Shares of what the source offered that came through, ours and the peer's, where it is on a clock of its own.
+    pub(crate) kept: Option<[Spread; 2]>,
 }
 
 /// Runs `rounds` rounds of `trial` and tells `progress` after each how many are done and what the last
@@ -107,6 +109,9 @@ fn outcome(figure: Figure, rounds: &[Round]) -> Option<Outcome> {
     let rates = |side: fn(&Round) -> [Trial; 2]| {
         Spread::of(rounds.iter().flat_map(side).map(|trial| trial.copies_per_s))
     };
+    let kept = |side: fn(&Round) -> [Trial; 2]| {
+        Spread::of(rounds.iter().flat_map(side).filter_map(|trial| trial.kept))
+    };
     let trials = rounds.iter().flat_map(Round::in_order);
     Some(Outcome {
         figure,
@@ -118,6 +123,7 @@ fn outcome(figure: Figure, rounds: &[Round]) -> Option<Outcome> {
         trials: rounds.iter().map(|r| r.in_order().map(|t| t.copies_per_s)).collect(),
         waited: trials.filter_map(|t| t.waited).fold(0.0, f64::max),
         reports: rounds.iter().flat_map(|r| r.ours).filter_map(|t| t.reports).reduce(Reports::plus),
+        kept: kept(|r| r.ours).zip(kept(|r| r.peer)).map(|(ours, peer)| [ours, peer]),
     })
 }
 
@@ -168,6 +174,13 @@ impl Outcome {
             let waited = self.waited * 100.0;
             notes.push(format!("a forwarding thread waited up to {waited:.1} % of a trial for its core"));
         }
+        if let Some([ours, peer]) = self.kept.map(|sides| sides.map(|kept| kept.map(|share| share * 100.0))) {
+            notes.push(format!(
+                "of what the source offered, {:.0}-{:.0} % came through ours, {:.0}-{:.0} % through the peer; where that \
+                 is nearly all, the source was the limit",
+                ours.min, ours.max, peer.min, peer.max
+            ));
+        }
         if let Some(reports) = self.reports {
             let Reports { sent, taken, policed, ring_full } = reports;
             let unaccounted = reports.unaccounted();
@@ -206,7 +219,7 @@ mod tests {
         let trial = |turn| {
             turns.push(turn);
             let copies_per_s = *values.next().unwrap();
-            Ok(Trial { copies_per_s, waited: Some(copies_per_s / 1000.0), reports: None })
+            Ok(Trial { copies_per_s, waited: Some(copies_per_s / 1000.0), reports: None, kept: None })
         };
         run(figure, rounds, trial, |_, _, _| {}).map(|outcome| (outcome, turns))
     }
@@ -258,7 +271,8 @@ mod tests {
         let verdict = |name: &str, taken| {
             let reports = Some(Reports { sent: 10, taken, ..Reports::default() });
             let trial = |turn| {
-                Ok(Trial { copies_per_s: 1e6, waited: None, reports: reports.filter(|_| turn == Turn::Ours) })
+                let reports = reports.filter(|_| turn == Turn::Ours);
+                Ok(Trial { copies_per_s: 1e6, waited: None, reports, kept: None })
             };
             run(figure(name), 3, trial, |_, _, _| {}).unwrap().verdict()
         };

@@ -19,6 +19,7 @@ use crate::hugepages::Hugepages;
 use crate::machine::{self, Cores, Machine};
 use crate::manifold::Manifold;
 use crate::multicast::{self, Multicast};
+use crate::outer::{self, Outer};
 use crate::progress::Progress;
 use crate::report::FigureReport;
 use crate::reports::Hosts;
@@ -28,6 +29,7 @@ use crate::side::{Trial, Work};
 use crate::source;
 use crate::stamp::Stamp;
 use crate::testpmd::Testpmd;
+use crate::veth::{self, Veth};
 
 /// Frames run before they are counted: caches are warm after thousands of them.
 const WARM_UP: Duration = Duration::from_millis(200);
@@ -68,6 +70,7 @@ pub(crate) struct Session {
     testpmds: HashMap<Build, Testpmd>,
     multicast: Option<Multicast>,
     stamp: Option<Rc<Stamp>>,
+    veth: Option<Veth>,
     hosts: Option<Rc<Hosts>>,
     /// A folder for files.
     pub(crate) scratch: TempDir,
@@ -85,7 +88,7 @@ impl Session {
         }
         stop::on_signals()?;
         let cores = Cores::pick()?;
-        for tool in ["setpriv", "stdbuf", "env"] {
+        for tool in ["setpriv", "chrt", "taskset", "stdbuf", "env"] {
             machine::find_program(Path::new(tool), "install Debian's packages util-linux and coreutils")?;
         }
         let scratch = tempfile::Builder::new()
@@ -107,6 +110,10 @@ impl Session {
         let needs = |what: fn(&Figure) -> bool| asked.iter().any(|figure| what(figure));
         let stamps = needs(|f| f.source == Source::Stamped) || selection.has(capacity::ID);
         let multicast = needs(|f| f.peer.who == Who::Ipv4Multicast);
+        let outer = [outer::JOIN, outer::LEAVE].iter().any(|(_, name)| selection.has(name));
+        let on_wires = outer || needs(|f| f.source == Source::Wire);
+        let ours = &manifolds[&Build::Packaged].program;
+        let veth = on_wires.then(|| Veth::new(ours, scratch.path())).transpose()?;
         Ok(Self {
             cores,
             machine: Machine::look(cores),
@@ -119,6 +126,7 @@ impl Session {
             testpmds,
             multicast: multicast.then(|| Multicast::build(scratch.path())).transpose()?,
             stamp: if stamps { Some(Rc::new(Stamp::build(scratch.path())?)) } else { None },
+            veth,
             hosts: if needs(|f| f.reports_per_second().is_some()) {
                 Some(Rc::new(Hosts::new()?))
             } else {
@@ -167,6 +175,7 @@ impl Session {
             }
         }
         reports.extend(self.delays(selection)?);
+        reports.extend(self.outer(selection)?);
         if selection.has(scale::ID) {
             let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
             let cargo = machine::find_program(Path::new(&cargo), "name it in CARGO")?;
@@ -187,6 +196,19 @@ impl Session {
         }
         let progress = Progress::new(delay::JOIN);
         let reports = delay::reports(self.cores, self.plan.quick, wanted, |what| progress.say(what))?;
+        progress.end();
+        Ok(reports)
+    }
+
+    /// Joins and leaves on kernel interfaces.
+    fn outer(&self, selection: &Selection) -> Result<Vec<FigureReport>, BenchError> {
+        let wanted = [outer::JOIN, outer::LEAVE].into_iter().find(|(_, name)| selection.has(name));
+        let Some((_, name)) = wanted else { return Ok(Vec::new()) };
+        let wires = &self.veth()?.wires;
+        let manifold = &self.manifolds[&Build::Packaged].program;
+        let outer = Outer { wires, manifold, cores: self.cores, scratch: self.scratch.path() };
+        let progress = Progress::new(name);
+        let reports = outer.reports(selection, |what| progress.say(what))?;
         progress.end();
         Ok(reports)
     }
@@ -226,7 +248,7 @@ impl Session {
         };
         let mut most = other.map(of).transpose()?.unwrap_or(0);
         for figure in figures {
-            for party in figure.parties().into_iter().filter(|_| figure.source != Source::Memory) {
+            for party in figure.parties().into_iter().filter(|_| figure.source.is_in_hugepages()) {
                 most = most.max(of(&self.work(figure, party))?);
                 if party.who == Who::Ipv4Multicast {
                     most = most.max(multicast::MEMORY_MB);
@@ -243,7 +265,8 @@ impl Session {
             return Ok(blank.without(what));
         }
         let progress = Progress::new(figure);
-        for party in figure.parties() {
+        // On kernel interfaces each trial ends with a count.
+        for party in figure.parties().into_iter().filter(|_| figure.source != Source::Wire) {
             progress.say(format_args!("{}: counting {COUNTED_FRAMES} frames", party.name));
             self.check_delivery(&self.work(&figure, party))?;
         }
@@ -251,7 +274,8 @@ impl Session {
             Turn::Ours => self.trial(&figure, &figure.ours),
             Turn::Peer => self.trial(&figure, &figure.peer),
         };
-        let rounds = self.plan.rounds;
+        let most = if figure.source == Source::Wire { veth::ROUNDS } else { usize::MAX };
+        let rounds = self.plan.rounds.min(most);
         let outcome = rounds::run(figure, rounds, trial, |done, ours, peer| {
             let (ours, peer) = (ours / 1e6, peer / 1e6);
             progress.say(format_args!("round {done}/{rounds}, ours {ours:.1}, peer {peer:.1} M copies/s"));
@@ -270,9 +294,14 @@ impl Session {
             Who::Manifold(build) => self.manifolds.contains_key(&build),
             Who::Testpmd(_, build) => self.testpmds.contains_key(&build),
             Who::Ipv4Multicast => self.multicast.is_some(),
+            Who::OnInterfaces(_) | Who::Kernel => self.veth.is_some(),
             Who::Forwarder { .. } => true,
         };
         (!built).then_some("not built: make fast")
+    }
+
+    fn veth(&self) -> Result<&Veth, BenchError> {
+        self.veth.as_ref().ok_or_else(|| BenchError::machine("there are no cables", "report it"))
     }
 
     fn check_delivery(&self, work: &Work) -> Result<(), BenchError> {
@@ -283,7 +312,7 @@ impl Session {
             }
             // Each of their trials ends with a count.
             Who::Testpmd(..) => write_source(work),
-            Who::Forwarder { .. } => Ok(()),
+            Who::Forwarder { .. } | Who::OnInterfaces(_) | Who::Kernel => Ok(()),
             Who::Ipv4Multicast => {
                 Multicast::write_source(work, source::LOOPED_FRAMES)?;
                 self.multicast.as_ref().map_or(Ok(()), |multicast| multicast.check_delivery(work))
@@ -300,6 +329,8 @@ impl Session {
                 self.testpmds[&build].trial(mode, &work, &ours)
             }
             Who::Forwarder { updates } => churn::trial(&work, updates),
+            Who::OnInterfaces(driver) => self.veth()?.ours(driver, &work),
+            Who::Kernel => self.veth()?.kernel(&work),
             Who::Ipv4Multicast => match &self.multicast {
                 Some(multicast) => multicast.trial(&work),
                 None => Err(BenchError::machine("ipv4_multicast is not built", "report it")),

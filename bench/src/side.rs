@@ -64,7 +64,7 @@ impl Work {
     /// The source's device.
     pub(crate) fn source_device(&self, amount: Amount) -> String {
         match (self.source, amount) {
-            (Source::Stamped | Source::Memory, _) => {
+            (Source::Stamped | Source::Memory | Source::Wire, _) => {
                 format!("net_null0,size={}", self.party.wire_len - source::FCS)
             }
             (Source::Pcap, Amount::Endless) => {
@@ -104,6 +104,8 @@ pub(crate) struct Trial {
     pub(crate) waited: Option<f64>,
     /// What became of the hosts' reports, where some were sent.
     pub(crate) reports: Option<Reports>,
+    /// Share of the frames that a source on a clock of its own offered which came through.
+    pub(crate) kept: Option<f64>,
 }
 
 /// Starts `program` so that it ends with this process, even if this process is killed. It keeps its process id.
