@@ -2,7 +2,7 @@
  * Preloaded into a program on DPDK: puts a header on every frame that net_null0 receives, and lets the other null
  * ports receive IGMP reports until the data begins. DPDK's public receive callbacks do it; the program is unchanged.
  *
- * STAMP_GROUPS  groups of the data, a power of two; more than one take turns at random
+ * STAMP_GROUPS  groups of the data, a power of two, from all over 224.0.0.0/4; they take turns
  * STAMP_JOINS   reports a second that each other null port receives for those groups
  * STAMP_FRAMES  data frames before the source falls silent; 0: no end
  * STAMP_GO      the data begins, and the reports end, once this file exists
@@ -22,7 +22,8 @@
 #include <rte_mbuf.h>
 
 #define PUBLIC __attribute__((visibility("default")))
-#define FIRST_GROUP 0xef100000u /* 239.16.0.0 */
+#define FIRST_GROUP 0xe0000000u /* 224.0.0.0 */
+#define GROUP_BITS 28
 #define BURST 32
 
 struct __attribute__((packed)) data_header {
@@ -103,12 +104,30 @@ static void set_mac(uint8_t mac[6], uint32_t group)
 	memcpy(mac, bytes, sizeof(bytes));
 }
 
-/* Each group once in a round: this multiplier and an odd addend go through all residues of a power of two. */
+/*
+ * The group of that number: each is of another number, all over 224.0.0.0/4 in no order, and none is of a link
+ * (224.0.0.0/24) or a site's own affair (239.255.255.0/24). Every step can be undone, and what may not come out does not
+ * go in, so no two come together.
+ */
+static inline uint32_t group_of(uint32_t number)
+{
+	const uint32_t mask = (1u << GROUP_BITS) - 1;
+	uint32_t group = number + 0x100;
+	do {
+		group = (group * 0x9e3779b1u + 0x7f4a7c15u) & mask;
+		group ^= group >> 15;
+		group = (group * 0x85ebca6bu) & mask;
+		group ^= group >> 13;
+		group = (group * 0xc2b2ae35u) & mask;
+		group ^= group >> 16;
+	} while (unlikely(group < 0x100 || group >> 8 == 0xfffff));
+	return FIRST_GROUP + group;
+}
+
+/* Each group once in a round. */
 static uint32_t next_group(void)
 {
-	uint32_t mask = settings.groups - 1;
-	data.turn = data.turn * 1664525u + 1013904223u;
-	return FIRST_GROUP + (data.turn & mask);
+	return group_of(data.turn++ & (settings.groups - 1));
 }
 
 static void prepare_header(uint16_t frame_length)
@@ -199,7 +218,7 @@ static uint16_t join(uint16_t port, uint16_t queue, struct rte_mbuf *frames[], u
 	for (uint64_t i = 0; i < more; i++, sink->sent++) {
 		struct rte_mbuf *frame = frames[count + i];
 		frame->port = port;
-		write_report(frame, FIRST_GROUP + (uint32_t)(sink->sent % settings.groups), sink->number);
+		write_report(frame, group_of(sink->sent % settings.groups), sink->number);
 	}
 	return count + more;
 }

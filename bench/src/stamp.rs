@@ -1,8 +1,9 @@
 //! A source that costs the same for frames of any length and for any number of groups.
 //!
 //! net_null hands out buffers as they come from the pool and writes nothing into them. `native/stamp.c`, a library that
-//! is preloaded into an unmodified Manifold or testpmd, puts a header on each by DPDK's receive callbacks; with more
-//! groups than one, their turn is at random. On the sinks it receives reports for the groups, until the data begins.
+//! is preloaded into an unmodified Manifold or testpmd, puts a header on each by DPDK's receive callbacks. Groups take
+//! turns; their addresses are from all over 224.0.0.0/4 in no order, and the same in each run. On the sinks it receives
+//! reports for the groups, until the data begins.
 
 use std::ffi::OsString;
 use std::fs;
