@@ -5,9 +5,12 @@
 //! table, file and page are made. Delays go in as
 //! [`Distribution`](crate::report::Distribution)s, which the page plots by percentile.
 
+use crate::blocked;
 use crate::capacity;
 use crate::delay;
 use crate::figures::FIGURES;
+use crate::heap;
+use crate::latency;
 use crate::outer;
 use crate::scale;
 
@@ -25,7 +28,15 @@ pub(crate) struct Entry {
 /// Every figure, in the order in which they are measured.
 pub(crate) fn entries() -> Vec<Entry> {
     let compared = FIGURES.iter().map(|f| Entry { id: f.id, name: f.name(), quick: f.quick });
-    let alone = [(capacity::ID, true), (delay::JOIN, true), (delay::LEAVE, false), (scale::ID, false)];
+    let alone = [
+        (capacity::ID, true),
+        (blocked::ID, false),
+        (latency::ID, false),
+        (heap::ID, true),
+        (delay::JOIN, true),
+        (delay::LEAVE, false),
+        (scale::ID, false),
+    ];
     let alone = alone.map(|(id, quick)| Entry { id, name: id.to_owned(), quick });
     let outer = [outer::JOIN, outer::LEAVE];
     let outer = outer.map(|(id, name)| Entry { id, name: name.to_owned(), quick: false });

@@ -8,11 +8,13 @@
 //! A figure is data ([`figures`]); [`catalogue`] has the names of all kinds of figures. [`session`] runs them:
 //! [`rounds`] orders the trials, [`manifold`], [`testpmd`] and [`multicast`] run one each, with [`reports`] beside the
 //! data where that is the question, [`churn`] beside the table's writer, and [`stamp`] where a capture file would be the limit. [`capacity`] and [`scale`]
-//! have no peer. On kernel interfaces ([`wires`]) [`veth`] holds Manifold beside the kernel's own forwarding, and [`outer`] its joins
+//! have no peer. In [`blocked`] and [`latency`] frames come on a clock, over [`memif`]; so they do in [`heap`]. On kernel
+//! interfaces ([`wires`]) [`veth`] holds Manifold beside the kernel's own forwarding, and [`outer`] its joins
 //! and leaves. All end as [`report::FigureReport`]s, which [`report`], [`table`] and
 //! [`page`] with its [`plot`]s tell.
 
 mod aim;
+mod blocked;
 mod capacity;
 mod catalogue;
 mod churn;
@@ -20,11 +22,14 @@ mod console;
 mod delay;
 mod error;
 mod figures;
+mod heap;
 mod hugepages;
 mod jitter;
+mod latency;
 mod live;
 mod machine;
 mod manifold;
+mod memif;
 mod multicast;
 mod native;
 mod outer;
@@ -98,7 +103,8 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    if let Some(status) = lab::helper::run_if_asked().or_else(traffic::run_if_asked) {
+    let helper = lab::helper::run_if_asked().or_else(traffic::run_if_asked);
+    if let Some(status) = helper.or_else(memif::probe::run_if_asked) {
         return status;
     }
     let cli = Cli::parse();

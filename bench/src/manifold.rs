@@ -1,27 +1,31 @@
 //! Ours: the release binary, by its socket.
 
 use std::fmt::Write;
-use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
-use api::{Client, ClientError, CountersReply, PortCounters};
+use api::{Client, ClientError, CountersReply, PortCounters, Request};
 use lab::stop;
 use rustix::process::Signal;
 use settings::Settings;
 
 use crate::error::BenchError;
 use crate::figures::Source;
+use crate::machine::Cores;
 use crate::reports::{self, Listener, Reports};
 use crate::side::{Amount, PATIENCE, Side, Trial, Work};
 use crate::source::GROUP;
 
 /// What it is called in messages.
 pub(crate) const NAME: &str = "manifold";
+/// What was changed while it ran, beside the settings.
+const LIVE: &str = "live.toml";
 /// An answer that took longer was held up, and its counters are of some later time.
 const LATE: Duration = Duration::from_millis(20);
-/// How far a sink's count may be from the source's while frames move: both are read one after the other.
+/// How far a sink's count may be from the source's while frames move: both are read one after the other. What is so small
+/// is looked for once all stands still.
 const APART: f64 = 0.01;
 /// Reasons for which copies are dropped on their way out.
 const ON_THE_WAY_OUT: [&str; 4] = ["mtu", "tx-full", "no-buffer", "out-of-service"];
@@ -29,6 +33,8 @@ const ON_THE_WAY_OUT: [&str; 4] = ["mtu", "tx-full", "no-buffer", "out-of-servic
 const AFTER_WINDOW: Duration = Duration::from_millis(300);
 /// Groups that the table has room for by default.
 const TABLE: u32 = 65_536;
+/// While switched off, counters that did not move for so long will not: passes are shorter by far.
+const STANDING: Duration = Duration::from_millis(20);
 /// Counters that did not move for so long will not.
 const SETTLED: Duration = Duration::from_millis(100);
 
@@ -40,32 +46,27 @@ pub(crate) struct Manifold {
 }
 
 /// The counters of one moment.
-struct Sample {
+pub(crate) struct Sample {
     at: Instant,
-    forwarded: u64,
+    /// Frames of the source that were forwarded.
+    pub(crate) forwarded: u64,
     /// Copies that each sink's driver took: what the control thread sends is not counted.
-    copies: Vec<u64>,
+    pub(crate) copies: Vec<u64>,
     /// Frames that came in and were not forwarded, and copies that no sink took.
-    dropped: u64,
+    pub(crate) dropped: u64,
 }
 
 impl Manifold {
     /// Settings for the work: all defaults, but for the cores, and for what a bench needs.
     pub(crate) fn settings(work: &Work, amount: Amount) -> String {
         let (source, groups) = (work.source_device(amount), work.party.groups);
-        let mut text = format!(
-            "[proxy]\ninstance = \"bench-{}\"\nupstream = \"source\"\n\n\
-             [eal]\nhugepages = \"require\"\n\n\
-             [worker]\ncores = [{}]\ncontrol-core = {}\npoll = \"busy\"\n\n\
-             [paths]\nrun-dir = \"{}\"\nlive = false\n\n\
-             {}\
-             [[port]]\nname = \"source\"\ndevice = \"{source}\"\naddress = \"10.0.0.1/24\"\n",
-            std::process::id(),
-            work.cores.forward,
-            work.cores.main,
-            work.scratch.join("run").display(),
-            if groups > TABLE { format!("[table]\nmax-groups = {groups}\n\n") } else { String::new() },
-        );
+        let mut text = header(work.cores, &work.scratch);
+        if groups > TABLE {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "[table]\nmax-groups = {groups}\n\n");
+        }
+        let _ =
+            write!(text, "[[port]]\nname = \"source\"\ndevice = \"{source}\"\naddress = \"10.0.0.1/24\"\n");
         // Otherwise the source's own reports make the members.
         let members = match work.source {
             Source::Pcap => format!("static-groups = [\"{GROUP}\"]\n"),
@@ -75,7 +76,6 @@ impl Manifold {
         };
         let mac = if work.party.own_macs { "mac = \"port\"\n" } else { "" };
         for number in 1..=work.fan_out {
-            // Writing to a String cannot fail.
             let _ = write!(
                 text,
                 "\n[[port]]\nname = \"sink-{number}\"\ndevice = \"{}\"\naddress = \"10.1.{number}.1/24\"\n\
@@ -129,6 +129,7 @@ impl Manifold {
             }
             None => None,
         };
+        running.count_to_the_frame(work)?;
         running.end()?;
         let seconds = (after.at - before.at).as_secs_f64();
         let copies = check_flow(&before, &after)?;
@@ -170,6 +171,49 @@ impl Manifold {
     }
 }
 
+/// What Manifold is called here.
+fn instance() -> String {
+    format!("bench-{}", std::process::id())
+}
+
+/// What all settings of a bench begin with.
+pub(crate) fn header(cores: Cores, scratch: &Path) -> String {
+    format!(
+        "[proxy]\ninstance = \"{}\"\nupstream = \"source\"\n\n\
+         [eal]\nhugepages = \"require\"\n\n\
+         [worker]\ncores = [{}]\ncontrol-core = {}\npoll = \"busy\"\n\n\
+         [paths]\nrun-dir = \"{}\"\nlive = \"{}\"\n\n",
+        instance(),
+        cores.forward,
+        cores.main,
+        scratch.join("run").display(),
+        scratch.join(LIVE).display(),
+    )
+}
+
+/// Starts Manifold by `command` with `settings`, which begin with [`header`], and connects to it.
+///
+/// # Errors
+/// It does not start, or does not answer.
+pub(crate) fn launch(
+    mut command: Command,
+    settings: &str,
+    scratch: &Path,
+) -> Result<(Side, Client), BenchError> {
+    let (config, live) = (scratch.join("manifold.toml"), scratch.join(LIVE));
+    match fs::remove_file(&live) {
+        // The last one was switched off.
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(BenchError::io(live.display())(error)),
+    }
+    fs::write(&config, settings).map_err(BenchError::io(config.display()))?;
+    command.arg("run").arg("-c").arg(&config).stdin(Stdio::null()).stdout(Stdio::null());
+    let prefix = format!("manifold-{}", instance());
+    let side = Side::start(&mut command, NAME, scratch.join("manifold.log"))?.with_prefix(&prefix);
+    answering(side, &scratch.join("run/manifold.sock"))
+}
+
 /// Between two moments nothing was dropped, and each sink took what was forwarded. Returns all copies.
 fn check_flow(before: &Sample, after: &Sample) -> Result<u64, BenchError> {
     let dropped = after.dropped - before.dropped;
@@ -177,7 +221,7 @@ fn check_flow(before: &Sample, after: &Sample) -> Result<u64, BenchError> {
         return Err(BenchError::delivery(NAME, format!("{dropped} frames or copies were dropped")));
     }
     let forwarded = after.forwarded - before.forwarded;
-    let copies: Vec<u64> = after.copies.iter().zip(&before.copies).map(|(a, b)| a - b).collect();
+    let copies = after.copies_since(before);
     let agrees = |copies: &u64| copies.abs_diff(forwarded) as f64 <= forwarded as f64 * APART;
     if forwarded == 0 || !copies.iter().all(agrees) {
         let what = format!("{forwarded} frames were forwarded, the sinks got {copies:?}");
@@ -201,6 +245,18 @@ pub(crate) fn answering(mut side: Side, socket: &Path) -> Result<(Side, Client),
         Some(None) => Err(side.error("ended early")),
         None => Err(side.error(format!("no socket within {} s", PATIENCE.as_secs()))),
     }
+}
+
+/// While all stands still, each sink got what was forwarded.
+fn check_whole(still: &Sample) -> Result<(), BenchError> {
+    let Sample { forwarded, copies, .. } = still;
+    if *forwarded > 0 && copies.iter().all(|copies| copies == forwarded) {
+        return Ok(());
+    }
+    Err(BenchError::delivery(
+        NAME,
+        format!("in all {forwarded} frames were forwarded, the sinks got {copies:?}"),
+    ))
 }
 
 /// A Manifold that answers.
@@ -246,12 +302,8 @@ impl Running {
     }
 
     fn answering(program: &Path, work: &Work, amount: Amount) -> Result<Self, BenchError> {
-        let config = work.scratch.join("manifold.toml");
-        fs::write(&config, Manifold::settings(work, amount)).map_err(BenchError::io(config.display()))?;
-        let mut command = work.command(program, amount);
-        command.arg("run").arg("-c").arg(&config).stdin(Stdio::null()).stdout(Stdio::null());
-        let side = Side::start(&mut command, NAME, work.scratch.join("manifold.log"))?;
-        let (side, client) = answering(side, &work.scratch.join("run/manifold.sock"))?;
+        let command = work.command(program, amount);
+        let (side, client) = launch(command, &Manifold::settings(work, amount), &work.scratch)?;
         Ok(Self { side, client })
     }
 
@@ -273,6 +325,25 @@ impl Running {
         let at = asked + asked.elapsed() / 2;
         Sample::read(&counters, at, work.fan_out)
             .ok_or_else(|| self.side.error("its counters are not those that were expected"))
+    }
+
+    /// Switches it off, so that nothing is forwarded any more, and checks that each sink got every frame that was
+    /// forwarded since the start.
+    fn count_to_the_frame(&mut self, work: &Work) -> Result<(), BenchError> {
+        self.client.change(&Request::Disable).map_err(|e| self.side.error(e.to_string()))?;
+        let mut last = self.sample(work)?;
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            stop::pause(STANDING)?;
+            let now = self.sample(work)?;
+            if (now.forwarded, &now.copies) == (last.forwarded, &last.copies) {
+                return check_whole(&now);
+            }
+            if Instant::now() > give_up {
+                return Err(self.side.error("still forwards while switched off"));
+            }
+            last = now;
+        }
     }
 
     /// What became of `sent` reports, once nothing more comes of them.
@@ -299,12 +370,24 @@ impl Running {
 }
 
 impl Sample {
-    fn read(counters: &CountersReply, at: Instant, fan_out: usize) -> Option<Self> {
+    #[cfg(test)]
+    pub(crate) fn new(forwarded: u64, copies: Vec<u64>, dropped: u64) -> Self {
+        Self { at: Instant::now(), forwarded, copies, dropped }
+    }
+
+    /// Copies that each sink took since `earlier`.
+    pub(crate) fn copies_since(&self, earlier: &Self) -> Vec<u64> {
+        self.copies.iter().zip(&earlier.copies).map(|(now, then)| now.wrapping_sub(*then)).collect()
+    }
+
+    /// From `counters` of a Manifold whose ports are "source" and "sink-1" to "sink-`fan_out`"; `None` when they are not.
+    pub(crate) fn read(counters: &CountersReply, at: Instant, fan_out: usize) -> Option<Self> {
         let port = |name: &str| counters.ports.iter().find(|port| port.port == name);
         let source = port("source")?;
         let sinks: Vec<_> = (1..=fan_out).map(|n| port(&format!("sink-{n}"))).collect::<Option<_>>()?;
         let copies = |sink: &&api::PortCounters| {
-            Some(sink.frames.get("tx-frames")?.saturating_sub(*sink.frames.get("injected")?))
+            // Below zero where a driver did not take what the control thread sent: differences are right all the same.
+            Some(sink.frames.get("tx-frames")?.wrapping_sub(*sink.frames.get("injected")?))
         };
         // What clients' ports receive is IGMP, and has a figure of its own.
         let counts =
@@ -325,10 +408,9 @@ impl Sample {
 mod tests {
     use super::*;
     use crate::figures::{FIGURES, Party};
-    use crate::machine::Cores;
 
     fn sample(forwarded: u64, copies: &[u64], dropped: u64) -> Sample {
-        Sample { at: Instant::now(), forwarded, copies: copies.to_vec(), dropped }
+        Sample::new(forwarded, copies.to_vec(), dropped)
     }
 
     fn port(name: &str, frames: &[(&str, u64)], drops: &[(&str, u64)]) -> PortCounters {
@@ -366,6 +448,14 @@ mod tests {
             [sample(2000, &[1999, 1900], 3), sample(2000, &[2000, 1990], 4), sample(1000, &[1000, 990], 3)]
         {
             assert!(check_flow(&before, &bad).is_err());
+        }
+    }
+
+    #[test]
+    fn a_single_frame_is_missed_once_all_stands_still() {
+        assert!(check_whole(&sample(1_000_000, &[1_000_000, 1_000_000], 0)).is_ok());
+        for bad in [[1_000_000, 999_999], [1_000_001, 1_000_000]] {
+            assert!(check_whole(&sample(1_000_000, &bad, 0)).is_err());
         }
     }
 

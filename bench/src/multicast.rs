@@ -17,7 +17,7 @@ use rustix::process::Signal;
 use crate::error::BenchError;
 use crate::native::{self, Kind};
 use crate::package;
-use crate::side::{Amount, PATIENCE, Side, Trial, Work};
+use crate::side::{Amount, PATIENCE, Side, Trial, Work, runtime_folder};
 use crate::source;
 use crate::telemetry::Telemetry;
 
@@ -110,17 +110,17 @@ impl Multicast {
         let ports = (1u32 << (work.fan_out + 1)) - 1;
         command.args(["--", "-p", &format!("{ports:x}"), "-q", &(work.fan_out + 1).to_string()]);
         command.stdin(Stdio::null()).stdout(Stdio::null());
-        let folder = RuntimeFolder(Path::new("/var/run/dpdk").join(&prefix));
-        let mut side = Side::start(&mut command, NAME, work.scratch.join("multicast.log"))?;
+        let mut side =
+            Side::start(&mut command, NAME, work.scratch.join("multicast.log"))?.with_prefix(&prefix);
         let process = side.process();
-        let socket = folder.0.join("dpdk_telemetry.v2");
+        let socket = runtime_folder(&prefix).join("dpdk_telemetry.v2");
         let connected = stop::poll(PATIENCE, || match Telemetry::connect(&socket) {
             Some(telemetry) => Ok(Some(Some(telemetry))),
             None => Ok(process.ended()?.map(|_| None)),
         })?;
         match connected {
             Some(Some(telemetry)) => {
-                let mut running = Running { side, telemetry, sinks: work.fan_out, _folder: folder };
+                let mut running = Running { side, telemetry, sinks: work.fan_out };
                 running.wait_for_traffic()?;
                 Ok(running)
             }
@@ -169,8 +169,6 @@ struct Running {
     side: Side,
     telemetry: Telemetry,
     sinks: usize,
-    // Goes last, after the process.
-    _folder: RuntimeFolder,
 }
 
 impl Running {
@@ -199,16 +197,6 @@ impl Running {
         self.side.process().signal(Signal::KILL)?;
         self.side.process().wait(PATIENCE)?;
         Ok(())
-    }
-}
-
-/// What a clean end of it would have taken away.
-struct RuntimeFolder(PathBuf);
-
-impl Drop for RuntimeFolder {
-    fn drop(&mut self) {
-        // Nothing is there when it never came so far.
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 

@@ -21,9 +21,12 @@ are not: b8 is the forwarder on plain buffers, within the bench, and the control
 <p>A round is the peer, ours, ours, the peer; the ratio is taken round by round, so that an even drift falls out. Shown is \
 the median, with the smallest and the largest. The peer against itself tells how far to trust a row: with its median \
 outside 0.97 to 1.03, or most of its rounds, the row says \u{201c}too noisy\u{201d} and nothing else. Manifold and \
-ipv4_multicast must first deliver a counted number of frames to every sink, to the frame; of testpmd every trial is \
-counted to the frame at its end. While Manifold is timed nothing may be dropped; sinks that are read while frames move \
-must agree within 1 %.</p>\
+ipv4_multicast must first deliver a counted number of frames to every sink, to the frame; of testpmd and Manifold every \
+trial is counted to the frame at its end, once they forward no more. While Manifold is timed nothing may be dropped; sinks \
+that are read while frames move must agree within 1 %.</p>\
+<p>In b9 and b12 frames come on a clock, from another process over memif, and are lost if nobody takes them; every one is \
+accounted for. The two processes share two cores with the control thread, so the machine\u{2019}s stalls are in both \
+sides.</p>\
 <p>b14 and the rows on veth of b10 and b11 are on kernel interfaces, in network namespaces. There one core forwards and \
 the other sends, as fast as it can. The kernel\u{2019}s forwarding is steered to the core that Manifold\u{2019}s worker has on its turn; what \
 brings a frame to the forwarder is done on the sender\u{2019}s core, on all sides. After every trial each client\u{2019}s end must have \
@@ -201,7 +204,7 @@ fn groups(figures: &[FigureReport]) -> Option<String> {
     let b6 = || of_id(figures, &["b6"]);
     let series = vec![
         Series {
-            name: "65,536 groups at random".to_owned(),
+            name: "65,536 random groups".to_owned(),
             colour: 0,
             ideal: false,
             points: by_fan_out(b6(), ours),
@@ -271,7 +274,7 @@ fn delays_of<'f>(figures: impl Iterator<Item = &'f FigureReport> + Clone) -> Str
     let all = figures.clone().flat_map(|figure| figure.distributions.iter());
     let series = all.clone().enumerate().map(|(number, distribution)| Series {
         name: distribution.name.clone(),
-        colour: number % 5,
+        colour: number % 6,
         ideal: false,
         points: (distribution.percentiles_us.iter())
             .map(|(percentile, us)| (place(*percentile), Spread { min: *us, median: *us, max: *us }))

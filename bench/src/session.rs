@@ -9,15 +9,19 @@ use lab::stop;
 use settings::MemoryMode;
 use tempfile::TempDir;
 
+use crate::blocked;
 use crate::capacity;
 use crate::catalogue::Selection;
 use crate::churn;
 use crate::delay;
 use crate::error::BenchError;
 use crate::figures::{Build, FIGURES, Figure, Party, Source, Who};
+use crate::heap;
 use crate::hugepages::Hugepages;
+use crate::latency;
 use crate::machine::{self, Cores, Machine};
 use crate::manifold::Manifold;
+use crate::memif::{self, Links};
 use crate::multicast::{self, Multicast};
 use crate::outer::{self, Outer};
 use crate::progress::Progress;
@@ -162,7 +166,10 @@ impl Session {
         {
             // Before the first process starts, so that it is given back after the last one ended.
             let capacity = selection.has(capacity::ID).then(|| self.capacity_work());
-            let _hugepages = Hugepages::reserve(self.memory_mb(&compared, capacity.as_ref())?)?;
+            let links = [blocked::ID, latency::ID, heap::ID].into_iter().any(|id| selection.has(id));
+            let links = if links { self.memory_of_links_mb()? } else { 0 };
+            let memory = self.memory_mb(&compared, capacity.as_ref())?.max(links);
+            let _hugepages = Hugepages::reserve(memory)?;
             for figure in compared {
                 reports.push(self.compared(figure)?);
             }
@@ -173,6 +180,7 @@ impl Session {
                 reports.extend(capacity::reports(capacity::GROUPS)?);
                 progress.end();
             }
+            reports.extend(self.on_links(selection)?);
         }
         reports.extend(self.delays(selection)?);
         reports.extend(self.outer(selection)?);
@@ -186,6 +194,45 @@ impl Session {
             progress.end();
         }
         Ok(reports)
+    }
+
+    /// What comes on a clock.
+    fn on_links(&self, selection: &Selection) -> Result<Vec<FigureReport>, BenchError> {
+        let (manifold, scratch) = (&self.manifolds[&Build::Packaged].program, self.scratch.path());
+        let mut reports = Vec::new();
+        if selection.has(blocked::ID) {
+            let progress = Progress::new(blocked::ID);
+            let say = |what| progress.say(what);
+            reports.push(blocked::report(manifold, self.cores, scratch, self.plan.quick, say)?);
+            progress.end();
+        }
+        if selection.has(latency::ID) {
+            let progress = Progress::new(latency::ID);
+            let setting = latency::Setting {
+                manifold,
+                testpmd: &self.testpmds[&Build::Packaged],
+                cores: self.cores,
+                scratch,
+                window_ms: u64::try_from(self.plan.window.as_millis()).unwrap_or(u64::MAX),
+            };
+            reports.extend(latency::reports(&setting, self.plan.rounds, |what| progress.say(what))?);
+            progress.end();
+        }
+        if selection.has(heap::ID) {
+            let progress = Progress::new(heap::ID);
+            progress.say("counting");
+            reports.push(heap::report(manifold, self.cores, scratch)?);
+            progress.end();
+        }
+        Ok(reports)
+    }
+
+    /// MiB of hugepages for a Manifold between links, and its far end.
+    fn memory_of_links_mb(&self) -> Result<u64, BenchError> {
+        let links = Links { socket: self.scratch.path().join("links"), sinks: blocked::SINKS };
+        let settings = memif::ours::read_settings(&links, self.cores, self.scratch.path())?;
+        let ours = settings::memory_mb(&settings, 1, MemoryMode::Hugepages);
+        Ok(u64::from(ours) + memif::probe::MEMORY_MB + SPARE_MB)
     }
 
     /// Joins and leaves in this process.

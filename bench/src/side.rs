@@ -8,6 +8,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lab::{Netns, Process};
+use rustix::io::Errno;
+use rustix::process::Pid;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::error::BenchError;
 use crate::figures::{Party, Source};
@@ -123,12 +126,32 @@ fn bound_by(mut setpriv: Command, program: &Path) -> Command {
     setpriv
 }
 
+/// Where a program on DPDK that was given that file prefix keeps its runtime files.
+pub(crate) fn runtime_folder(prefix: &str) -> PathBuf {
+    Path::new("/var/run/dpdk").join(prefix)
+}
+
+/// The same, removed on drop: testpmd and DPDK's examples leave theirs behind however they end, and others when they are
+/// killed.
+#[derive(Debug)]
+struct RuntimeFolder(PathBuf);
+
+impl Drop for RuntimeFolder {
+    fn drop(&mut self) {
+        // Nothing is there when the program removed it, or never came so far.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 /// A running side. Dropping it kills it.
 #[derive(Debug)]
 pub(crate) struct Side {
     process: Process,
     name: &'static str,
     log: PathBuf,
+    // Goes after the process.
+    #[expect(dead_code, reason = "held for its drop")]
+    folder: Option<RuntimeFolder>,
 }
 
 impl Side {
@@ -139,7 +162,12 @@ impl Side {
     pub(crate) fn start(command: &mut Command, name: &'static str, log: PathBuf) -> Result<Self, BenchError> {
         let file = File::create(&log).map_err(BenchError::io(log.display()))?;
         let process = Process::spawn(command.stderr(Stdio::from(file)), name)?;
-        Ok(Self { process, name, log })
+        Ok(Self { process, name, log, folder: None })
+    }
+
+    /// The same, known to be a program on DPDK with that file prefix: what it leaves behind is removed.
+    pub(crate) fn with_prefix(self, prefix: &str) -> Self {
+        Self { folder: Some(RuntimeFolder(runtime_folder(prefix))), ..self }
     }
 
     /// The process.
@@ -176,6 +204,34 @@ impl Side {
     pub(crate) fn expect_end(&mut self) -> Result<(), BenchError> {
         let status = self.process.wait(PATIENCE)?;
         if status.success() { Ok(()) } else { Err(self.error(format!("ended with {status}"))) }
+    }
+
+    /// Has all its threads but those that are bound to the forwarding core leave that one alone, as on a machine where it is
+    /// isolated: beside a busy main core the kernel would move them there.
+    ///
+    /// # Errors
+    /// The system does not tell or take a thread's cores.
+    pub(crate) fn isolate(&mut self, cores: Cores) -> Result<(), BenchError> {
+        let folder = format!("/proc/{}/task", self.process.id());
+        let alone = |core: u16| {
+            let mut set = CpuSet::new();
+            set.set(usize::from(core));
+            set
+        };
+        let (forward, main) = (alone(cores.forward), alone(cores.main));
+        for task in fs::read_dir(&folder).map_err(BenchError::io(&folder))?.flatten() {
+            let thread = task.file_name().to_str().and_then(|name| Pid::from_raw(name.parse().ok()?));
+            match sched_getaffinity(thread) {
+                Ok(set) if set == forward => {}
+                Ok(_) => {
+                    sched_setaffinity(thread, &main).map_err(BenchError::io("choose a thread's core"))?
+                }
+                // It has ended meanwhile.
+                Err(Errno::SRCH) => {}
+                Err(error) => return Err(BenchError::io("look at a thread's cores")(error)),
+            }
+        }
+        Ok(())
     }
 
     /// What its threads got of their cores so far.

@@ -12,9 +12,12 @@ use settings::Settings;
 use crate::console::Console;
 use crate::error::BenchError;
 use crate::figures::Mode;
-use crate::side::{Amount, PATIENCE, Side, Trial, Work};
+use crate::machine::Cores;
+use crate::side::{Amount, PATIENCE, Side, Trial, Work, bound_to_us};
 
 const NAME: &str = "testpmd";
+/// Runs a program so that it prints line by line.
+const LINE_BUFFERED: &str = "stdbuf";
 const NO_RATE: &str = "its console shows no rate for some port; is this another testpmd?";
 const PROMPT: &str = "testpmd> ";
 /// What Manifold's worker has too.
@@ -59,8 +62,7 @@ impl Testpmd {
 
     /// One session from start to quit: what its console showed, and how long its forwarding thread waited.
     fn run(&self, mode: Mode, work: &Work, ours: &Settings) -> Result<(Console, Option<f64>), BenchError> {
-        let mut session = Session::start(self.command(mode, work, ours), work)?;
-        session.wait_for(PROMPT)?;
+        let mut session = Session::start(self.command(mode, work, ours), &work.scratch)?;
         session.say("start")?;
         stop::pause(work.warm_up)?;
         session.say("show port stats all")?;
@@ -68,34 +70,20 @@ impl Testpmd {
         stop::pause(work.window)?;
         session.say("show port stats all")?;
         let after = session.side.cpu_time();
-        session.say("stop")?;
-        session.say("quit")?;
-        Ok((Console::parse(&session.end()?), after.waited_since(&before)))
+        Ok((session.finish()?, after.waited_since(&before)))
     }
 
     fn command(&self, mode: Mode, work: &Work, ours: &Settings) -> Command {
-        // Its output comes line by line, as in a terminal: its own words and the prompt do not mix.
-        let mut command = work.command(Path::new("stdbuf"), Amount::Endless);
-        command.arg("-oL").arg(&self.program);
-        let (main, forward) = (work.cores.main, work.cores.forward);
-        let memory = settings::memory_mb(ours, 1, settings::MemoryMode::Hugepages);
-        command.args(["-l", &format!("{main},{forward}"), &format!("--main-lcore={main}")]);
-        command.args(["--in-memory", "--no-pci", "-m", &memory.to_string()]);
-        command.arg(format!("--file-prefix=bench-{}", std::process::id()));
-        command.arg(format!("--vdev={}", work.source_device(Amount::Endless)));
-        for number in 1..=work.fan_out {
-            command.arg(format!("--vdev={}", Work::sink(number)));
-        }
+        let mut devices = vec![work.source_device(Amount::Endless)];
+        devices.extend((1..=work.fan_out).map(Work::sink));
         if mode == Mode::Bonding {
             let part = |number| format!(",{}=net_null{number}", self.bonding_keyword);
             let parts: String = (1..=work.fan_out).map(part).collect();
-            command.arg(format!("--vdev=net_bonding0,mode=3{parts}"));
+            devices.push(format!("net_bonding0,mode=3{parts}"));
         }
-        command.args(["--", "-i", "--nb-cores=1", "--burst", BURST, "--mbcache", MBUF_CACHE]);
-        let port = &ours.ports[0];
-        command.arg(format!("--rxd={}", port.rx_descriptors)).arg(format!("--txd={}", port.tx_descriptors));
-        command.arg(format!("--total-num-mbufs={}", settings::pool_size(ours, 1)));
-        command.arg(format!("--mbuf-size={}", settings::mbuf_data_room(ours)));
+        // Its output comes line by line, as in a terminal: its own words and the prompt do not mix.
+        let command = work.command(Path::new(LINE_BUFFERED), Amount::Endless);
+        let mut command = self.arguments(command, work.cores, &devices, ours);
         match mode {
             Mode::Macswap => command.arg("--forward-mode=macswap"),
             Mode::Receive => command.arg("--forward-mode=rxonly"),
@@ -105,6 +93,48 @@ impl Testpmd {
         };
         command
     }
+
+    /// Behind `command`, which is [`LINE_BUFFERED`]: itself, on `cores`, with `devices` and what Manifold has with the
+    /// settings `ours`.
+    fn arguments(&self, mut command: Command, cores: Cores, devices: &[String], ours: &Settings) -> Command {
+        let Cores { main, forward } = cores;
+        command.arg("-oL").arg(&self.program);
+        let memory = settings::memory_mb(ours, 1, settings::MemoryMode::Hugepages);
+        command.args(["-l", &format!("{main},{forward}"), &format!("--main-lcore={main}")]);
+        command.args(["--in-memory", "--no-pci", "-m", &memory.to_string()]);
+        command.arg(format!("--file-prefix={}", prefix()));
+        command.args(devices.iter().map(|device| format!("--vdev={device}")));
+        command.args(["--", "-i", "--nb-cores=1", "--burst", BURST, "--mbcache", MBUF_CACHE]);
+        let port = &ours.ports[0];
+        command.arg(format!("--rxd={}", port.rx_descriptors)).arg(format!("--txd={}", port.tx_descriptors));
+        command.arg(format!("--total-num-mbufs={}", settings::pool_size(ours, 1)));
+        command.arg(format!("--mbuf-size={}", settings::mbuf_data_room(ours)));
+        command
+    }
+
+    /// One that forwards frames as they are from the first of `devices` to the second.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub(crate) fn passing(
+        &self,
+        devices: &[String; 2],
+        cores: Cores,
+        ours: &Settings,
+        scratch: &Path,
+    ) -> Result<Session, BenchError> {
+        let mut command = self.arguments(bound_to_us(Path::new(LINE_BUFFERED)), cores, devices, ours);
+        command.arg("--forward-mode=io");
+        let mut session = Session::start(command, scratch)?;
+        session.side.isolate(cores)?;
+        session.say("start")?;
+        Ok(session)
+    }
+}
+
+/// Names its folder of the runtime files.
+fn prefix() -> String {
+    format!("bench-{}", std::process::id())
 }
 
 /// Number of the port that testpmd forwards to: the first sink, or the bonding device behind them all.
@@ -132,7 +162,7 @@ fn check_delivery(mode: Mode, work: &Work, console: &Console) -> Result<(), Benc
 }
 
 /// A testpmd with its console in our hands.
-struct Session {
+pub(crate) struct Session {
     side: Side,
     stdin: std::io::PipeWriter,
     output: Arc<Mutex<Vec<u8>>>,
@@ -140,11 +170,15 @@ struct Session {
 }
 
 impl Session {
-    fn start(mut command: Command, work: &Work) -> Result<Self, BenchError> {
+    /// Starts it and waits for its prompt.
+    ///
+    /// # Errors
+    /// It does not start.
+    fn start(mut command: Command, scratch: &Path) -> Result<Self, BenchError> {
         let (stdin, ours) = pipe().map_err(BenchError::io("pipe"))?;
         let (mut console, stdout) = pipe().map_err(BenchError::io("pipe"))?;
         command.stdin(Stdio::from(stdin)).stdout(Stdio::from(stdout));
-        let side = Side::start(&mut command, NAME, work.scratch.join("testpmd.log"))?;
+        let side = Side::start(&mut command, NAME, scratch.join("testpmd.log"))?.with_prefix(&prefix());
         // The command holds the far ends of the pipes: with them the output would never end.
         drop(command);
         let output = Arc::new(Mutex::new(Vec::new()));
@@ -155,10 +189,16 @@ impl Session {
                 lock(&sink).extend_from_slice(&chunk[..read]);
             }
         });
-        Ok(Self { side, stdin: ours, output, reader })
+        let mut session = Self { side, stdin: ours, output, reader };
+        session.wait_for(PROMPT)?;
+        Ok(session)
     }
 
-    fn say(&mut self, line: &str) -> Result<(), BenchError> {
+    /// Types a line.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub(crate) fn say(&mut self, line: &str) -> Result<(), BenchError> {
         match writeln!(self.stdin, "{line}") {
             Ok(()) => Ok(()),
             // It is gone; say how.
@@ -181,7 +221,20 @@ impl Session {
         }
     }
 
+    /// Has it stop forwarding and end, and returns what it counted.
+    ///
+    /// # Errors
+    /// It does not end, or not well.
+    pub(crate) fn finish(mut self) -> Result<Console, BenchError> {
+        self.say("stop")?;
+        self.say("quit")?;
+        Ok(Console::parse(&self.end()?))
+    }
+
     /// Waits for its end and returns all that it printed.
+    ///
+    /// # Errors
+    /// It does not end, or not well.
     fn end(self) -> Result<String, BenchError> {
         let Self { mut side, stdin, output, reader } = self;
         side.expect_end()?;

@@ -1,0 +1,170 @@
+//! b9: what joins and leaves beside it cost a stream that nobody holds back.
+//!
+//! The far end ([`crate::memif`]) sends to stable groups at a pace, whether frames are taken or not. By turns its hosts
+//! are silent, or join and leave other groups all the time by the same links that the data goes out by. Loss is told as the time for
+//! which a link that loses everything would have lost as much ("blocked time": lost by offered), second by second.
+
+use std::path::Path;
+
+use lab::stop;
+
+use crate::aim::{Aim, Verdict};
+use crate::error::BenchError;
+use crate::machine::Cores;
+use crate::memif::ours::Ours;
+use crate::memif::{Answer, Links, Order, STREAMS};
+use crate::report::{FigureReport, PeerReport};
+use crate::side::bound_to_us;
+use crate::stats::Spread;
+
+/// Its id.
+pub(crate) const ID: &str = "b9";
+/// Data frames a second: the provider’s link holds those of 4 ms, so that what shows are not the machine’s usual stalls.
+const RATE: u32 = 250_000;
+/// Joins a second, and as many leaves.
+const JOINS: u32 = 10_000;
+/// Sinks: each gets every frame, and its link brings half of the joins.
+pub(crate) const SINKS: usize = 2;
+/// Milliseconds between two turns.
+const SLICE_MS: u64 = 5_000;
+/// Turns of each kind: a minute of both; and of a quick run.
+const SLICES: usize = 12;
+const FEW: usize = 2;
+/// What churn may cost in the median: microseconds a second.
+const MARGIN: f64 = 10.0;
+
+/// Slices of one kind.
+#[derive(Debug, Default)]
+struct Slices(Vec<Answer>);
+
+/// The figure's row.
+///
+/// # Errors
+/// Manifold or its far end does not start, a frame is not accounted for, or joins have no effect.
+pub(crate) fn report(
+    manifold: &Path,
+    cores: Cores,
+    scratch: &Path,
+    quick: bool,
+    say: impl Fn(String),
+) -> Result<FigureReport, BenchError> {
+    let links = Links { socket: scratch.join("links"), sinks: SINKS };
+    let mut ours = Ours::start(bound_to_us(manifold), &links, cores, scratch)?;
+    let order = |joins| Order { rate: RATE, warm_up_ms: 0, length_ms: SLICE_MS, joins };
+    // Both kinds once for nothing: caches, and members that make their state.
+    for joins in [0, JOINS] {
+        ours.obey(&Order { length_ms: 500, ..order(joins) })?;
+    }
+    let (mut still, mut churning) = (Slices::default(), Slices::default());
+    let slices = if quick { FEW } else { SLICES };
+    for number in 0..slices {
+        say(format!("slice {} of {slices}", number + 1));
+        // One way round, then the other: an even drift falls out.
+        for joins in if number % 2 == 0 { [0, JOINS] } else { [JOINS, 0] } {
+            let answer = ours.obey(&order(joins))?;
+            let of = if joins == 0 { &mut still } else { &mut churning };
+            of.0.push(answer);
+        }
+        if stop::stopped() {
+            return Err(lab::LabError::Interrupted.into());
+        }
+    }
+    let waited = ours.waited();
+    ours.end()?;
+    row(&still, &churning, waited).ok_or_else(|| BenchError::machine("no second was measured", "report it"))
+}
+
+impl Slices {
+    /// Blocked time in microseconds of each whole second.
+    fn blocked(&self) -> Vec<f64> {
+        let seconds = self.0.iter().flat_map(|answer| &answer.seconds);
+        let whole = seconds.filter(|second| second.offered * 2 > u64::from(RATE));
+        whole.map(|second| second.lost as f64 / (second.offered * SINKS as u64) as f64 * 1e6).collect()
+    }
+
+    fn sum(&self, of: impl Fn(&Answer) -> u64) -> u64 {
+        self.0.iter().map(of).sum()
+    }
+
+    fn words(&self, name: &str) -> String {
+        let offered = self.sum(|answer| answer.offered);
+        let lost = self.sum(|answer| answer.seconds.iter().map(|second| second.lost).sum());
+        let refused = self.sum(|answer| answer.refused);
+        let skipped = self.sum(|answer| answer.skipped);
+        let blocked = lost as f64 / (offered.max(1) * SINKS as u64) as f64 * 1e6;
+        let away = self.0.iter().map(|answer| answer.away.share).sum::<f64>() / self.0.len().max(1) as f64;
+        let longest = self.0.iter().map(|answer| answer.away.longest_us).fold(0.0, f64::max);
+        format!(
+            "{name}: {blocked:.0} us/s in the mean; of {offered} frames {refused} found the provider\u{2019}s link full, and \
+             {lost} copies did not come; {skipped} were skipped, the far end being away for {:.1} % of the time, {longest:.0} us at \
+             most",
+            away * 100.0
+        )
+    }
+}
+
+/// `waited`: the largest share of a slice that the forwarding thread waited for its core.
+fn row(still: &Slices, churning: &Slices, waited: f64) -> Option<FigureReport> {
+    let (without, with) = (still.blocked(), churning.blocked());
+    let halves = without.split_at(without.len() / 2);
+    let [first, second] = [halves.0, halves.1].map(|half| Spread::of(half.iter().copied()));
+    let (peer, ours) = (Spread::of(without.iter().copied())?, Spread::of(with)?);
+    let aim = Aim::AtMost(peer.median + MARGIN);
+    let apart = (first?.median - second?.median).abs();
+    let verdict = if apart > MARGIN { Verdict::TooNoisy } else { Aim::verdict(Some(aim), ours.median) };
+    let variant = format!("joins={JOINS}/s leaves={JOINS}/s rate={RATE}/s fanout={SINKS} size=64");
+    let [joins, leaves] = [churning.sum(|answer| answer.joins), churning.sum(|answer| answer.leaves)];
+    Some(FigureReport {
+        ours: Some(ours),
+        peer: Some(PeerReport { name: "Manifold without churn", spread: peer }),
+        verdict,
+        notes: vec![
+            format!(
+                "{joins} IGMPv2 reports and {leaves} leaves of one host on each client\u{2019}s port, each group left 6 ms after \
+                 it was joined (fast-leave = \"single\"); counted is the loss of {STREAMS} other groups, second by second"
+            ),
+            churning.words("with churn"),
+            still.words("without"),
+            format!(
+                "the seconds without churn, first half against second: medians {apart:.1} us/s apart; the forwarding thread \
+                 waited up to {:.2} % of a slice for its core",
+                waited * 100.0
+            ),
+        ],
+        ..FigureReport::new(ID, variant, "blocked time", "us/s").aiming(Some(aim))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memif::Second;
+
+    /// Seconds that were blocked for so many microseconds each, after one in which hardly anything was sent.
+    fn slices(blocked_us: &[u64]) -> Slices {
+        let lost = |us: u64| us * u64::from(RATE) * SINKS as u64 / 1_000_000;
+        let second = |&us: &u64| Second { offered: RATE.into(), lost: lost(us) };
+        let seconds = blocked_us.iter().map(second).chain([Second { offered: 3, lost: 3 }]).collect();
+        Slices(vec![Answer { seconds, ..Answer::default() }])
+    }
+
+    #[test]
+    fn blocked_time_is_what_was_lost_by_what_was_offered() {
+        assert_eq!(slices(&[1_000, 0]).blocked(), [1_000.0, 0.0]);
+        let second = Second { offered: u64::from(RATE), lost: u64::from(RATE) };
+        let half = Slices(vec![Answer { seconds: vec![second], ..Answer::default() }]);
+        assert_eq!(half.blocked(), [500_000.0], "every frame at one of two sinks");
+    }
+
+    #[test]
+    fn churn_may_cost_ten_microseconds_a_second() {
+        let verdict =
+            |still: &[u64], churning: &[u64]| row(&slices(still), &slices(churning), 0.0).unwrap().verdict;
+        assert_eq!(verdict(&[0, 0, 0, 0], &[10, 10, 10, 9_000]), Verdict::Reached);
+        assert_eq!(verdict(&[0, 0, 0, 0], &[14, 14, 14, 0]), Verdict::Missed);
+        assert_eq!(verdict(&[100, 100, 100, 100], &[108, 108, 108]), Verdict::Reached);
+        assert_eq!(verdict(&[0, 0, 100, 100], &[0, 0, 0]), Verdict::TooNoisy);
+        let aim = row(&slices(&[100, 100]), &slices(&[0]), 0.0).unwrap().aim;
+        assert_eq!(aim, Some(110.0));
+    }
+}

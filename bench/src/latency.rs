@@ -1,0 +1,318 @@
+//! b12: how long a frame takes from one link to the other at 10, 50 and 90 % of three million frames a second, beside
+//! testpmd between the same links; and how far apart its copies come.
+//!
+//! The far end ([`crate::memif`]) writes the time into a frame just before it sends it, and looks at the clock just after
+//! it received one: the delay is both links', the far end's own turn (some hundred nanoseconds) and that of the program
+//! in between. Fan-out is 1, as testpmd's; skew is Manifold's alone, at fan-out 2. On two cores the machine's stalls are
+//! in it on both sides: the peer's trials against each other say whether there were too many.
+
+use std::path::Path;
+
+use hdrhistogram::Histogram;
+
+use crate::aim::{Aim, Verdict};
+use crate::error::BenchError;
+use crate::machine::Cores;
+use crate::memif::far::FarEnd;
+use crate::memif::ours::{self, Ours};
+use crate::memif::{Answer, Delays, Links, Order};
+use crate::report::{Distribution, FigureReport, PeerReport};
+use crate::side::bound_to_us;
+use crate::stats::Spread;
+use crate::testpmd::Testpmd;
+
+/// Its id.
+pub(crate) const ID: &str = "b12";
+const PEER: &str = "testpmd io";
+/// All of the load, in frames a second: more, and the machine's stalls fill the links.
+const FULL: u32 = 3_000_000;
+/// Shares of it, in percent.
+const LOADS: [u32; 3] = [10, 50, 90];
+/// Ours by the peer's, by the 99th percentile.
+const RATIO: Aim = Aim::AtMost(1.2);
+/// Where the peer against itself may be: wider than a rate's, as percentiles are, but no wider than what is asked about.
+const QUIET: std::ops::RangeInclusive<f64> = 1.0 / 1.2..=1.2;
+/// Of the frames that were due so many must have been sent, or it was another load.
+const GIVEN: f64 = 0.97;
+/// Parts of a trial at each load, and how long each runs before delays are looked at.
+const PARTS: u64 = 5;
+const WARM_UP_MS: u64 = 50;
+const PERCENTILES: [f64; 9] = [1.0, 10.0, 25.0, 50.0, 75.0, 90.0, 99.0, 99.9, 99.99];
+
+/// Who is measured, and where.
+pub(crate) struct Setting<'s> {
+    /// Manifold.
+    pub(crate) manifold: &'s Path,
+    /// The peer.
+    pub(crate) testpmd: &'s Testpmd,
+    /// Where both run.
+    pub(crate) cores: Cores,
+    /// A folder for files.
+    pub(crate) scratch: &'s Path,
+    /// Length of a trial, in milliseconds.
+    pub(crate) window_ms: u64,
+}
+
+/// What one process came to: the parts of its trial, load by load.
+type Loads = [Vec<Answer>; LOADS.len()];
+
+/// Trials in their order: the peer, ours, ours, the peer.
+struct Round {
+    ours: [Loads; 2],
+    peer: [Loads; 2],
+}
+
+impl Setting<'_> {
+    fn links(&self, sinks: usize) -> Links {
+        Links { socket: self.scratch.join("links"), sinks }
+    }
+
+    /// Runs all loads by `obey`, one after the other and over again: what the machine does for a while is in all of them.
+    fn loads(&self, mut obey: impl FnMut(&Order) -> Result<Answer, BenchError>) -> Result<Loads, BenchError> {
+        let order = |percent: u32| Order {
+            rate: FULL / 100 * percent,
+            warm_up_ms: WARM_UP_MS,
+            length_ms: self.window_ms / PARTS,
+            joins: 0,
+        };
+        let mut loads = Loads::default();
+        for _ in 0..PARTS {
+            for (answers, percent) in loads.iter_mut().zip(LOADS) {
+                answers.push(obey(&order(percent))?);
+            }
+        }
+        Ok(loads)
+    }
+
+    fn ours(&self, sinks: usize) -> Result<Loads, BenchError> {
+        let mut ours = Ours::start(bound_to_us(self.manifold), &self.links(sinks), self.cores, self.scratch)?;
+        let loads = self.loads(|order| ours.obey(order))?;
+        ours.end()?;
+        Ok(loads)
+    }
+
+    /// Each frame that came in went out, as testpmd counts, and came back.
+    fn peer(&self) -> Result<Loads, BenchError> {
+        let links = self.links(1);
+        let settings = ours::read_settings(&links, self.cores, self.scratch)?;
+        let devices = [links.near(0), links.near(1)];
+        let session = self.testpmd.passing(&devices, self.cores, &settings, self.scratch)?;
+        let mut far = FarEnd::start(&links, self.cores.main, self.scratch)?;
+        let loads = self.loads(|order| far.obey(order))?;
+        let console = session.finish()?;
+        far.end()?;
+        let answers = || loads.iter().flatten();
+        let taken: u64 = answers().map(|answer| answer.offered - answer.refused).sum();
+        let came: u64 = answers().flat_map(|answer| &answer.sinks).map(|sink| sink.frames).sum();
+        let counted = (console.forwarded_rx(0), console.forwarded_tx(1));
+        if counted != (Some(taken), Some(came)) {
+            let what = format!("its link took {taken} frames, {came} came back; it counted {counted:?}");
+            return Err(BenchError::delivery(PEER, what));
+        }
+        Ok(loads)
+    }
+}
+
+/// The figure's rows, from so many rounds.
+///
+/// # Errors
+/// A side does not start, or does not deliver.
+pub(crate) fn reports(
+    setting: &Setting<'_>,
+    rounds: usize,
+    say: impl Fn(String),
+) -> Result<Vec<FigureReport>, BenchError> {
+    let mut done = Vec::with_capacity(rounds);
+    for number in 1..=rounds {
+        say(format!("round {number}/{rounds}"));
+        let first = setting.peer()?;
+        let ours = [setting.ours(1)?, setting.ours(1)?];
+        done.push(Round { ours, peer: [first, setting.peer()?] });
+    }
+    say("port skew".to_owned());
+    let apart = setting.ours(2)?;
+    let rows = LOADS.iter().enumerate();
+    let delays = rows.clone().flat_map(|(load, percent)| delay_rows(&done, load, *percent));
+    let skews = rows.filter_map(|(load, percent)| skew_row(&apart[load], *percent));
+    Ok(delays.chain(skews).collect())
+}
+
+/// The delays of all links of some answers.
+fn delays<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> Histogram<u64> {
+    Delays::sum(answers.into_iter().flat_map(|answer| &answer.sinks).map(|sink| &sink.delays))
+}
+
+/// A percentile in microseconds.
+fn at(histogram: &Histogram<u64>, percent: f64) -> f64 {
+    histogram.value_at_percentile(percent) as f64 / 1000.0
+}
+
+/// A percentile of a trial: the median of its parts', so that one stall of the machine is not the figure.
+fn of_trial(parts: &[Answer], percent: f64) -> f64 {
+    let parts = parts.iter().map(|answer| at(&delays([answer]), percent));
+    Spread::of(parts).map_or(0.0, |spread| spread.median)
+}
+
+/// The rows of one load: the middle, which is what programs and links take, and the tail, which has the aim.
+fn delay_rows(rounds: &[Round], load: usize, percent: u32) -> Vec<FigureReport> {
+    let rows = [(50.0, None), (99.0, Some(RATIO))].map(|(which, aim)| delay_row(rounds, load, which, aim));
+    let mut rows: Vec<_> =
+        rows.into_iter().flatten().map(|(which, row)| (which, percent, row)).map(named).collect();
+    if let Some(tail) = rows.last_mut() {
+        tell_all(tail, rounds, load, percent);
+    }
+    rows
+}
+
+/// A row's name: the percentile, and the load in percent.
+fn named((which, percent, row): (f64, u32, FigureReport)) -> FigureReport {
+    FigureReport { variant: format!("p{which} load={percent}% of 3M/s fanout=1 size=64"), ..row }
+}
+
+fn delay_row(rounds: &[Round], load: usize, which: f64, aim: Option<Aim>) -> Option<(f64, FigureReport)> {
+    let of = |loads: &Loads| of_trial(&loads[load], which);
+    let mean = |pair: &[Loads; 2]| f64::midpoint(of(&pair[0]), of(&pair[1]));
+    // Upside down in every other round: an even drift falls out of the median.
+    let itself = |(number, round): (usize, &Round)| {
+        let [first, last] = [0, 1].map(|trial| of(&round.peer[trial]));
+        if number % 2 == 0 { first / last } else { last / first }
+    };
+    let itself: Vec<_> = rounds.iter().enumerate().map(itself).collect();
+    let ratio = Spread::of(rounds.iter().map(|r| mean(&r.ours) / mean(&r.peer)))?;
+    let quiet = itself.iter().filter(|ratio| QUIET.contains(ratio)).count() as f64 / rounds.len() as f64;
+    let itself = Spread::of(itself)?;
+    let given = rounds.iter().flat_map(|r| r.ours.iter().chain(&r.peer)).all(|loads| was_given(&loads[load]));
+    let verdict = match aim {
+        None => Verdict::NoAim,
+        Some(_) if !given || quiet < 0.5 || !QUIET.contains(&itself.median) => Verdict::TooNoisy,
+        aim => Aim::verdict(aim, ratio.median),
+    };
+    let row = FigureReport {
+        ours: Spread::of(rounds.iter().flat_map(|r| &r.ours).map(of)),
+        peer: Spread::of(rounds.iter().flat_map(|r| &r.peer).map(of))
+            .map(|spread| PeerReport { name: PEER, spread }),
+        ratio: Some(ratio),
+        verdict,
+        peer_by_itself: Some(itself),
+        quiet: Some(quiet),
+        trials: rounds.iter().map(|r| [&r.peer[0], &r.ours[0], &r.ours[1], &r.peer[1]].map(of)).collect(),
+        ..FigureReport::new(ID, String::new(), "forwarding delay", "us").aiming(aim)
+    };
+    Some((which, row))
+}
+
+/// Both sides' delays of all trials, for the plot and in words.
+fn tell_all(row: &mut FigureReport, rounds: &[Round], load: usize, percent: u32) {
+    type Side = fn(&Round) -> &[Loads; 2];
+    let sides: [(&str, Side); 2] = [("Manifold", |round| &round.ours), (PEER, |round| &round.peer)];
+    for (name, side) in sides {
+        let answers = || rounds.iter().flat_map(side).flat_map(|loads| &loads[load]);
+        let all = delays(answers());
+        row.distributions.push(distribution(format!("{name}, {percent} %"), &all));
+        row.notes.push(format!("{name}, all trials: {}; {}", percentiles(&all), losses(answers())));
+    }
+}
+
+fn skew_row(parts: &[Answer], percent: u32) -> Option<FigureReport> {
+    let skew = Delays::sum(parts.iter().map(|answer| &answer.skew));
+    if skew.is_empty() {
+        return None;
+    }
+    let of_part = |answer: &Answer| at(&Delays::sum([&answer.skew]), 99.0);
+    let p99 = Spread::of(parts.iter().map(of_part))?;
+    let variant = format!("port skew p99 load={percent}% of 3M/s fanout=2 size=64");
+    let row = FigureReport::new(ID, variant, "port skew", "us");
+    let note = format!("{}; {}", percentiles(&skew), losses(parts));
+    let row = row.alone(p99, None);
+    Some(FigureReport { notes: vec![note], ..row })
+}
+
+/// Whether the far end was there to send nearly all that was due.
+fn was_given(parts: &[Answer]) -> bool {
+    let [offered, skipped] = [
+        parts.iter().map(|answer| answer.offered).sum::<u64>(),
+        parts.iter().map(|answer| answer.skipped).sum(),
+    ];
+    offered as f64 >= (offered + skipped) as f64 * GIVEN
+}
+
+fn percentiles(all: &Histogram<u64>) -> String {
+    let [p50, p90, p99, p999] = [50.0, 90.0, 99.0, 99.9].map(|percent| at(all, percent));
+    let longest = all.max() as f64 / 1000.0;
+    format!(
+        "p50 {p50:.1}, p90 {p90:.1}, p99 {p99:.1}, p99.9 {p999:.1}, longest {longest:.0} us of {}",
+        all.len()
+    )
+}
+
+/// What was not sent, and what was lost, in all trials.
+fn losses<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> String {
+    let (mut due, mut skipped, mut lost, mut away) = (0, 0, 0, 0.0_f64);
+    for answer in answers {
+        due += answer.offered + answer.skipped;
+        skipped += answer.skipped;
+        lost += answer.seconds.iter().map(|second| second.lost).sum::<u64>();
+        away = away.max(answer.away.share);
+    }
+    format!(
+        "of {due} frames {skipped} skipped while the far end was away (up to {:.1} % of a part), {lost} copies lost",
+        away * 100.0
+    )
+}
+
+fn distribution(name: String, all: &Histogram<u64>) -> Distribution {
+    let told = PERCENTILES.into_iter().filter(|percent| all.len() as f64 * (100.0 - percent) >= 100.0);
+    let longest = (100.0, all.max() as f64 / 1000.0);
+    let percentiles_us = told.map(|percent| (percent, at(all, percent))).chain([longest]).collect();
+    Distribution { name, percentiles_us }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memif::Arrivals;
+
+    /// 1,000 frames that all took so many microseconds.
+    fn answer(us: u64) -> Answer {
+        let delays: Delays = serde_json::from_str(&format!("[[{},1000]]", us * 1000)).unwrap();
+        let sinks = vec![Arrivals { frames: 1000, late: 0, delays }];
+        Answer { offered: 1000, sinks, ..Answer::default() }
+    }
+
+    fn loads(us: u64) -> Loads {
+        [(); 3].map(|()| vec![answer(us), answer(us), answer(us * 50)])
+    }
+
+    fn row(trials: [u64; 4], skipped: u64) -> FigureReport {
+        let [first, mut a, b, last] = trials.map(loads);
+        a[1][0].skipped = skipped;
+        let rows = delay_rows(&[Round { ours: [a, b], peer: [first, last] }], 1, 50);
+        assert_eq!((rows.len(), &rows[0].verdict), (2, &Verdict::NoAim));
+        rows.into_iter().next_back().unwrap()
+    }
+
+    #[test]
+    fn verdicts_follow_the_tail_unless_the_peer_differs_from_itself() {
+        let reached = row([100, 110, 120, 100], 0);
+        assert_eq!(reached.verdict, Verdict::Reached);
+        assert!((reached.ratio.unwrap().median - 1.15).abs() < 0.01, "{reached:?}");
+        assert_eq!(reached.variant, "p99 load=50% of 3M/s fanout=1 size=64");
+        assert_eq!(row([100, 150, 150, 100], 0).verdict, Verdict::Missed);
+        assert_eq!(row([100, 110, 120, 140], 0).verdict, Verdict::TooNoisy);
+    }
+
+    #[test]
+    fn another_load_is_no_figure() {
+        assert_eq!(row([100, 100, 100, 100], 1_000).verdict, Verdict::TooNoisy);
+        assert_eq!(row([100, 100, 100, 100], 10).verdict, Verdict::Reached);
+    }
+
+    #[test]
+    fn plots_show_what_the_frames_can_tell() {
+        let all = delays([&answer(7)]);
+        let shown: Vec<_> = distribution("x".to_owned(), &all).percentiles_us;
+        assert_eq!(shown.iter().map(|(percent, _)| *percent).next_back(), Some(100.0));
+        assert!(!shown.iter().any(|(percent, _)| *percent == 99.99), "1,000 frames have no such percentile");
+        assert!(shown.iter().all(|(_, us)| (*us - 7.0).abs() < 0.1), "{shown:?}");
+    }
+}
