@@ -9,6 +9,9 @@
 //! - data beside: each pass brings a whole burst for every client port, and then waits for a quarter of what it took;
 //!   what share of its time the worker was busy stands beside the figure.
 //! - close together: the next report or Leave comes within 100 us, so that the control thread hardly sleeps.
+//!
+//! Before and after each of these bare wake-ups are measured ([`crate::wake`]): the machine's own part, and its noise. The
+//! least and the greatest of a percentile are those of the tenths of a run.
 
 use std::time::{Duration, Instant};
 
@@ -22,9 +25,10 @@ use crate::error::BenchError;
 use crate::live::{Live, port};
 use crate::machine::{Cores, pin};
 use crate::percentiles::Delays;
-use crate::report::FigureReport;
+use crate::report::{FigureReport, PeerReport};
 use crate::source;
 use crate::stats::Spread;
+use crate::wake;
 
 /// The ids of joins and of leaves: one run measures both.
 pub(crate) const JOIN: &str = "b10";
@@ -54,6 +58,13 @@ const FEW: usize = 4_000;
 const WARM_UP: usize = 200;
 const P50_US: f64 = 30.0;
 const P99_US: f64 = 200.0;
+/// Bare wake-ups before and after each run, and in a quick one.
+const WAKES: usize = 2_000;
+const FEW_WAKES: usize = 500;
+/// How far apart the bare wake-ups before and after may be, one by the other: their middle, and their tail of which
+/// there are few.
+const QUIET_P50: std::ops::RangeInclusive<f64> = 0.8..=1.25;
+const QUIET_P99: std::ops::RangeInclusive<f64> = 0.5..=2.0;
 
 /// What else there is to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,6 +101,41 @@ struct Measured {
     busy: f64,
 }
 
+/// Bare wake-ups before and after a run: what the machine alone comes to.
+struct Bare {
+    before: Delays,
+    after: Delays,
+}
+
+impl Bare {
+    /// What such a percentile of them is, both times.
+    fn spread(&self, percent: f64) -> Spread {
+        let [a, b] = [&self.before, &self.after].map(|delays| delays.at(percent));
+        Spread { min: a.min(b), median: f64::midpoint(a, b), max: a.max(b) }
+    }
+
+    /// The one time by the other.
+    fn by_itself(&self, percent: f64) -> f64 {
+        self.before.at(percent) / self.after.at(percent)
+    }
+
+    /// Whether the machine alone is on the good side of `aim` both times.
+    fn is_able(&self, aim: Aim, percent: f64) -> bool {
+        aim.is_reached(self.spread(percent).max)
+    }
+
+    /// What `value`, such a percentile of ours, means. Where the machine differs from itself, or alone takes longer than
+    /// we may, nothing.
+    fn verdict(&self, aim: Option<Aim>, percent: f64, value: f64) -> Verdict {
+        let quiet = if percent < 90.0 { QUIET_P50 } else { QUIET_P99 };
+        match aim {
+            Some(aim) if !self.is_able(aim, percent) => Verdict::TooNoisy,
+            Some(_) if !quiet.contains(&self.by_itself(percent)) => Verdict::TooNoisy,
+            aim => Aim::verdict(aim, value),
+        }
+    }
+}
+
 /// The rows of those figures that are wanted.
 ///
 /// # Errors
@@ -103,11 +149,19 @@ pub(crate) fn reports(
     let mut reports = Vec::new();
     for beside in [Beside::Idle, Beside::Busy, Beside::Stream] {
         say(beside.name());
+        let bare = || {
+            let mut chance = Chance(1);
+            wake::measure(cores, if quick { FEW_WAKES } else { WAKES }, move || {
+                Beside::Idle.pause(chance.next())
+            })
+        };
+        let before = bare()?;
         let measured = measure(cores, beside, if quick { FEW } else { TRIALS })?;
+        let bare = Bare { before, after: bare()? };
         let kinds =
             [(JOIN, "group join delay", &measured.joins), (LEAVE, "group leave delay", &measured.leaves)];
         for ((id, metric, delays), _) in kinds.into_iter().zip(wanted).filter(|(_, wanted)| *wanted) {
-            reports.extend(rows(id, metric, beside, delays, measured.busy));
+            reports.extend(rows(id, metric, beside, delays, measured.busy, &bare));
         }
     }
     reports.sort_by_key(|report| report.id);
@@ -120,27 +174,31 @@ fn rows(
     beside: Beside,
     delays: &Delays,
     busy: f64,
+    bare: &Bare,
 ) -> [FigureReport; 2] {
-    let new =
-        |percentile: &str| FigureReport::new(id, format!("{percentile}, {}", beside.name()), metric, "us");
     // One join in the midst of others waits for the control thread's nap: only the longest delays have an aim.
     let p50 = (beside != Beside::Stream && id == JOIN).then_some(Aim::AtMost(P50_US));
-    let p99 = Aim::AtMost(P99_US);
-    let mut middle = new("p50").aiming(p50);
-    middle.ours = Some(delays.spread());
-    middle.verdict = p50.map_or(Verdict::NoAim, |aim| Aim::verdict(Some(aim), delays.at(50.0)));
+    let row = |percent: f64, aim: Option<Aim>| {
+        let name = format!("p{percent}, {}", beside.name());
+        let itself = bare.by_itself(percent);
+        let unable = aim.is_some_and(|aim| !bare.is_able(aim, percent));
+        let note = "a bare wake-up alone takes longer here than the aim";
+        FigureReport {
+            notes: unable.then(|| note.to_owned()).into_iter().collect(),
+            ours: Some(delays.spread(percent)),
+            peer: Some(PeerReport { name: "a bare wake-up", spread: bare.spread(percent) }),
+            peer_by_itself: Some(Spread { min: itself, median: itself, max: itself }),
+            verdict: bare.verdict(aim, percent, delays.at(percent)),
+            ..FigureReport::new(id, name, metric, "us").aiming(aim)
+        }
+    };
+    let mut middle = row(50.0, p50);
     middle.distributions = vec![delays.distribution(format!("{metric}, {}", beside.name()))];
-    middle.notes = vec![format!(
-        "{}; the worker was in its passes for {:.0} % of the time",
-        delays.words(),
-        100.0 * busy
-    )];
-    let (low, high) = (delays.at(90.0), delays.at(99.9));
-    let mut tail = new("p99").aiming(Some(p99));
-    tail.ours = Some(Spread { min: low, median: delays.at(99.0), max: high });
-    tail.verdict = Aim::verdict(Some(p99), delays.at(99.0));
-    tail.notes = vec!["beside p99, p90 and p99.9 stand for the least and the greatest".to_owned()];
-    [middle, tail]
+    middle.notes.extend([
+        format!("{}; the worker was in its passes for {:.0} % of the time", delays.words(), 100.0 * busy),
+        format!("bare wake-ups before: {}; after: {}", bare.before.words(), bare.after.words()),
+    ]);
+    [middle, row(99.0, Some(Aim::AtMost(P99_US)))]
 }
 
 fn measure(cores: Cores, beside: Beside, trials: usize) -> Result<Measured, BenchError> {
@@ -192,9 +250,19 @@ struct Bench {
     probe: Vec<u8>,
     /// The frame of the data beside.
     data: Vec<u8>,
-    chance: u32,
+    chance: Chance,
     worked: Duration,
     began: Instant,
+}
+
+/// Numbers that are as good as random.
+struct Chance(u32);
+
+impl Chance {
+    fn next(&mut self) -> u32 {
+        self.0 = self.0.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        self.0 >> 8
+    }
 }
 
 impl Bench {
@@ -203,7 +271,7 @@ impl Bench {
         let data = source::frame(group.addr(), 0, WIRE_LEN);
         let egress = Copies { group: group.addr().octets(), copies: 0, buffers: Vec::new() };
         let (burst, began) = (OwnedBurst::default(), Instant::now());
-        let (probe, chance, worked) = (data.clone(), 1, Duration::ZERO);
+        let (probe, chance, worked) = (data.clone(), Chance(1), Duration::ZERO);
         Ok(Self { live, beside, egress, burst, probe, data, chance, worked, began })
     }
 
@@ -276,8 +344,7 @@ impl Bench {
 
     /// Passes for a while.
     fn rest(&mut self) {
-        self.chance = self.chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let until = Instant::now() + self.beside.pause(self.chance >> 8);
+        let until = Instant::now() + self.beside.pause(self.chance.next());
         while Instant::now() < until {
             self.pass();
         }
@@ -320,9 +387,36 @@ mod tests {
         for beside in [Beside::Idle, Beside::Busy, Beside::Stream] {
             let measured = measure(cores, beside, 20).unwrap();
             assert_eq!((measured.joins.len(), measured.leaves.len()), (20, 20));
-            let rows = rows(JOIN, "group join delay", beside, &measured.joins, measured.busy);
+            let bare = bare([10, 12], [30, 40]);
+            let rows = rows(JOIN, "group join delay", beside, &measured.joins, measured.busy, &bare);
             assert_eq!(rows[0].aim.is_some(), beside != Beside::Stream);
             assert_eq!(rows[1].aim, Some(P99_US));
+            assert_eq!((rows[0].variant.get(..4), rows[1].variant.get(..4)), (Some("p50,"), Some("p99,")));
         }
+    }
+
+    /// Wake-ups whose middle and tail are so many microseconds, before and after.
+    fn bare(p50: [u64; 2], p99: [u64; 2]) -> Bare {
+        let delays = |n: usize| {
+            let us = (0..100).map(|number| if number < 90 { p50[n] } else { p99[n] });
+            Delays::of_durations(us.map(Duration::from_micros)).unwrap()
+        };
+        Bare { before: delays(0), after: delays(1) }
+    }
+
+    #[test]
+    fn a_machine_that_differs_from_itself_says_nothing() {
+        let (p50, p99) = (Some(Aim::AtMost(P50_US)), Some(Aim::AtMost(P99_US)));
+        let quiet = bare([10, 11], [60, 90]);
+        assert_eq!(quiet.verdict(p50, 50.0, 29.0), Verdict::Reached);
+        assert_eq!(quiet.verdict(p50, 50.0, 31.0), Verdict::Missed);
+        assert_eq!(quiet.verdict(p99, 99.0, 201.0), Verdict::Missed);
+        assert_eq!(quiet.verdict(None, 50.0, 500.0), Verdict::NoAim);
+        let restless = bare([10, 14], [60, 130]);
+        assert_eq!(restless.verdict(p50, 50.0, 29.0), Verdict::TooNoisy);
+        assert_eq!(restless.verdict(p99, 99.0, 100.0), Verdict::TooNoisy);
+        let slow = bare([31, 31], [190, 210]);
+        assert_eq!(slow.verdict(p50, 50.0, 29.0), Verdict::TooNoisy, "the machine alone takes longer");
+        assert_eq!(slow.verdict(p99, 99.0, 300.0), Verdict::TooNoisy);
     }
 }

@@ -54,6 +54,7 @@ mod telemetry;
 mod testpmd;
 mod traffic;
 mod veth;
+mod wake;
 mod wires;
 
 use std::path::PathBuf;

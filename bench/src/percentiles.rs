@@ -11,15 +11,30 @@ const SHOWN: [f64; 11] = [1.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 9
 /// Percentages are no exact binary fractions: what is so near a whole rank is that rank.
 const NEAR: f64 = 1e-6;
 
-/// Delays in nanoseconds, in rising order; at least one.
+/// Parts of a run whose percentiles are held against each other.
+const PARTS: usize = 10;
+
+/// Delays in nanoseconds; at least one.
 #[derive(Debug, Clone)]
-pub(crate) struct Delays(Vec<u64>);
+pub(crate) struct Delays {
+    /// All, in rising order.
+    all: Vec<u64>,
+    /// The same in the order of their time, a tenth of the run each, each in rising order.
+    parts: Vec<Vec<u64>>,
+}
 
 impl Delays {
-    /// Of `nanoseconds`, in any order; `None` without any.
+    /// Of `nanoseconds`, in the order in which they were measured; `None` without any.
     pub(crate) fn of(mut nanoseconds: Vec<u64>) -> Option<Self> {
+        let tenth = nanoseconds.len().div_ceil(PARTS).max(1);
+        let sorted = |part: &[u64]| {
+            let mut part = part.to_vec();
+            part.sort_unstable();
+            part
+        };
+        let parts = nanoseconds.chunks(tenth).map(sorted).collect();
         nanoseconds.sort_unstable();
-        (!nanoseconds.is_empty()).then_some(Self(nanoseconds))
+        (!nanoseconds.is_empty()).then_some(Self { all: nanoseconds, parts })
     }
 
     /// Of durations, likewise.
@@ -29,24 +44,25 @@ impl Delays {
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 
     /// The smallest delay, in microseconds, that `percent` of all do not exceed (nearest rank).
     pub(crate) fn at(&self, percent: f64) -> f64 {
-        let rank = (percent / 100.0 * self.0.len() as f64 - NEAR).ceil() as usize;
-        self.0[rank.clamp(1, self.0.len()) - 1] as f64 / 1000.0
+        rank(&self.all, percent)
     }
 
-    /// The least, the middle and the greatest, in microseconds.
-    pub(crate) fn spread(&self) -> Spread {
-        Spread { min: self.at(0.0), median: self.at(50.0), max: self.at(100.0) }
+    /// The same, and between which that of each tenth of the run is.
+    pub(crate) fn spread(&self, percent: f64) -> Spread {
+        let parts = || self.parts.iter().map(|part| rank(part, percent));
+        let median = self.at(percent);
+        Spread { min: parts().fold(median, f64::min), median, max: parts().fold(median, f64::max) }
     }
 
     /// For a plot, as the delays of `name`: percentiles that so few cannot tell apart are left out.
     pub(crate) fn distribution(&self, name: impl Into<String>) -> Distribution {
         let told =
-            |percent: &f64| *percent == 100.0 || self.0.len() as f64 * (100.0 - percent) >= 100.0 - NEAR;
+            |percent: &f64| *percent == 100.0 || self.all.len() as f64 * (100.0 - percent) >= 100.0 - NEAR;
         let percentiles_us = SHOWN.into_iter().filter(told).map(|percent| (percent, self.at(percent)));
         Distribution { name: name.into(), percentiles_us: percentiles_us.collect() }
     }
@@ -65,6 +81,12 @@ impl Delays {
     }
 }
 
+/// The delay of that rank among `sorted`, in microseconds.
+fn rank(sorted: &[u64], percent: f64) -> f64 {
+    let rank = (percent / 100.0 * sorted.len() as f64 - NEAR).ceil() as usize;
+    sorted[rank.clamp(1, sorted.len()) - 1] as f64 / 1000.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,7 +95,8 @@ mod tests {
     fn percentiles_are_delays_that_were_seen() {
         let delays = Delays::of((1..=1000).rev().map(|n| n * 1000).collect()).unwrap();
         assert_eq!([0.0, 50.0, 99.0, 99.9, 100.0].map(|p| delays.at(p)), [1.0, 500.0, 990.0, 999.0, 1000.0]);
-        assert_eq!(delays.spread(), Spread { min: 1.0, median: 500.0, max: 1000.0 });
+        // The last tenth of the run has the shortest.
+        assert_eq!(delays.spread(50.0), Spread { min: 50.0, median: 500.0, max: 950.0 });
         assert!(Delays::of(Vec::new()).is_none());
         let one = Delays::of_durations([Duration::from_micros(7)]).unwrap();
         assert_eq!((one.len(), one.at(1.0), one.at(99.9)), (1, 7.0, 7.0));
