@@ -54,3 +54,9 @@ pub use model::{
 };
 pub use problem::{Place, Problem, SettingsError, Subject, Warning};
 pub use running::{KeyDifference, Origin, RunningKey, RunningKeys};
+/// How files are read key by key, with every problem at its place: for the settings of the programs beside the proxy.
+pub mod reading {
+    pub use crate::load::read_file;
+    pub use crate::problem::{At, Problems};
+    pub use crate::reader::{Document, Section, Value};
+}

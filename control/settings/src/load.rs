@@ -137,7 +137,10 @@ pub(crate) fn too_large(path: &Path) -> Problem {
 }
 
 /// The file's text, or `None` where there is no file.
-fn read_file(path: &Path) -> Result<Option<String>, SettingsError> {
+///
+/// # Errors
+/// It cannot be read, is no regular file, no UTF-8, or larger than 1 MiB.
+pub fn read_file(path: &Path) -> Result<Option<String>, SettingsError> {
     let problem = |what: String, cure: &str| Problem {
         place: Place::file(&path.display().to_string()),
         what,

@@ -74,7 +74,7 @@ pub struct SettingsError {
 
 impl SettingsError {
     /// From at least one problem.
-    pub(crate) fn new(mut problems: Vec<Problem>) -> Self {
+    pub fn new(mut problems: Vec<Problem>) -> Self {
         problems.sort();
         problems.dedup();
         Self { problems }
@@ -117,24 +117,30 @@ impl std::error::Error for SettingsError {}
 
 /// A value with the place it was written at, for checks that look at several values.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct At<T> {
-    pub(crate) value: T,
-    pub(crate) place: Place,
+pub struct At<T> {
+    /// The value.
+    pub value: T,
+    /// Where it stands.
+    pub place: Place,
 }
 
 /// What was found so far. Reading goes on after a problem, so that one look shows them all.
 #[derive(Debug, Default)]
-pub(crate) struct Problems {
-    pub(crate) errors: Vec<Problem>,
-    pub(crate) warnings: Vec<Warning>,
+pub struct Problems {
+    /// What does not pass.
+    pub errors: Vec<Problem>,
+    /// What runs, with a doubt.
+    pub warnings: Vec<Warning>,
 }
 
 impl Problems {
-    pub(crate) fn error(&mut self, place: &Place, what: impl Into<String>, cure: impl Into<String>) {
+    /// Notes what does not pass.
+    pub fn error(&mut self, place: &Place, what: impl Into<String>, cure: impl Into<String>) {
         self.errors.push(Problem { place: place.clone(), what: what.into(), cure: cure.into() });
     }
 
-    pub(crate) fn warn(&mut self, place: &Place, what: impl Into<String>, cure: impl Into<String>) {
+    /// Notes a doubt.
+    pub fn warn(&mut self, place: &Place, what: impl Into<String>, cure: impl Into<String>) {
         let problem = Problem { place: place.clone(), what: what.into(), cure: cure.into() };
         self.warnings.push(Warning(problem));
     }

@@ -16,7 +16,7 @@ use crate::problem::{At, Place, Problems};
 
 /// A file's name and text: turns spans into places.
 #[derive(Debug, Clone)]
-pub(crate) struct Document<'t> {
+pub struct Document<'t> {
     file: Arc<str>,
     text: &'t str,
     /// Where each line begins: a large file has many places to find.
@@ -26,7 +26,8 @@ pub(crate) struct Document<'t> {
 }
 
 impl<'t> Document<'t> {
-    pub(crate) fn new(file: &str, text: &'t str) -> Self {
+    /// A file of this name with this text.
+    pub fn new(file: &str, text: &'t str) -> Self {
         let ends = text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(i, _)| i + 1);
         Self {
             file: file.into(),
@@ -37,16 +38,18 @@ impl<'t> Document<'t> {
     }
 
     /// The file's name and the line where `key` of the table of that name was found.
-    pub(crate) fn origin(&self, table: &str, key: &'static str) -> Option<String> {
+    pub fn origin(&self, table: &str, key: &'static str) -> Option<String> {
         let line = *self.found.borrow().get(&(table.to_owned(), key))?;
         Some(format!("{}:{line}", self.file))
     }
 
-    pub(crate) fn whole(&self) -> Place {
+    /// The file as a whole.
+    pub fn whole(&self) -> Place {
         Place { file: self.file.clone(), position: None, subject: None }
     }
 
-    pub(crate) fn place(&self, span: Range<usize>) -> Place {
+    /// Where `span` of the text begins.
+    pub fn place(&self, span: Range<usize>) -> Place {
         let mut start = span.start.min(self.text.len());
         while !self.text.is_char_boundary(start) {
             start -= 1;
@@ -58,7 +61,7 @@ impl<'t> Document<'t> {
     }
 
     /// Parses the whole text. Only the first syntax error goes to `problems`: the others mostly follow from it.
-    pub(crate) fn parse(&self, problems: &mut Problems) -> Option<Spanned<DeTable<'t>>> {
+    pub fn parse(&self, problems: &mut Problems) -> Option<Spanned<DeTable<'t>>> {
         let error = match DeTable::parse(self.text) {
             Ok(table) => return Some(table),
             Err(error) => error,
@@ -71,7 +74,7 @@ impl<'t> Document<'t> {
 }
 
 /// One table while it is read. Remembers which keys were asked for; the others are unknown.
-pub(crate) struct Section<'a, 't> {
+pub struct Section<'a, 't> {
     document: &'a Document<'t>,
     name: String,
     table: &'a DeTable<'t>,
@@ -80,24 +83,29 @@ pub(crate) struct Section<'a, 't> {
 }
 
 impl<'a, 't> Section<'a, 't> {
-    pub(crate) fn root(document: &'a Document<'t>, table: &'a Spanned<DeTable<'t>>) -> Self {
+    /// The top level of a parsed document.
+    pub fn root(document: &'a Document<'t>, table: &'a Spanned<DeTable<'t>>) -> Self {
         let name = "the file's top level".to_owned();
         Self { document, name, table: table.get_ref(), place: document.whole(), known: Vec::new() }
     }
 
-    pub(crate) fn place(&self) -> &Place {
+    /// Where it begins.
+    pub fn place(&self) -> &Place {
         &self.place
     }
 
-    pub(crate) fn name(&self) -> &str {
+    /// Its name in messages.
+    pub fn name(&self) -> &str {
         &self.name
     }
 
-    pub(crate) fn rename(&mut self, name: String) {
+    /// Gives it another name in messages.
+    pub fn rename(&mut self, name: String) {
         self.name = name;
     }
 
-    pub(crate) fn value(&mut self, key: &'static str) -> Option<Value<'a, 't>> {
+    /// The value of `key`, if it is there. Makes the key a known one.
+    pub fn value(&mut self, key: &'static str) -> Option<Value<'a, 't>> {
         self.known.push(key);
         let value = self.table.get(key)?;
         if let Some((line, _)) = self.document.place(value.span()).position {
@@ -107,7 +115,7 @@ impl<'a, 't> Section<'a, 't> {
     }
 
     /// The subtable `key`, written `[key]`.
-    pub(crate) fn table(&mut self, key: &'static str, problems: &mut Problems) -> Option<Self> {
+    pub fn table(&mut self, key: &'static str, problems: &mut Problems) -> Option<Self> {
         let value = self.value(key)?;
         let DeValue::Table(table) = value.value.get_ref() else {
             value.wrong_type(&format!("a table; write [{key}] on a line of its own"), problems);
@@ -118,7 +126,7 @@ impl<'a, 't> Section<'a, 't> {
     }
 
     /// The array of tables `key`, each written `[[key]]`.
-    pub(crate) fn tables(&mut self, key: &'static str, problems: &mut Problems) -> Vec<Self> {
+    pub fn tables(&mut self, key: &'static str, problems: &mut Problems) -> Vec<Self> {
         let Some(value) = self.value(key) else { return Vec::new() };
         let wanted = format!("a list of tables; write [[{key}]] before each, with two brackets");
         let DeValue::Array(array) = value.value.get_ref() else {
@@ -143,7 +151,7 @@ impl<'a, 't> Section<'a, 't> {
     }
 
     /// A key that is refused here although it means something elsewhere: `what` and the cure.
-    pub(crate) fn refuse(&mut self, key: &'static str, what: &str, cure: &str, problems: &mut Problems) {
+    pub fn refuse(&mut self, key: &'static str, what: &str, cure: &str, problems: &mut Problems) {
         if let Some((found, _)) = self.table.get_key_value(key) {
             let place = self.document.place(found.span());
             problems.error(&place, format!("`{key}` in {}: {what}", self.name), cure);
@@ -152,7 +160,7 @@ impl<'a, 't> Section<'a, 't> {
     }
 
     /// Reports every key that nobody asked for. The keys of `refused` were asked for, but are none to suggest.
-    pub(crate) fn finish(self, problems: &mut Problems) {
+    pub fn finish(self, problems: &mut Problems) {
         let mut unknown: Vec<_> =
             self.table.keys().filter(|key| !self.known.contains(&key.get_ref().as_ref())).collect();
         unknown.sort_by_key(|key| key.span().start);
@@ -174,14 +182,15 @@ impl<'a, 't> Section<'a, 't> {
 }
 
 /// One value while it is read. Each getter says what was wanted when it finds something else.
-pub(crate) struct Value<'a, 't> {
+pub struct Value<'a, 't> {
     document: &'a Document<'t>,
     key: String,
     value: &'a Spanned<DeValue<'t>>,
 }
 
 impl<'a, 't> Value<'a, 't> {
-    pub(crate) fn place(&self) -> Place {
+    /// Where it stands.
+    pub fn place(&self) -> Place {
         self.document.place(self.value.span())
     }
 
@@ -189,15 +198,18 @@ impl<'a, 't> Value<'a, 't> {
         At { value, place: self.place() }
     }
 
-    pub(crate) fn error(&self, what: &str, cure: impl Into<String>, problems: &mut Problems) {
+    /// Reports the value as wrong.
+    pub fn error(&self, what: &str, cure: impl Into<String>, problems: &mut Problems) {
         problems.error(&self.place(), format!("`{}` {what}", self.key), cure);
     }
 
-    pub(crate) fn warn(&self, what: &str, cure: impl Into<String>, problems: &mut Problems) {
+    /// Reports the value as doubtful.
+    pub fn warn(&self, what: &str, cure: impl Into<String>, problems: &mut Problems) {
         problems.warn(&self.place(), format!("`{}` {what}", self.key), cure);
     }
 
-    pub(crate) fn wrong_type(&self, wanted: &str, problems: &mut Problems) {
+    /// Reports that the value is no `wanted`.
+    pub fn wrong_type(&self, wanted: &str, problems: &mut Problems) {
         let found = match self.value.get_ref() {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "a whole number",
@@ -210,23 +222,28 @@ impl<'a, 't> Value<'a, 't> {
         self.error(&format!("is {found}"), format!("it takes {wanted}"), problems);
     }
 
-    pub(crate) fn is_false(&self) -> bool {
+    /// Whether it is `false`.
+    pub fn is_false(&self) -> bool {
         self.value.get_ref().as_bool() == Some(false)
     }
 
-    pub(crate) fn is_string(&self) -> bool {
+    /// Whether it is a string.
+    pub fn is_string(&self) -> bool {
         self.value.get_ref().is_str()
     }
 
-    pub(crate) fn is_list(&self) -> bool {
+    /// Whether it is a list.
+    pub fn is_list(&self) -> bool {
         self.value.get_ref().is_array()
     }
 
-    pub(crate) fn is_bool(&self) -> bool {
+    /// Whether it is true or false.
+    pub fn is_bool(&self) -> bool {
         self.value.get_ref().is_bool()
     }
 
-    pub(crate) fn string(&self, wanted: &str, problems: &mut Problems) -> Option<At<&'a str>> {
+    /// A string.
+    pub fn string(&self, wanted: &str, problems: &mut Problems) -> Option<At<&'a str>> {
         match self.value.get_ref() {
             DeValue::String(text) => Some(self.at(text.as_ref())),
             _ => {
@@ -236,7 +253,8 @@ impl<'a, 't> Value<'a, 't> {
         }
     }
 
-    pub(crate) fn boolean(&self, problems: &mut Problems) -> Option<At<bool>> {
+    /// True or false.
+    pub fn boolean(&self, problems: &mut Problems) -> Option<At<bool>> {
         match self.value.get_ref().as_bool() {
             Some(value) => Some(self.at(value)),
             None => {
@@ -247,7 +265,7 @@ impl<'a, 't> Value<'a, 't> {
     }
 
     /// A whole number within `range`; `unit` names what is counted.
-    pub(crate) fn integer<T>(&self, range: Range<u32>, unit: &str, problems: &mut Problems) -> Option<At<T>>
+    pub fn integer<T>(&self, range: Range<u32>, unit: &str, problems: &mut Problems) -> Option<At<T>>
     where
         T: TryFrom<u32>,
     {
@@ -267,7 +285,7 @@ impl<'a, 't> Value<'a, 't> {
     }
 
     /// A duration with its unit, within `range` (both ends included), a multiple of `step`.
-    pub(crate) fn duration(
+    pub fn duration(
         &self,
         (least, most): (Duration, Duration),
         step: Duration,
@@ -311,7 +329,7 @@ impl<'a, 't> Value<'a, 't> {
     }
 
     /// A string that `T` parses, with `T`'s own words when it does not.
-    pub(crate) fn parsed<T>(&self, wanted: &str, problems: &mut Problems) -> Option<At<T>>
+    pub fn parsed<T>(&self, wanted: &str, problems: &mut Problems) -> Option<At<T>>
     where
         T: FromStr,
         T::Err: std::fmt::Display,
@@ -328,13 +346,13 @@ impl<'a, 't> Value<'a, 't> {
     }
 
     /// One of several words.
-    pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)], problems: &mut Problems) -> Option<At<T>> {
+    pub fn choice<T: Copy>(&self, choices: &[(&str, T)], problems: &mut Problems) -> Option<At<T>> {
         let words: Vec<_> = choices.iter().map(|(word, _)| format!("\"{word}\"")).collect();
         self.choice_of(&words.join(" or "), choices, problems)
     }
 
     /// One of several words; `wanted` says what else it may be.
-    pub(crate) fn choice_of<T: Copy>(
+    pub fn choice_of<T: Copy>(
         &self,
         wanted: &str,
         choices: &[(&str, T)],
@@ -352,7 +370,7 @@ impl<'a, 't> Value<'a, 't> {
     }
 
     /// The items of a list of at most `most`.
-    pub(crate) fn short_list(&self, wanted: &str, most: usize, problems: &mut Problems) -> Option<Vec<Self>> {
+    pub fn short_list(&self, wanted: &str, most: usize, problems: &mut Problems) -> Option<Vec<Self>> {
         let items = self.list(wanted, problems)?;
         if items.len() > most {
             self.error(&format!("has {} entries", items.len()), format!("it takes at most {most}"), problems);
@@ -362,7 +380,7 @@ impl<'a, 't> Value<'a, 't> {
     }
 
     /// The items of a list.
-    pub(crate) fn list(&self, wanted: &str, problems: &mut Problems) -> Option<Vec<Self>> {
+    pub fn list(&self, wanted: &str, problems: &mut Problems) -> Option<Vec<Self>> {
         match self.value.get_ref() {
             DeValue::Array(items) => Some(
                 items
