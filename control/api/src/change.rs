@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a change did. Nothing to do is an answer as well.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ChangedReply {
     /// That of the settings that are in force now: as in [`SettingsReply`](crate::SettingsReply).
     #[serde(default)]

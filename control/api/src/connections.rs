@@ -8,6 +8,7 @@ use crate::text;
 
 /// Every connection.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ConnectionsReply {
     /// Kernel interfaces in the kernel's order, the loopback interface left out, then NICs that DPDK's drivers have, then
     /// ports on anything else.
@@ -16,6 +17,7 @@ pub struct ConnectionsReply {
 
 /// One connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ConnectionView {
     /// What a port's `device` names it by: `eth1`, `0000:3b:00.0`.
     pub device: String,
@@ -29,6 +31,7 @@ pub struct ConnectionView {
     pub kind_text: String,
     /// Its hardware address, where one is known.
     #[serde(with = "text::option")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub mac: Option<MacAddr>,
     /// Whether it has carrier; `null` where nobody knows.
     pub carrier: Option<bool>,
@@ -48,6 +51,7 @@ pub struct ConnectionView {
 
 /// What a connection is to the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ConnectionSource {
     /// An interface of the kernel's.
@@ -71,6 +75,7 @@ impl ConnectionSource {
 
 /// What keeps a connection from being a port.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Obstacle {
     /// What it is, for programs.
     pub what: ObstacleKind,
@@ -82,6 +87,7 @@ pub struct Obstacle {
 
 /// What keeps a connection from being a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ObstacleKind {
     /// Its kind: no Ethernet, or none of its own.

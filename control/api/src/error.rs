@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a request could not be answered. What it asked for was not done, unless the kind says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ErrorReply {
     /// What sort of error it is, for programs.
     pub kind: ErrorKind,
@@ -36,6 +37,7 @@ impl ErrorReply {
 
 /// What sort of error it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ErrorKind {
     /// The line is no request.
@@ -80,6 +82,7 @@ impl ErrorKind {
 
 /// One thing that is wrong with a change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ProblemView {
     /// Where it stands: a file's line and column, or port and key in words; `null` where it stands nowhere.
     pub place: Option<String>,

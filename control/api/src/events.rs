@@ -10,6 +10,7 @@ pub const MAX_EVENTS: u32 = 1000;
 
 /// The oldest events after the one that was asked from.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct EventsReply {
     /// In the order in which they happened.
     pub events: Vec<EventView>,
@@ -21,6 +22,7 @@ pub struct EventsReply {
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct EventView {
     /// Larger than that of any event before, those of earlier processes too.
     pub id: u64,
@@ -32,6 +34,7 @@ pub struct EventView {
     pub port: Option<String>,
     /// The group that it is about.
     #[serde(with = "text::option")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub group: Option<GroupAddr>,
     /// The whole in one line of English.
     pub text: String,
@@ -39,6 +42,7 @@ pub struct EventView {
 
 /// What sort of event it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum EventKind {
     /// A group got its first member on a port.

@@ -7,9 +7,11 @@ use crate::text;
 
 /// Where a group goes, or the first thing that keeps it from going anywhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ExplainReply {
     /// The group.
     #[serde(with = "text")]
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub group: GroupAddr,
     /// The port asked about, if one was named.
     pub port: Option<String>,
@@ -29,6 +31,7 @@ pub struct ExplainReply {
 
 /// One thing looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Check {
     /// What it is about.
     pub topic: Topic,
@@ -44,6 +47,7 @@ pub struct Check {
 
 /// What a check is about, in the order in which they are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Topic {
     /// Whether the proxy is on, and has a provider port with a link.

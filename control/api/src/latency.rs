@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How long joins took.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct LatencyReply {
     /// From a report's arrival in a worker until the group table has the member it makes: those joins alone that changed
     /// the table.
@@ -12,6 +13,7 @@ pub struct LatencyReply {
 
 /// A histogram of times.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Histogram {
     /// In ascending order of their bounds.
     pub buckets: Vec<Bucket>,
@@ -23,6 +25,7 @@ pub struct Histogram {
 
 /// How many took so long at the most.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Bucket {
     /// The bound in seconds.
     pub le_s: f64,

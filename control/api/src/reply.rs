@@ -20,6 +20,7 @@ use crate::workers::WorkersReply;
 
 /// A reply: an object with one field, which says what it is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Reply {
     /// To [`Request::ShowGroups`](crate::Request::ShowGroups).
@@ -77,6 +78,7 @@ impl Reply {
 
 /// Every group that has a member, was asked for upstream, or is counted.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct GroupsReply {
     /// In ascending order of the address.
     pub groups: Vec<GroupView>,
@@ -84,9 +86,11 @@ pub struct GroupsReply {
 
 /// One group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct GroupView {
     /// The group.
     #[serde(with = "text")]
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub group: GroupAddr,
     /// The ports that have a member, in the order of the settings.
     pub members: Vec<MemberView>,
@@ -103,12 +107,14 @@ pub struct GroupView {
 
 /// One port's membership of a group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct MemberView {
     /// The port's name.
     pub port: String,
     /// IGMP version of the last report: 1, 2 or 3.
     pub version: u8,
     /// Source of the last report; 0.0.0.0 is one that a host without an address sends.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub last_reporter: Option<Ipv4Addr>,
     /// Seconds since the first report.
     pub age_s: f64,
@@ -123,6 +129,7 @@ pub struct MemberView {
 
 /// Why a group is not forwarded to a port that has a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum HeldBack {
     /// The group table has no room for the group.
@@ -146,6 +153,7 @@ impl HeldBack {
 
 /// State of a group on a port, in the words of RFC 2236, section 7.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum MemberState {
     /// A v2 host, or a v3 one, reported.
@@ -172,6 +180,7 @@ impl MemberState {
 
 /// A group's state on the provider port.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct UpstreamView {
     /// Whether the provider has been asked for it.
     pub joined: bool,
@@ -181,6 +190,7 @@ pub struct UpstreamView {
 
 /// Every port.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PortsReply {
     /// In the order of the settings.
     pub ports: Vec<PortView>,
@@ -188,6 +198,7 @@ pub struct PortsReply {
 
 /// One port.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PortView {
     /// Its name in the settings.
     pub name: String,
@@ -204,9 +215,11 @@ pub struct PortView {
     pub outage: Option<Outage>,
     /// The MAC it sends from.
     #[serde(with = "text")]
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub mac: MacAddr,
     /// Its address and network.
     #[serde(with = "text::option")]
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub address: Option<Ipv4Net>,
     /// Who asks there; `null` on the provider port, where we never do.
     pub querier: Option<QuerierView>,
@@ -235,6 +248,7 @@ pub struct PortView {
 
 /// What a port is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PortRole {
     /// Towards the provider.
@@ -255,6 +269,7 @@ impl PortRole {
 
 /// A port's link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum LinkState {
     /// With carrier.
@@ -275,6 +290,7 @@ impl LinkState {
 
 /// Why a port is without link, besides a carrier that is not there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Outage {
     /// There is no interface of the name that the settings give: the port waits for one.
@@ -285,10 +301,12 @@ pub enum Outage {
 
 /// Who sends the queries on a client port.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct QuerierView {
     /// Our part.
     pub role: QuerierRole,
     /// The querier's address: ours, or the one that won; `null` when ours is 0.0.0.0.
+    #[cfg_attr(feature = "schema", schema(value_type = Option<String>))]
     pub address: Option<Ipv4Addr>,
     /// Seconds until our next general query; `null` while we send none.
     pub next_query_s: Option<f64>,
@@ -299,8 +317,10 @@ pub struct QuerierView {
 
 /// A query heard.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct QueryView {
     /// Who asked.
+    #[cfg_attr(feature = "schema", schema(value_type = String))]
     pub source: Ipv4Addr,
     /// By which version of IGMP: 1, 2 or 3.
     pub version: u8,
@@ -310,6 +330,7 @@ pub struct QueryView {
 
 /// Our part in the querier election (RFC 2236, section 7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum QuerierRole {
     /// We ask.
@@ -333,6 +354,7 @@ impl QuerierRole {
 
 /// Every counter.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct CountersReply {
     /// In the order of the settings.
     pub ports: Vec<PortCounters>,
@@ -340,6 +362,7 @@ pub struct CountersReply {
 
 /// One port's counters since the start, by their stable names. All are there, also at zero.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PortCounters {
     /// The port's name.
     pub port: String,
@@ -358,6 +381,7 @@ pub struct PortCounters {
 
 /// The process as a whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct StatusReply {
     /// Manifold's version.
     pub version: String,
@@ -398,6 +422,7 @@ pub struct StatusReply {
 
 /// The record of what the control thread is told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct RecordView {
     /// Its file.
     pub path: String,
@@ -407,6 +432,7 @@ pub struct RecordView {
 
 /// The buffer pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct MbufView {
     /// Buffers in all.
     pub size: u64,

@@ -12,6 +12,7 @@ pub const MAX_EDITS: usize = 256;
 
 /// A request: `{"request":"show-groups"}`, or with arguments `{"request":{"set-upstream":{"port":"wan2"}}}`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Request {
     /// Every group with its members.
@@ -42,6 +43,7 @@ pub enum Request {
     Explain {
         /// The group.
         #[serde(with = "text")]
+        #[cfg_attr(feature = "schema", schema(value_type = String))]
         group: GroupAddr,
         /// The client port that it is about; without one, every port that has to do with the group.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,6 +78,7 @@ pub enum Request {
 
 /// One change of the settings' live layer. Which keys may be changed at all is the settings' to say.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
     /// The port's name; `null` or absent for a key of `[proxy]`.

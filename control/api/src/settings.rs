@@ -6,6 +6,7 @@ use crate::error::ProblemView;
 
 /// The settings that are in force: the keys that may be changed while Manifold runs, and what stands beside them.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SettingsReply {
     /// Names these settings: every change and every reload that is accepted makes it larger, whoever made it, and so
     /// does every start. For [`Request::Change`](crate::Request::Change).
@@ -22,6 +23,7 @@ pub struct SettingsReply {
 
 /// One port's settings.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PortSettingsView {
     /// Its name.
     pub name: String,
@@ -35,6 +37,7 @@ pub struct PortSettingsView {
 
 /// One key with the value that is in force.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct KeyView {
     /// The key.
     pub key: String,
@@ -57,6 +60,7 @@ pub struct KeyView {
 
 /// Where a value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// Nobody set it.
@@ -83,6 +87,7 @@ impl Origin {
 
 /// What a value may be. The settings' check says more, and alone decides.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum KeyKind {
     /// `true` or `false`.
@@ -135,6 +140,7 @@ pub enum KeyKind {
 
 /// What a list is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ListOf {
     /// Groups, like `"239.2.2.2"`.
@@ -149,6 +155,7 @@ pub enum ListOf {
 
 /// What a change would do. Nothing was done.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct PreviewReply {
     /// That of the settings that were looked at: with it, [`Request::Change`](crate::Request::Change) is about the same.
     pub revision: u64,
@@ -164,6 +171,7 @@ pub struct PreviewReply {
 
 /// A key that would differ.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct ChangeView {
     /// The port; `null` for a key of `[proxy]`.
     pub port: Option<String>,

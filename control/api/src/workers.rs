@@ -9,6 +9,7 @@ pub const LONG_PASS: Duration = Duration::from_micros(100);
 
 /// Every worker.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct WorkersReply {
     /// By number.
     pub workers: Vec<WorkerView>,
@@ -16,6 +17,7 @@ pub struct WorkersReply {
 
 /// One worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct WorkerView {
     /// Its number: it sends by the transmit queue of that number on every port.
     pub worker: u64,
@@ -35,6 +37,7 @@ pub struct WorkerView {
 
 /// A time in a worker's life.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct WorkerSpan {
     /// How long it is, in seconds.
     pub span_s: f64,
@@ -63,6 +66,7 @@ impl WorkerSpan {
 
 /// Bursts of about the same number of frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct BurstFill {
     /// The fewest frames in such a burst.
     pub from: u64,
