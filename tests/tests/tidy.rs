@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("links", &["types"]),
     ("neighbour", &["types"]),
     ("api", &["types"]),
+    ("backend", &["api", "settings", "types"]),
     ("ctl", &["api", "types"]),
     ("control", &["api", "forwarding", "group-table", "igmp", "neighbour", "settings", "types"]),
     (

@@ -1,0 +1,79 @@
+//! The page's files, which are part of the program.
+
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+
+use crate::problem::{Kind, Problem};
+
+/// A file below `page/`.
+struct File {
+    path: &'static str,
+    kind: &'static str,
+    bytes: &'static [u8],
+}
+
+macro_rules! files {
+    ($($path:literal $kind:literal)*) => {
+        &[$(File { path: $path, kind: $kind, bytes: include_bytes!(concat!("../page/", $path)) }),*]
+    };
+}
+
+/// Every file that is served; a test holds the list to the folder.
+const FILES: &[File] = files! {
+    "index.html" "text/html; charset=utf-8"
+    "style.css" "text/css; charset=utf-8"
+};
+
+/// The version is enough: another program has other files, or the same.
+const TAG: &str = concat!("\"", env!("CARGO_PKG_VERSION"), "\"");
+
+/// A file of the page; `/` is `index.html`. Anybody may have them: they hold no secret, and are how one logs in.
+pub(crate) async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response {
+    if method != Method::GET && method != Method::HEAD {
+        return Problem::new(Kind::MethodNotAllowed, "the page is only read", "use GET").into_response();
+    }
+    let path = match uri.path().trim_start_matches('/') {
+        "" => "index.html",
+        path => path,
+    };
+    let Some(file) = FILES.iter().find(|file| file.path == path) else {
+        return Problem::new(Kind::NotFound, "no such file", "the page is at /").into_response();
+    };
+    let headers_out = [(CONTENT_TYPE, file.kind), (CACHE_CONTROL, "no-cache"), (ETAG, TAG)];
+    if headers.get(IF_NONE_MATCH).is_some_and(|tag| tag == TAG) {
+        return (StatusCode::NOT_MODIFIED, headers_out).into_response();
+    }
+    (headers_out, file.bytes).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_folder_is_served() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("page");
+        let mut there: Vec<_> = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        there.sort();
+        let mut served: Vec<_> = FILES.iter().map(|file| file.path.to_owned()).collect();
+        served.sort();
+        assert_eq!(served, there);
+    }
+
+    #[test]
+    fn nothing_of_the_page_is_inline_or_from_outside() {
+        for file in FILES.iter().filter(|file| file.path.ends_with(".html")) {
+            let text = std::str::from_utf8(file.bytes).unwrap();
+            for word in ["<script>", "<style", " style=", " onclick=", "http://", "https://", "src=\"//"] {
+                assert!(!text.contains(word), "{}: {word}", file.path);
+            }
+        }
+    }
+}
