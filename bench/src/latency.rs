@@ -34,6 +34,8 @@ const RATIO: Aim = Aim::AtMost(1.2);
 const QUIET: std::ops::RangeInclusive<f64> = 1.0 / 1.2..=1.2;
 /// Of the frames that were due so many must have been sent, or it was another load.
 const GIVEN: f64 = 0.97;
+/// Rounds: a trial has many parts, and so needs no more.
+pub(crate) const MOST_ROUNDS: usize = 3;
 /// Parts of a trial at each load, and how long each runs before delays are looked at.
 const PARTS: u64 = 5;
 const WARM_UP_MS: u64 = 50;
@@ -155,21 +157,20 @@ fn of_trial(parts: &[Answer], percent: f64) -> f64 {
 
 /// The rows of one load: the middle, which is what programs and links take, and the tail, which has the aim.
 fn delay_rows(rounds: &[Round], load: usize, percent: u32) -> Vec<FigureReport> {
-    let rows = [(50.0, None), (99.0, Some(RATIO))].map(|(which, aim)| delay_row(rounds, load, which, aim));
-    let mut rows: Vec<_> =
-        rows.into_iter().flatten().map(|(which, row)| (which, percent, row)).map(named).collect();
+    let row = |which, aim| {
+        let row = delay_row(rounds, load, which, aim)?;
+        let variant = format!("p{which} load={percent}% of 3M/s fanout=1 size=64");
+        Some(FigureReport { variant, ..row })
+    };
+    let mut rows: Vec<_> = [row(50.0, None), row(99.0, Some(RATIO))].into_iter().flatten().collect();
     if let Some(tail) = rows.last_mut() {
         tell_all(tail, rounds, load, percent);
     }
     rows
 }
 
-/// A row's name: the percentile, and the load in percent.
-fn named((which, percent, row): (f64, u32, FigureReport)) -> FigureReport {
-    FigureReport { variant: format!("p{which} load={percent}% of 3M/s fanout=1 size=64"), ..row }
-}
-
-fn delay_row(rounds: &[Round], load: usize, which: f64, aim: Option<Aim>) -> Option<(f64, FigureReport)> {
+/// A percentile at one load, without its name.
+fn delay_row(rounds: &[Round], load: usize, which: f64, aim: Option<Aim>) -> Option<FigureReport> {
     let of = |loads: &Loads| of_trial(&loads[load], which);
     let mean = |pair: &[Loads; 2]| f64::midpoint(of(&pair[0]), of(&pair[1]));
     // Upside down in every other round: an even drift falls out of the median.
@@ -187,7 +188,7 @@ fn delay_row(rounds: &[Round], load: usize, which: f64, aim: Option<Aim>) -> Opt
         Some(_) if !given || quiet < 0.5 || !QUIET.contains(&itself.median) => Verdict::TooNoisy,
         aim => Aim::verdict(aim, ratio.median),
     };
-    let row = FigureReport {
+    Some(FigureReport {
         ours: Spread::of(rounds.iter().flat_map(|r| &r.ours).map(of)),
         peer: Spread::of(rounds.iter().flat_map(|r| &r.peer).map(of))
             .map(|spread| PeerReport { name: PEER, spread }),
@@ -197,8 +198,7 @@ fn delay_row(rounds: &[Round], load: usize, which: f64, aim: Option<Aim>) -> Opt
         quiet: Some(quiet),
         trials: rounds.iter().map(|r| [&r.peer[0], &r.ours[0], &r.ours[1], &r.peer[1]].map(of)).collect(),
         ..FigureReport::new(ID, String::new(), "forwarding delay", "us").aiming(aim)
-    };
-    Some((which, row))
+    })
 }
 
 /// Both sides' delays of all trials, for the plot and in words.

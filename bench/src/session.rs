@@ -215,7 +215,9 @@ impl Session {
                 scratch,
                 window_ms: u64::try_from(self.plan.window.as_millis()).unwrap_or(u64::MAX),
             };
-            reports.extend(latency::reports(&setting, self.plan.rounds, |what| progress.say(what))?);
+            reports.extend(latency::reports(&setting, self.plan.rounds.min(latency::MOST_ROUNDS), |what| {
+                progress.say(what)
+            })?);
             progress.end();
         }
         if selection.has(heap::ID) {
