@@ -71,7 +71,8 @@ fn tiles(figures: &[FigureReport]) -> String {
         let _ =
             write!(text, "<div class=\"tile\"><b>{}</b><span>{}</span></div>", escape(&value), escape(&what));
     };
-    let rates = figures.iter().filter(|figure| figure.unit == "copies/s" && !matches!(figure.id, "b8"));
+    let rates =
+        figures.iter().filter(|figure| figure.unit == "copies/s" && !matches!(figure.id, "b8" | "b14"));
     let best = rates.filter_map(|figure| Some((figure, figure.ours?.median)));
     if let Some((figure, rate)) = best.max_by(|a, b| a.1.total_cmp(&b.1)) {
         tile(
@@ -178,11 +179,12 @@ fn fan_out(figures: &[FigureReport]) -> Option<String> {
 fn on_interfaces(figures: &[FigureReport]) -> Option<String> {
     let by = |name: &'static str| of_id(figures, &["b14"]).filter(move |f| f.variant.starts_with(name));
     let series = |name: &str, colour, points| Series { name: name.to_owned(), colour, ideal: false, points };
-    let series = vec![
+    let mut series = vec![
         series("Manifold by af_xdp", 0, by_fan_out(by("af_xdp"), ours)),
         series("Manifold by af_packet", 1, by_fan_out(by("af_packet"), ours)),
         series("the kernel, told by smcroute", 2, by_fan_out(of_id(figures, &["b14"]), peer)),
     ];
+    series.retain(|series| !series.points.is_empty());
     let x_marks = fan_outs(&series);
     (!x_marks.is_empty()).then(|| {
         let plot = Plot {

@@ -4,7 +4,7 @@
 //! What arrives at a client's end is counted there by its veth and dropped by nftables at the ingress hook, the cheapest
 //! end that a frame can have without a program of ours in the way. The ends have generic receive offload on, so that each has a
 //! ring of its own: without it all copies of the kernel's forwarding go through one queue of its core, which holds 1,000
-//! frames and loses copies wherever it forwards more than 33 frames to 30 ports in one go (a fifth of the rate at 8 ports was
+//! frames and loses copies wherever it forwards more than 33 frames to 30 ports in one go (a sixth of the rate at 8 ports was
 //! left, seen here).
 
 use std::fs;
