@@ -13,6 +13,7 @@ use crate::heap;
 use crate::latency;
 use crate::outer;
 use crate::scale;
+use crate::stalls;
 
 /// A figure's name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +36,7 @@ pub(crate) fn entries() -> Vec<Entry> {
         (heap::ID, true),
         (delay::JOIN, true),
         (delay::LEAVE, false),
+        (stalls::ID, false),
         (scale::ID, false),
     ];
     let alone = alone.map(|(id, quick)| Entry { id, name: id.to_owned(), quick });

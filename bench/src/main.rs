@@ -47,6 +47,7 @@ mod scale;
 mod session;
 mod side;
 mod source;
+mod stalls;
 mod stamp;
 mod stats;
 mod table;

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use api::{Client, ClientError, CountersReply, PortCounters, Request};
+use api::{Client, ClientError, CountersReply, PortCounters, Request, WorkerView};
 use lab::stop;
 use rustix::process::Signal;
 use settings::Settings;
@@ -137,6 +137,14 @@ impl Manifold {
         Ok(Trial { copies_per_s: copies as f64 / seconds, waited, reports, kept: None })
     }
 
+    /// Starts it, to be looked at while it forwards.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub(crate) fn run(&self, work: &Work) -> Result<Running, BenchError> {
+        Running::start(&self.program, work, Amount::Endless)
+    }
+
     /// Lets a counted number of frames through, and checks that each sink got each of them.
     ///
     /// # Errors
@@ -260,7 +268,7 @@ fn check_whole(still: &Sample) -> Result<(), BenchError> {
 }
 
 /// A Manifold that answers.
-struct Running {
+pub(crate) struct Running {
     side: Side,
     client: Client,
 }
@@ -363,7 +371,34 @@ impl Running {
         }
     }
 
-    fn end(mut self) -> Result<(), BenchError> {
+    /// Its worker, since it started and since this was last called.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub(crate) fn worker(&mut self) -> Result<WorkerView, BenchError> {
+        let reply = self.client.workers().map_err(|e: ClientError| self.side.error(e.to_string()))?;
+        reply.workers.into_iter().next().ok_or_else(|| self.side.error("it has no worker"))
+    }
+
+    /// Does something while the whole process is halted.
+    ///
+    /// # Errors
+    /// Those of `work`; or it cannot be halted.
+    pub(crate) fn halted<T>(
+        &mut self,
+        work: impl FnOnce() -> Result<T, BenchError>,
+    ) -> Result<T, BenchError> {
+        self.side.process().signal(Signal::STOP)?;
+        let done = work();
+        self.side.process().signal(Signal::CONT)?;
+        done
+    }
+
+    /// Ends it.
+    ///
+    /// # Errors
+    /// It does not end, or not well.
+    pub(crate) fn end(mut self) -> Result<(), BenchError> {
         self.side.process().signal(Signal::TERM)?;
         self.side.expect_end()
     }

@@ -31,6 +31,7 @@ use crate::rounds::{self, Turn};
 use crate::scale;
 use crate::side::{Trial, Work};
 use crate::source;
+use crate::stalls;
 use crate::stamp::Stamp;
 use crate::testpmd::Testpmd;
 use crate::veth::{self, Veth};
@@ -166,9 +167,11 @@ impl Session {
         {
             // Before the first process starts, so that it is given back after the last one ended.
             let capacity = selection.has(capacity::ID).then(|| self.capacity_work());
+            let stalls = selection.has(stalls::ID).then(|| self.stalls_work());
             let links = [blocked::ID, latency::ID, heap::ID].into_iter().any(|id| selection.has(id));
             let links = if links { self.memory_of_links_mb()? } else { 0 };
-            let memory = self.memory_mb(&compared, capacity.as_ref())?.max(links);
+            let others = [capacity.as_ref(), stalls.as_ref()];
+            let memory = self.memory_mb(&compared, others.into_iter().flatten())?.max(links);
             let _hugepages = Hugepages::reserve(memory)?;
             for figure in compared {
                 reports.push(self.compared(figure)?);
@@ -178,6 +181,13 @@ impl Session {
                 progress.say(format_args!("joining {} groups", capacity::GROUPS));
                 self.manifolds[&Build::Packaged].check_delivery(&work)?;
                 reports.extend(capacity::reports(capacity::GROUPS)?);
+                progress.end();
+            }
+            if let Some(work) = stalls {
+                let progress = Progress::new(stalls::ID);
+                write_source(&work)?;
+                let manifold = &self.manifolds[&Build::Packaged];
+                reports.push(stalls::report(manifold, &work, self.plan.rounds, |what| progress.say(what))?);
                 progress.end();
             }
             reports.extend(self.on_links(selection)?);
@@ -289,13 +299,26 @@ impl Session {
         Work { counted: capacity::GROUPS.into(), ..self.work(&figure, &party) }
     }
 
+    /// The most sinks, for as long as its rounds take.
+    fn stalls_work(&self) -> Work {
+        let figure = stalls::figure();
+        self.work(&figure, &figure.ours)
+    }
+
     /// MiB of hugepages for the largest of the figures.
-    fn memory_mb(&self, figures: &[Figure], other: Option<&Work>) -> Result<u64, BenchError> {
+    fn memory_mb<'a>(
+        &self,
+        figures: &[Figure],
+        others: impl Iterator<Item = &'a Work>,
+    ) -> Result<u64, BenchError> {
         let of = |work: &Work| {
             let settings = Manifold::read_settings(work)?;
             Ok::<_, BenchError>(settings::memory_mb(&settings, 1, MemoryMode::Hugepages))
         };
-        let mut most = other.map(of).transpose()?.unwrap_or(0);
+        let mut most = 0;
+        for other in others {
+            most = most.max(of(other)?);
+        }
         for figure in figures {
             for party in figure.parties().into_iter().filter(|_| figure.source.is_in_hugepages()) {
                 most = most.max(of(&self.work(figure, party))?);
