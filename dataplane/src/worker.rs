@@ -59,6 +59,11 @@ impl WorkerSeed {
     /// Polls until told to stop, and sends what the control thread still had for it. Its queues end with
     /// it, and so its ports stop.
     pub(crate) fn run(self) {
+        self.worker().run();
+    }
+
+    /// The worker, on the thread that it is to run on.
+    pub(crate) fn worker(self) -> Worker {
         let Self {
             orders,
             forwarder,
@@ -79,11 +84,12 @@ impl WorkerSeed {
         for (port, queues) in queues {
             worker.put_in(port, queues);
         }
-        worker.run();
+        worker
     }
 }
 
-struct Worker {
+/// A worker on its thread.
+pub(crate) struct Worker {
     orders: WorkerOrders,
     forwarder: Forwarder,
     egress: PortsEgress,
@@ -111,18 +117,24 @@ impl Worker {
                 self.sleep(idle - IDLE_PASSES);
             }
             if sleeps || passes.is_multiple_of(HOUSEKEEPING) {
-                self.forwarder.table().quiesce();
-                self.meter.settle();
-                if !self.orders.orders.is_empty() {
-                    self.obey();
-                    self.meter.pause();
-                }
+                self.housekeep();
                 if self.stop.load(Ordering::Relaxed) {
                     break;
                 }
             }
         }
         self.inject_all();
+    }
+
+    /// What need not be done in every pass.
+    pub(crate) fn housekeep(&mut self) {
+        self.forwarder.table().quiesce();
+        self.meter.settle();
+        // One at a time: a change of many ports holds frames up no longer than one of a few.
+        if let Ok(order) = self.orders.orders.try_recv() {
+            self.obey(order);
+            self.meter.pause();
+        }
     }
 
     /// Sends all that the control thread has ready.
@@ -134,26 +146,24 @@ impl Worker {
 
     /// Carries out what the main thread asks. Rare, so it may touch the heap.
     #[cold]
-    fn obey(&mut self) {
-        while let Ok(order) = self.orders.orders.try_recv() {
-            match order {
-                // Whoever asked waits for what is done: there is room.
-                Order::TakeOut(port, take) => {
-                    let (handed, parked) = self.take_out(port, take);
-                    let _ = self.orders.done.try_send(Done::TookOut(handed));
-                    self.stand_still(parked);
-                }
-                Order::PutIn(port, queues) => {
-                    self.put_in(port, queues);
-                    let _ = self.orders.done.try_send(Done::PutIn);
-                }
-                Order::Answer => {
-                    let _ = self.orders.done.try_send(Done::Answered);
-                }
-                Order::Admit(lane) => lane.add_to(&mut self.forwarder),
-                Order::SetIngress(port, ingress) => self.forwarder.set_ingress(port, ingress),
-                Order::SetMtu(port, mtu) => self.forwarder.set_mtu(port, mtu),
+    fn obey(&mut self, order: Order) {
+        match order {
+            // Whoever asked waits for what is done: there is room.
+            Order::TakeOut(port, take) => {
+                let (handed, parked) = self.take_out(port, take);
+                let _ = self.orders.done.try_send(Done::TookOut(handed));
+                self.stand_still(parked);
             }
+            Order::PutIn(port, queues) => {
+                self.put_in(port, queues);
+                let _ = self.orders.done.try_send(Done::PutIn);
+            }
+            Order::Answer => {
+                let _ = self.orders.done.try_send(Done::Answered);
+            }
+            Order::Admit(lane) => lane.add_to(&mut self.forwarder),
+            Order::SetIngress(port, ingress) => self.forwarder.set_ingress(port, ingress),
+            Order::SetMtu(port, mtu) => self.forwarder.set_mtu(port, mtu),
         }
     }
 
@@ -194,7 +204,7 @@ impl Worker {
 
     /// One pass. Whether there was anything to do.
     #[inline]
-    fn pass(&mut self, burst: &mut Burst<BURST>) -> bool {
+    pub(crate) fn pass(&mut self, burst: &mut Burst<BURST>) -> bool {
         let mut began = None;
         for (port, queue) in &mut self.receive {
             let received = queue.rx_burst(burst);

@@ -1,5 +1,6 @@
 //! Two and three workers on virtual devices with several queues, the control thread beside them: right to the frame.
 
+mod bounds;
 mod captures;
 mod crew;
 mod endless;

@@ -2,23 +2,25 @@
 //! the test says so, so that nothing comes in before everybody is ready for it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use api::{CountersReply, GroupView, PortCounters, Reply, Request};
-use control::{Agent, Clock, Configuration, ControlHandle, ControlParts, waker};
-use dpdk::{PortStats, Queues};
-use forwarding::{PortCountersSnapshot, WorkerCountersReader, frame_ring};
+use control::{Agent, AgentParts, Clock, Configuration, ControlHandle, ControlParts, Sleeper, Waker, waker};
+use dpdk::{Mempool, PortStats, Queues};
+use forwarding::{FrameReceiver, FrameSender, PortCountersSnapshot, WorkerCountersReader, frame_ring};
 use settings::{PortSettings, Settings, plan_memory};
 use types::{MacAddr, PortIndex, Time};
 
 use crate::assembly::{PlacedPort, PortFacts, assemble, intake};
-use crate::crew::{Crew, Intake, deal};
+use crate::crew::{Crew, Hand, Intake, deal};
 use crate::machine;
 use crate::ports::{Devices, open_all, router_mac};
-use crate::runtime::INJECT_RING;
 use crate::runtime::setup::{Common, frame_pool, hands, process_info, start_eal};
 use crate::runtime::told::Revision;
+use crate::sizes::INJECT_RING;
 
 /// Longer than anything takes on a machine that is busy elsewhere.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -29,6 +31,29 @@ struct Port {
     port: dpdk::Port,
     waiting: Queues,
     intake: Intake,
+}
+
+/// Ports that run, before there are workers.
+pub(super) struct Devised {
+    settings: Settings,
+    devices: Devices,
+    ports: Vec<Port>,
+    facts: Vec<PortFacts>,
+    cores: Vec<u16>,
+}
+
+/// What workers and a control thread are made of.
+pub(super) struct Parts {
+    /// The workers, which send by every port.
+    pub(super) hands: Vec<Hand>,
+    /// Sends by the first of them.
+    pub(super) inject: FrameSender,
+    stop: Arc<AtomicBool>,
+    agent: AgentParts,
+    punted: Vec<FrameReceiver>,
+    waker: Waker,
+    sleeper: Sleeper,
+    clock: Clock,
 }
 
 /// Running workers.
@@ -54,8 +79,8 @@ pub(super) struct Ended {
     pub(super) workers: Vec<WorkerCountersReader>,
 }
 
-impl TestCrew {
-    /// So many workers for these settings. They send by every port, and receive by none yet.
+impl Devised {
+    /// The settings' ports, with queues for so many workers.
     pub(super) fn start(text: &str, workers: usize) -> Self {
         let settings = settings::parse(text, "test.toml").unwrap();
         let (_, mut placement) = machine::plan(&settings).unwrap();
@@ -81,46 +106,57 @@ impl TestCrew {
                 intake: intake(&settings, port_settings),
             });
         }
-        Self::spawn(&settings, devices, ports, &facts, &placement.workers)
+        Self { settings, devices, ports, facts, cores: placement.workers }
     }
 
-    fn spawn(
-        settings: &Settings,
-        devices: Devices,
-        mut ports: Vec<Port>,
-        facts: &[PortFacts],
-        cores: &[u16],
-    ) -> Self {
-        let placed: Vec<_> = (0..)
-            .zip(&ports)
-            .zip(facts)
-            .map(|((at, port), facts)| PlacedPort { index: index(at), settings: &port.settings, facts })
-            .collect();
-        let process = process_info(settings, &devices, &Revision::new(0));
+    /// The receive queues of a port.
+    pub(super) fn take_queues(&mut self, place: usize) -> Queues {
+        Queues { rx: core::mem::take(&mut self.ports[place].waiting.rx), tx: Vec::new() }
+    }
+
+    pub(super) fn parts(&mut self) -> Parts {
+        let Self { settings, devices, ports, facts, cores } = self;
+        let place = |((at, port), facts)| {
+            let port: &Port = port;
+            PlacedPort { index: index(at), settings: &port.settings, facts }
+        };
+        let placed: Vec<_> = (0..).zip(&*ports).zip(&*facts).map(place).collect();
+        let process = process_info(settings, devices, &Revision::new(0));
         let assembly = assemble(settings, &placed, devices.router_mac, cores.len(), 1, process).unwrap();
-        let (counters, configuration) =
-            (assembly.agent.counters.clone(), assembly.agent.configuration.clone());
         let clock = Clock::start();
         let (waker, sleeper) = waker().unwrap();
         let (inject, injected) = frame_ring(INJECT_RING);
-        let agent = Agent::new(clock.now(), assembly.agent);
-        let (control, control_thread) = control::spawn(ControlParts {
-            agent,
-            punted: assembly.punted,
-            inject,
-            waker: waker.clone(),
-            sleeper,
-            clock,
-        })
-        .unwrap();
-        let pool = devices.pool.clone();
-        let common = Common { pool, waker, clock, adaptive: true, macs: assembly.macs };
+        let (pool, macs) = (devices.pool.clone(), assembly.macs);
+        let common = Common { pool, waker: waker.clone(), clock, adaptive: true, macs };
         let sending = |(at, port): (usize, &mut Port)| {
             let queues = Queues { rx: Vec::new(), tx: core::mem::take(&mut port.waiting.tx) };
             (index(at), deal(index(at), queues, port.intake, cores.len()))
         };
         let sending = ports.iter_mut().enumerate().map(sending).collect();
-        let (hands, stop) = hands(common, cores, assembly.workers, sending, injected, &devices);
+        let (hands, stop) = hands(common, cores, assembly.workers, sending, injected, devices);
+        let (agent, punted) = (assembly.agent, assembly.punted);
+        Parts { hands, stop, inject, agent, punted, waker, sleeper, clock }
+    }
+
+    /// Ends the ports. Every buffer must be back.
+    pub(super) fn end(self) {
+        for port in self.ports {
+            port.port.close(port.waiting).unwrap();
+        }
+        expect_full(&self.devices.pool);
+    }
+}
+
+impl TestCrew {
+    /// So many workers for these settings. They send by every port, and receive by none yet.
+    pub(super) fn start(text: &str, workers: usize) -> Self {
+        let mut devised = Devised::start(text, workers);
+        let Parts { hands, stop, inject, agent, punted, waker, sleeper, clock } = devised.parts();
+        let Devised { devices, ports, .. } = devised;
+        let (counters, configuration) = (agent.counters.clone(), agent.configuration.clone());
+        let agent = Agent::new(clock.now(), agent);
+        let parts = ControlParts { agent, punted, inject, waker, sleeper, clock };
+        let (control, control_thread) = control::spawn(parts).unwrap();
         let crew = Crew::start(&devices.eal, hands, stop).unwrap();
         let crew = Self { crew, ports, devices, counters, configuration, control, control_thread };
         // Static members are in the table when this returns.
@@ -134,7 +170,7 @@ impl TestCrew {
     }
 
     /// Buffers, all that there are.
-    pub(super) fn pool(&self) -> &dpdk::Mempool {
+    pub(super) fn pool(&self) -> &Mempool {
         &self.devices.pool
     }
 
@@ -208,11 +244,14 @@ impl TestCrew {
             of_devices.insert(settings.name, port.stats().unwrap());
             port.close(waiting).unwrap();
         }
-        let pool = &devices.pool;
-        assert_eq!((pool.in_use(), pool.avail()), (0, pool.size()), "every buffer is back");
+        expect_full(&devices.pool);
         let counters = counters(&agent.handle_request(Time::ZERO, Request::ShowCounters));
         Ended { counters, devices: of_devices, received, workers }
     }
+}
+
+fn expect_full(pool: &Mempool) {
+    assert_eq!((pool.in_use(), pool.avail()), (0, pool.size()), "every buffer is back");
 }
 
 /// The place of a port in the tables: that in the settings.
