@@ -15,9 +15,13 @@ pub(crate) struct Ask {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
+    /// The settings say that somebody listens. The times below are those of the hosts all the same (r55).
+    pub(crate) held: bool,
     pub(crate) must: Time,
     pub(crate) may: Time,
+    /// When the last report came, or the group was first held: at the earliest, and at the latest.
     pub(crate) reported: Time,
+    pub(crate) reported_latest: Time,
     pub(crate) v1_until: Time,
     pub(crate) checking_until: Time,
     /// Until when there may be a check, or none.
@@ -28,15 +32,28 @@ pub(crate) struct Entry {
 
 impl Entry {
     pub(crate) const ABSENT: Self = Self {
+        held: false,
         must: Time::ZERO,
         may: Time::ZERO,
         reported: Time::ZERO,
+        reported_latest: Time::ZERO,
         v1_until: Time::ZERO,
         checking_until: Time::ZERO,
         doubt_until: Time::ZERO,
         asks: Vec::new(),
         hosts: BTreeMap::new(),
     };
+
+    /// Reported, or held for the first time, now.
+    pub(crate) fn note_reported(&mut self, now: Time) {
+        (self.reported, self.reported_latest) = (now, now);
+    }
+
+    /// Nothing is asked about it.
+    pub(crate) fn end_checks(&mut self) {
+        self.asks.clear();
+        (self.checking_until, self.doubt_until) = (Time::ZERO, Time::ZERO);
+    }
 
     pub(crate) fn lower(&mut self, to: Time, certainly: bool) {
         self.must = self.must.min(to);

@@ -16,6 +16,8 @@ pub(crate) enum Fault {
     MissesQueries,
     /// Does not notice that a link goes or comes.
     MissesLinks,
+    /// Does not notice that a client port's settings change.
+    MissesSettings,
     /// Timers fire 0.7 s late.
     LateTimers,
     /// Does not end forwarding.
@@ -31,12 +33,13 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
-    pub(crate) const ALL: [Self; 11] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::MissesReports,
         Self::MissesLeaves,
         Self::MissesRivals,
         Self::MissesQueries,
         Self::MissesLinks,
+        Self::MissesSettings,
         Self::LateTimers,
         Self::KeepsMembers,
         Self::ForgetsMembers,
@@ -60,6 +63,7 @@ impl Fault {
             Self::MissesRivals => link != WAN && query,
             Self::MissesQueries => link == WAN && query,
             Self::MissesLinks
+            | Self::MissesSettings
             | Self::LateTimers
             | Self::KeepsMembers
             | Self::ForgetsMembers
@@ -83,6 +87,7 @@ impl Fault {
             | Self::MissesRivals
             | Self::MissesQueries
             | Self::MissesLinks
+            | Self::MissesSettings
             | Self::LateTimers => false,
         }
     }

@@ -1,10 +1,10 @@
 //! What people and machines around the proxy do: hosts zap, routers come and go, links flap, settings change.
 
-use igmp::FastLeave;
+use igmp::{FastLeave, QuerierVersion};
 use types::GroupAddr;
 
 use crate::fault::Fault;
-use crate::plan::{access, net};
+use crate::plan::{access, net, timers, with_count};
 use crate::world::{Station, WAN, World, port, sibling};
 
 impl World {
@@ -113,7 +113,7 @@ impl World {
         let index = self.chance.below(self.ports.len());
         let ledger = &mut self.ports[index];
         let mut settings = ledger.settings.clone();
-        match self.chance.below(4) {
+        match self.chance.below(7) {
             0 => {
                 let last = self.chance.pick(&[5, 7]);
                 settings.address = settings.address.map(|old| net(sibling(old.addr(), last)));
@@ -123,12 +123,25 @@ impl World {
                     self.chance.pick(&[FastLeave::Off, FastLeave::Single, FastLeave::Tracked])
             }
             2 => settings.access = access(&mut self.chance),
+            3 => {
+                let count = 1 + self.chance.below(4) as u8;
+                settings.timers = with_count(timers(&mut self.chance), count);
+            }
+            4 => {
+                settings.version = match settings.version {
+                    QuerierVersion::V1 => QuerierVersion::V2,
+                    QuerierVersion::V2 => QuerierVersion::V1,
+                }
+            }
+            5 => settings.static_groups = self.plan.groups[..self.chance.below(3)].to_vec(),
             _ => settings.ignore_v1 = !settings.ignore_v1,
         }
         ledger.configure(self.now, settings.clone());
         let up = ledger.up;
         self.note_done(format!("port {} set to {settings:?}", index + 1));
-        self.proxy.add_client_port(self.now, port(index + 1), settings, up);
+        if !Fault::MissesSettings.is(self.fault()) {
+            self.proxy.add_client_port(self.now, port(index + 1), settings, up);
+        }
         self.drain();
     }
 

@@ -139,7 +139,7 @@ impl PortPlan {
 }
 
 /// Of the RFC, or short ones that leave version 1 hosts their 10 s.
-fn timers(chance: &mut Chance) -> RouterTimers {
+pub(crate) fn timers(chance: &mut Chance) -> RouterTimers {
     let s = Duration::from_secs;
     if chance.one_in(4) {
         return RouterTimers::default();
@@ -150,7 +150,7 @@ fn timers(chance: &mut Chance) -> RouterTimers {
         .unwrap()
 }
 
-fn with_count(t: RouterTimers, last_member_query_count: u8) -> RouterTimers {
+pub(crate) fn with_count(t: RouterTimers, last_member_query_count: u8) -> RouterTimers {
     RouterTimers::new(
         t.robustness(),
         t.query_interval(),

@@ -158,8 +158,8 @@ impl World {
                 }
             }
         }
-        let longest =
-            self.routers.iter().flatten().map(Router::membership_interval).max().unwrap_or_default();
+        let routers = self.routers.iter().flatten().map(Router::membership_interval);
+        let longest = routers.chain(self.ports.iter().map(|port| port.longest)).max().unwrap_or_default();
         self.run_to(self.now + longest * 2);
         for (index, ledger) in self.ports.iter().enumerate() {
             let left = ledger.forwarded.iter().find(|group| !ledger.is_static(**group));
