@@ -82,7 +82,7 @@ mod tests {
         let lines = 4 * QUEUED_LINES;
         for _ in 0..lines {
             log.write_all(
-                b"joined on port 1 by 10.1.0.9 (IGMPv2), as it is told a thousand times a second\n",
+                b"239.2.2.2 joined by 10.1.0.9 (IGMPv2), as it is told a thousand times a second\n",
             )
             .unwrap();
         }

@@ -13,6 +13,11 @@ pub(crate) fn count(n: u64) -> String {
     text
 }
 
+/// With a tenth, which says nothing any more from a thousand on: 50.7, 1,234.
+pub(crate) fn tenths(value: f64) -> String {
+    if value < 999.95 { format!("{value:.1}") } else { count(value.round() as u64) }
+}
+
 /// Bytes in powers of 1000, three digits or more: 999 B, 1.23 kB, 45.6 MB.
 pub(crate) fn bytes(n: u64) -> String {
     const UNITS: [&str; 6] = ["kB", "MB", "GB", "TB", "PB", "EB"];
@@ -62,6 +67,15 @@ mod tests {
             assert_eq!(count(n), text);
         }
         assert_eq!(count(u64::MAX), "18,446,744,073,709,551,615");
+    }
+
+    #[test]
+    fn tenths_end_where_they_say_nothing() {
+        for (value, text) in
+            [(0.04, "0.0"), (50.66, "50.7"), (999.94, "999.9"), (999.96, "1,000"), (50_662.4, "50,662")]
+        {
+            assert_eq!(tenths(value), text);
+        }
     }
 
     #[test]

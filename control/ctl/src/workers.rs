@@ -4,12 +4,13 @@ use api::{WorkerSpan, WorkerView, WorkersReply};
 
 use crate::table::Align::{Left, Right};
 use crate::table::{Cell, Table, Tone};
-use crate::units::{count, time};
+use crate::units::{count, tenths, time};
 
 /// From this share on a worker has hardly anything to spare: a table for frames that come in by the burst.
 const NEARLY_FULL: f64 = 0.9;
 
-/// Two lines for each worker, since somebody last asked and since it started, and then how full its bursts were.
+/// Two lines for each worker, since somebody last asked and since it started, which are one where nobody has asked
+/// before; and then how full its bursts were.
 pub(crate) fn workers(reply: &WorkersReply, color: bool) -> String {
     let mut table = Table::new([
         ("WORKER", Left),
@@ -27,7 +28,9 @@ pub(crate) fn workers(reply: &WorkersReply, color: bool) -> String {
     for worker in &reply.workers {
         let heads = [worker.worker, worker.core, worker.rx_queues].map(|n| Cell::from(n.to_string()));
         table.push(row(heads, &worker.recent));
-        table.push(row(["", "", ""].map(Cell::from), &worker.total));
+        if worker.recent != worker.total {
+            table.push(row(["", "", ""].map(Cell::from), &worker.total));
+        }
     }
     table.render(color) + "\n" + &bursts(&reply.workers, color)
 }
@@ -44,8 +47,8 @@ fn row([worker, core, queues]: [Cell; 3], span: &WorkerSpan) -> [Cell; 11] {
         Cell::toned(percent(busy), full),
         count(span.frames).into(),
         count(rate).into(),
-        Cell::optional(span.cycles_per_frame.map(|cycles| format!("{cycles:.1}"))),
-        format!("{:.1}us", span.longest_pass_us).into(),
+        Cell::optional(span.cycles_per_frame.map(tenths)),
+        format!("{}us", tenths(span.longest_pass_us)).into(),
         Cell::toned(
             count(span.long_passes),
             if span.long_passes > 0 { Tone::Attention } else { Tone::Plain },

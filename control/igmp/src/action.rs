@@ -174,33 +174,47 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The client port that it happened on; none where it is the provider's.
+    pub fn port(&self) -> Option<PortIndex> {
+        match *self {
+            Self::Joined { port, .. }
+            | Self::JoinedStatic { port, .. }
+            | Self::Left { port, .. }
+            | Self::GroupLimit { port, .. }
+            | Self::AccessDenied { port, .. }
+            | Self::QuerierChanged { port, .. }
+            | Self::NotQuerier { port, .. }
+            | Self::OtherVersion { port, .. } => Some(port),
+            Self::UpstreamJoined { .. } | Self::UpstreamLeft { .. } => None,
+        }
+    }
+}
+
+/// In words, without the port: people know it by a name, which stands beside.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Joined { port, group, host, version } => {
-                write!(f, "{group} joined on port {port} by {host} (IGMP{version})")
+            Self::Joined { group, host, version, .. } => {
+                write!(f, "{group} joined by {host} (IGMP{version})")
             }
-            Self::JoinedStatic { port, group } => write!(f, "{group} joined on port {port}: static"),
-            Self::Left { port, group, why } => write!(f, "{group} left on port {port}: {why}"),
+            Self::JoinedStatic { group, .. } => write!(f, "{group} joined, as the settings say"),
+            Self::Left { group, why, .. } => write!(f, "{group} left: {why}"),
             Self::UpstreamJoined { group } => write!(f, "{group} joined at the provider"),
             Self::UpstreamLeft { group } => write!(f, "{group} left at the provider"),
-            Self::GroupLimit { port, group, host } => {
-                write!(f, "{group} refused to {host} on port {port}: the port has all the groups it may")
+            Self::GroupLimit { group, host, .. } => {
+                write!(f, "{group} refused to {host}: the port has all the groups it may")
             }
-            Self::AccessDenied { port, group, host } => {
-                write!(f, "{group} refused to {host} on port {port}: the access list does not allow it")
+            Self::AccessDenied { group, host, .. } => {
+                write!(f, "{group} refused to {host}: the access list does not allow it")
             }
-            Self::QuerierChanged { port, querier, ours: true } => {
-                write!(f, "we are querier on port {port}, from {querier}")
+            Self::QuerierChanged { querier, ours: true, .. } => write!(f, "we are querier, from {querier}"),
+            Self::QuerierChanged { querier, ours: false, .. } => write!(f, "{querier} is querier"),
+            Self::NotQuerier { querier, .. } => {
+                write!(f, "the port has members, and {querier} is querier there")
             }
-            Self::QuerierChanged { port, querier, ours: false } => {
-                write!(f, "{querier} is querier on port {port}")
-            }
-            Self::NotQuerier { port, querier } => {
-                write!(f, "port {port} has members, and {querier} is querier there")
-            }
-            Self::OtherVersion { port, querier, version, ours } => {
-                write!(f, "{querier} asks in IGMP{version} on port {port}, which is set to IGMP{ours}")
+            Self::OtherVersion { querier, version, ours, .. } => {
+                write!(f, "{querier} asks in IGMP{version}, and the port is set to IGMP{ours}")
             }
         }
     }

@@ -175,7 +175,10 @@ impl<F: FnMut(Time, &str)> Outlet for Narrator<F> {
             Action::QuerierRole { port, querier } => {
                 format!("{} {}", if *querier { "querier" } else { "non-querier" }, self.name(*port))
             }
-            Action::Event(event) => format!("event {event}"),
+            Action::Event(event) => match event.port() {
+                Some(port) => format!("event {}: {event}", self.name(port)),
+                None => format!("event {event}"),
+            },
             // Told when it is sent.
             Action::Send { .. } => return,
         };

@@ -62,6 +62,6 @@ fn what_became_of_a_port_that_is_gone_goes_by_its_name_though_another_has_its_pl
         });
     });
     let told = |what: &str| log.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("{log}"));
-    assert!(told("239.2.2.2").ends_with("port=\"hall-a\""), "{log}");
+    assert!(told("239.2.2.2 left: ").ends_with("port=\"hall-a\""), "{log}");
     assert!(told("239.3.3.3").ends_with("port=\"annex\""), "{log}");
 }
