@@ -1,5 +1,6 @@
-//! What a lookup costs: bursts of 32 that ask for few groups (a headend) or for random ones of 65,536
-//! (a table beyond the first caches), hits and misses. Each run asserts what it found.
+//! What a look-up costs when the table is larger than the first caches: thousands of bursts of 32 in an order that no
+//! prefetcher guesses. Each run asserts what it found. What one burst costs in instructions, and every other piece of
+//! the table's work, is among the guard's pieces (`cargo bench -p guard` has them in time).
 //!
 //! `cargo bench -p group-table`
 
@@ -40,21 +41,12 @@ fn bursts(limit: u32, count: usize) -> Vec<[u32; BURST]> {
 fn lookup_burst(c: &mut Criterion) {
     let mut benches = c.benchmark_group("lookup_burst");
     benches.throughput(Throughput::Elements(BURST as u64));
-    // Groups in the table, groups asked for, a name.
-    let cases = [
-        (1, 1, "1 group"),
-        (4, 4, "4 groups"),
-        (16, 16, "16 groups"),
-        (300, 300, "300 groups"),
-        (1 << 16, 1 << 16, "65536 groups"),
-        (300, 1 << 24, "300 groups, misses"),
-    ];
-    for (groups, asked, name) in cases {
+    for groups in [16, 300, 4096, 1 << 16] {
         let (_writer, mut reader) = table(groups);
-        let bursts = bursts(asked, 4096);
+        let bursts = bursts(groups, 4096);
         let mut hits = [Hit::MISS; BURST];
         let mut next = 0;
-        benches.bench_function(BenchmarkId::from_parameter(name), |b| {
+        benches.bench_function(BenchmarkId::from_parameter(format!("{groups} groups")), |b| {
             b.iter(|| {
                 next = (next + 1) % bursts.len();
                 reader.lookup_burst(black_box(&bursts[next]), &mut hits);
@@ -62,33 +54,11 @@ fn lookup_burst(c: &mut Criterion) {
             });
         });
         for (hit, &asked) in hits.iter().zip(&bursts[next]) {
-            assert_eq!(hit.is_entry(), asked < group(groups), "{asked:#x}");
+            assert!(hit.is_entry(), "{asked:#x}");
         }
     }
     benches.finish();
 }
 
-fn count(c: &mut Criterion) {
-    let (_writer, mut reader) = table(16);
-    let mut hits = [Hit::MISS; BURST];
-    reader.lookup_burst(&bursts(16, 1)[0], &mut hits);
-    c.bench_function("count a burst", |b| {
-        b.iter(|| black_box(&hits).iter().for_each(|hit| reader.count(hit.slot, 1, 1358)));
-    });
-    c.bench_function("quiesce, nothing reclaimed", |b| b.iter(|| reader.quiesce()));
-}
-
-fn change(c: &mut Criterion) {
-    let (mut writer, _reader) = table(300);
-    let group = GroupAddr::from_bits(group(7)).expect("a group");
-    let port = PortIndex::new(9).expect("below 64");
-    c.bench_function("join and leave", |b| {
-        b.iter(|| {
-            writer.set(group, port).expect("it has an entry");
-            writer.clear(group, port);
-        });
-    });
-}
-
-criterion_group!(benches, lookup_burst, count, change);
+criterion_group!(benches, lookup_burst);
 criterion_main!(benches);
