@@ -75,59 +75,36 @@ impl Agent {
 
     /// Keeps the event for whoever asks.
     fn note(&self, now: Time, event: &Event) {
-        let name = |port| self.name_then(port);
-        let (kind, port, group, text) = match *event {
-            Event::Joined { port, group, host, version } => (
-                EventKind::Joined,
-                Some(port),
-                Some(group),
-                format!("{group} joined by {host} (IGMP{version})"),
-            ),
-            Event::JoinedStatic { port, group } => {
-                (EventKind::Joined, Some(port), Some(group), format!("{group} joined, as the settings say"))
+        let (kind, group) = match *event {
+            Event::Joined { group, .. } | Event::JoinedStatic { group, .. } => {
+                (EventKind::Joined, Some(group))
             }
-            Event::Left { port, group, why } => {
-                (EventKind::Left, Some(port), Some(group), format!("{group} left: {why}"))
+            Event::Left { group, .. } => (EventKind::Left, Some(group)),
+            Event::UpstreamJoined { group } => (EventKind::UpstreamJoined, Some(group)),
+            Event::UpstreamLeft { group } => (EventKind::UpstreamLeft, Some(group)),
+            Event::GroupLimit { group, .. } | Event::AccessDenied { group, .. } => {
+                (EventKind::Refused, Some(group))
             }
-            Event::UpstreamJoined { group } => {
-                (EventKind::UpstreamJoined, None, Some(group), format!("{group} joined at the provider"))
+            Event::QuerierChanged { .. } | Event::NotQuerier { .. } | Event::OtherVersion { .. } => {
+                (EventKind::Querier, None)
             }
-            Event::UpstreamLeft { group } => {
-                (EventKind::UpstreamLeft, None, Some(group), format!("{group} left at the provider"))
-            }
-            Event::GroupLimit { port, group, host } => (
-                EventKind::Refused,
-                Some(port),
-                Some(group),
-                format!("{group} refused to {host}: the port has all the groups it may"),
-            ),
-            Event::AccessDenied { port, group, host } => (
-                EventKind::Refused,
-                Some(port),
-                Some(group),
-                format!("{group} refused to {host}: the access list does not allow it"),
-            ),
-            Event::QuerierChanged { port, querier, ours } => {
-                let text = match ours {
-                    true => format!("we are querier, from {querier}"),
-                    false => format!("{querier} is querier"),
-                };
-                (EventKind::Querier, Some(port), None, text)
-            }
-            Event::NotQuerier { port, querier } => {
-                let forwards = self.port(port).is_some_and(|info| info.forward_when_not_querier);
-                let then = if forwards { SERVED_ALL_THE_SAME } else { NOT_SERVED };
-                let text = format!("{querier} is querier for members here: {then}");
-                (EventKind::Querier, Some(port), None, text)
-            }
-            Event::OtherVersion { port, querier, version, ours } => (
-                EventKind::Querier,
-                Some(port),
-                None,
-                format!("{querier} asks in IGMP{version}, and the port is set to IGMP{ours}"),
-            ),
         };
-        self.book.note(now, kind, port.map(name), group, text);
+        let text = match *event {
+            Event::NotQuerier { port, .. } => {
+                let forwards = self.port(port).is_some_and(|info| info.forward_when_not_querier);
+                format!("{event}: {}", if forwards { SERVED_ALL_THE_SAME } else { NOT_SERVED })
+            }
+            Event::Joined { .. }
+            | Event::JoinedStatic { .. }
+            | Event::Left { .. }
+            | Event::UpstreamJoined { .. }
+            | Event::UpstreamLeft { .. }
+            | Event::GroupLimit { .. }
+            | Event::AccessDenied { .. }
+            | Event::QuerierChanged { .. }
+            | Event::OtherVersion { .. } => event.to_string(),
+        };
+        self.book.note(now, kind, event.port().map(|port| self.name_then(port)), group, text);
     }
 
     fn has_pace(&mut self, now: Time) -> bool {
