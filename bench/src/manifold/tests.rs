@@ -1,0 +1,89 @@
+//! What is read of a run, and the settings of every figure.
+
+use super::*;
+use crate::figures::{FIGURES, Party};
+
+fn sample(forwarded: u64, copies: &[u64], dropped: u64) -> Sample {
+    Sample::new(forwarded, copies.to_vec(), dropped)
+}
+
+fn port(name: &str, frames: &[(&str, u64)], drops: &[(&str, u64)]) -> PortCounters {
+    let map = |pairs: &[(&str, u64)]| pairs.iter().map(|(k, n)| ((*k).to_owned(), *n)).collect();
+    let (frames, drops) = (map(frames), map(drops));
+    let empty = || map(&[]);
+    PortCounters {
+        port: name.to_owned(),
+        frames,
+        drops,
+        igmp_received: empty(),
+        igmp_sent: empty(),
+        verdicts: empty(),
+    }
+}
+
+#[test]
+fn sample_counts_copies_without_what_control_sent() {
+    let ports = vec![
+        port("source", &[("forwarded", 7)], &[("no-member", 2)]),
+        port("sink-1", &[("tx-frames", 9), ("injected", 2)], &[("tx-full", 1), ("punt-full", 9)]),
+        port("hosts", &[], &[("punt-policed", 5)]),
+    ];
+    let counters = CountersReply { ports };
+    let sample = Sample::read(&counters, Instant::now(), 1).unwrap();
+    assert_eq!((sample.forwarded, sample.copies, sample.dropped), (7, vec![7], 3));
+    assert!(Sample::read(&counters, Instant::now(), 2).is_none(), "there is no second sink");
+}
+
+#[test]
+fn a_sink_left_behind_and_a_drop_are_seen() {
+    let before = sample(1000, &[1000, 990], 3);
+    assert_eq!(check_flow(&before, &sample(2000, &[1999, 1992], 3)).unwrap(), 2001);
+    for bad in [sample(2000, &[1999, 1900], 3), sample(2000, &[2000, 1990], 4), sample(1000, &[1000, 990], 3)]
+    {
+        assert!(check_flow(&before, &bad).is_err());
+    }
+}
+
+#[test]
+fn a_single_frame_is_missed_once_all_stands_still() {
+    assert!(check_whole(&sample(1_000_000, &[1_000_000, 1_000_000], 0)).is_ok());
+    for bad in [[1_000_000, 999_999], [1_000_001, 1_000_000]] {
+        assert!(check_whole(&sample(1_000_000, &bad, 0)).is_err());
+    }
+}
+
+fn work(party: Party, source: Source) -> Work {
+    Work {
+        party,
+        source,
+        looped: "/tmp/x/looped.pcap".into(),
+        finite: "/tmp/x/finite.pcap".into(),
+        counted: 10,
+        fan_out: 4,
+        cores: Cores { main: 0, forward: 1 },
+        warm_up: Duration::ZERO,
+        window: Duration::ZERO,
+        scratch: "/tmp/x".into(),
+        hosts: None,
+        stamp: None,
+    }
+}
+
+#[test]
+fn settings_pass_and_say_what_the_peer_needs() {
+    let settings = Manifold::read_settings(&work(FIGURES[0].ours, Source::Pcap)).unwrap();
+    assert_eq!(settings.ports.len(), 5);
+    assert_eq!(settings.upstream_port().unwrap().name, "source");
+    assert_eq!(settings.ports[4].static_groups.iter().map(|g| g.addr()).collect::<Vec<_>>(), [GROUP]);
+}
+
+#[test]
+fn settings_of_every_figure_pass() {
+    for figure in FIGURES {
+        for party in figure.parties() {
+            let settings = Manifold::read_settings(&work(*party, figure.source)).unwrap();
+            let statics = settings.ports.iter().filter(|port| !port.static_groups.is_empty()).count();
+            assert_eq!(statics, if figure.source == Source::Pcap { 4 } else { 0 }, "{figure}");
+        }
+    }
+}
