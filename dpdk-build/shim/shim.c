@@ -1,11 +1,14 @@
 /* DPDK's static inlines as functions, one call per burst, so that Rust can reach them. */
 #include "shim.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -184,6 +187,24 @@ shim_mbuf_view(const struct rte_mbuf *mbuf, struct shim_mbuf_view *view)
 	view->tailroom = rte_pktmbuf_tailroom(mbuf);
 	view->headroom = rte_pktmbuf_headroom(mbuf);
 	view->vlan_tci = mbuf->vlan_tci;
+}
+
+void
+shim_packet_sockets_room(int bytes)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	struct dirent *entry;
+
+	while (folder != NULL && (entry = readdir(folder)) != NULL) {
+		int fd = atoi(entry->d_name), domain = 0;
+		socklen_t len = sizeof(domain);
+
+		/* One that is closed meanwhile, or is another's by now, says so or is none. */
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_PACKET)
+			(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
+	}
+	if (folder != NULL)
+		closedir(folder);
 }
 
 uint32_t

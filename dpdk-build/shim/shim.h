@@ -138,6 +138,11 @@ void shim_mbuf_view(const struct rte_mbuf *mbuf, struct shim_mbuf_view *view);
 /* Mbufs of the pool, free or not. */
 uint32_t shim_mempool_size(const struct rte_mempool *pool);
 
+/*
+ * Lets every packet socket of the process have so many bytes on their way. net_af_packet waits in poll() for one that has
+ * more than half of its room there, and keeps its sockets to itself.
+ */
+void shim_packet_sockets_room(int bytes);
 /* The link's state now, without waiting. 0 or -errno. */
 int shim_link_get(uint16_t port, struct shim_link *link);
 /* The device behind a port, or NULL. */

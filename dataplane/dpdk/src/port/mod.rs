@@ -53,6 +53,9 @@ pub struct Queues {
     pub tx: Vec<TxQueue>,
 }
 
+/// Bytes that a packet socket may have on their way: more than a ring of 512 of the largest frames holds, twice over.
+const PACKET_ROOM: i32 = 64 << 20;
+
 /// A port in one's hands; for one thread at a time.
 ///
 /// It runs from [`Port::start`] until the last of its queues is gone, and is closed when the `Port` is gone too.
@@ -132,6 +135,12 @@ impl Port {
                 return Err(e);
             }
         };
+        if info.driver == "net_af_packet" {
+            // A queue far behind the interface that keeps frames keeps their room, too: once a ring is full of such
+            // frames the driver would wait for one, and with it every other port.
+            // SAFETY: takes any number.
+            unsafe { dpdk_sys::shim_packet_sockets_room(PACKET_ROOM) };
+        }
         let inner = Opened {
             id,
             eal: eal.clone(),
