@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds a DPDK for Manifold alone: the distribution's source, only the drivers that Manifold takes, static, for this
 # CPU, 64 ports, and with references to an mbuf counted without atomics. One worker must then own every mbuf from its
-# receipt to the last transmit completion; `manifold` refuses to start what would break that.
+# receipt to the last transmit completion; `manifold` refuses to start what would break that. Its net_af_xdp is mended
+# (mend-af-xdp.sh).
 #
 #   build-dpdk.sh [--prefix DIR] [--atomic] [--tarball FILE --sha256 SUM]
 #
@@ -68,7 +69,7 @@ else
         fail "libdpdk-dev is not installed, so there is no telling which source to take; run dpdk-build/setup.sh, or name a --tarball"
     source=dpdk=$version
 fi
-stamp=$(printf '%s\n' "$source" "${options[@]}" "$libraries" "$(sha256sum <"$0")" "$(gcc -march=native -Q --help=target | sha256sum)")
+stamp=$(printf '%s\n' "$source" "${options[@]}" "$libraries" "$(cat "$0" "$here/mend-af-xdp.sh" | sha256sum)" "$(gcc -march=native -Q --help=target | sha256sum)")
 if [ "$(cat "$prefix/built" 2>/dev/null)" = "$stamp" ]; then
     exit 0
 fi
@@ -120,6 +121,8 @@ else
     # The list's signature covers the files; the maintainer's own key need not be here.
     dpkg-source --no-check -x "$work"/package/*.dsc "$work/source" >&2
 fi
+
+"$here/mend-af-xdp.sh" "$work/source" || echo "build-dpdk.sh: net_af_xdp stays as it is: a port uses it where its \`driver\` names it" >&2
 
 # Which libraries can be left out is said in one way up to 22.11, and in another later.
 if grep -q "'enable_libs'" "$work/source/meson_options.txt"; then

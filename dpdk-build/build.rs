@@ -180,6 +180,8 @@ fn main() {
 
     let mut shim = cc::Build::new();
     shim.file("shim/shim.c").std("gnu11").warnings(true).extra_warnings(true);
+    // A function that C guesses would give a pointer cut to an int.
+    shim.flag("-Werror=implicit-function-declaration");
     for flag in shim_flags() {
         shim.flag(flag);
     }

@@ -14,6 +14,7 @@
 
 #include <rte_cycles.h>
 #include <rte_ether.h>
+#include <rte_mbuf_pool_ops.h>
 #include <rte_memcpy.h>
 
 /* What Rust reads and writes by offset has the width it assumes. */
@@ -187,6 +188,44 @@ shim_mbuf_view(const struct rte_mbuf *mbuf, struct shim_mbuf_view *view)
 	view->tailroom = rte_pktmbuf_tailroom(mbuf);
 	view->headroom = rte_pktmbuf_headroom(mbuf);
 	view->vlan_tci = mbuf->vlan_tci;
+}
+
+struct rte_mempool *
+shim_page_pool_create(const char *name, unsigned int n, unsigned int cache)
+{
+	const unsigned int page = 4096, flags = RTE_MEMPOOL_F_NO_SPREAD;
+	struct rte_mempool_objsz size;
+	struct rte_pktmbuf_pool_private private;
+	struct rte_mempool *pool;
+	unsigned int elt;
+	int ret;
+
+	/* The element that fills a page together with the pool's own header. */
+	rte_mempool_calc_obj_size(sizeof(struct rte_mbuf), flags, &size);
+	elt = page - size.header_size - size.trailer_size;
+	if (rte_mempool_calc_obj_size(elt, flags, NULL) != page) {
+		rte_errno = ENOTSUP;
+		return NULL;
+	}
+	pool = rte_mempool_create_empty(name, n, elt, cache, sizeof(private), SOCKET_ID_ANY, flags);
+	if (pool == NULL)
+		return NULL;
+	ret = rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL);
+	if (ret == 0) {
+		memset(&private, 0, sizeof(private));
+		private.mbuf_data_room_size = (uint16_t)(elt - sizeof(struct rte_mbuf));
+		rte_pktmbuf_pool_init(pool, &private);
+		ret = rte_mempool_populate_default(pool);
+	}
+	if (ret >= 0 && pool->nb_mem_chunks != 1)
+		ret = -ENOMEM;
+	if (ret < 0) {
+		rte_mempool_free(pool);
+		rte_errno = -ret;
+		return NULL;
+	}
+	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
+	return pool;
 }
 
 void

@@ -54,6 +54,13 @@ enum shim_refcnt { SHIM_REFCNT_ATOMIC = 1 };
 enum shim_refcnt { SHIM_REFCNT_ATOMIC = 0 };
 #endif
 
+/* Whether its net_af_xdp waits for no peer and can be opened again: mend-af-xdp.sh says so. */
+#if defined(RTE_NET_AF_XDP) && defined(MANIFOLD_MENDED_AF_XDP)
+enum shim_af_xdp { SHIM_AF_XDP_MENDED = 1 };
+#else
+enum shim_af_xdp { SHIM_AF_XDP_MENDED = 0 };
+#endif
+
 static const uint64_t SHIM_RX_IP_CKSUM_MASK = RTE_MBUF_F_RX_IP_CKSUM_MASK;
 static const uint64_t SHIM_RX_IP_CKSUM_UNKNOWN = RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN;
 static const uint64_t SHIM_RX_IP_CKSUM_BAD = RTE_MBUF_F_RX_IP_CKSUM_BAD;
@@ -135,6 +142,11 @@ void shim_mbuf_free(struct rte_mbuf *mbuf);
 /* The fields of `mbuf` through DPDK's own accessors. */
 void shim_mbuf_view(const struct rte_mbuf *mbuf, struct shim_mbuf_view *view);
 
+/*
+ * A pool of `n` mbufs, each in a page of 4 KiB of its own with no gap between, in one piece: a driver reckons an mbuf's
+ * address by its place. NULL sets rte_errno.
+ */
+struct rte_mempool *shim_page_pool_create(const char *name, unsigned int n, unsigned int cache);
 /* Mbufs of the pool, free or not. */
 uint32_t shim_mempool_size(const struct rte_mempool *pool);
 

@@ -44,12 +44,12 @@ pub use eal::{Eal, Lcore, cycles};
 pub use error::{DpdkError, EalError, PortError};
 pub use log::{LogLevel, set_log_sink};
 pub use mbuf::{IpChecksum, Mbuf};
-pub use mempool::{DEFAULT_FRAME_ROOM, HEADROOM, Mempool};
+pub use mempool::{DEFAULT_FRAME_ROOM, HEADROOM, Mempool, PAGE_FRAME_ROOM};
 pub use ownership::{OwnershipError, check_driver, check_workers};
 pub use port::{
     LinkStatus, MAX_ETH_PORTS, MacFilter, MulticastFilter, Port, PortConfig, PortId, PortInfo, PortStats,
     Queues, RxQueue, TxQueue,
 };
-pub use raw::REFCNT_IS_ATOMIC;
+pub use raw::{AF_XDP_IS_MENDED, REFCNT_IS_ATOMIC};
 pub use shared::{FanOut, SharedMbuf};
 pub use worker::{Worker, WorkerError, WorkerThread, pin_current_thread};

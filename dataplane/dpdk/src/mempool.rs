@@ -14,6 +14,10 @@ pub const DEFAULT_FRAME_ROOM: u16 = 2048;
 /// Bytes before a received frame that every buffer has besides.
 pub const HEADROOM: u16 = dpdk_sys::SHIM_PKTMBUF_HEADROOM as u16;
 
+/// Bytes of a received frame that a buffer of [`Mempool::of_pages`] has room for: a page less the pool's header, the
+/// mbuf, its headroom, and what the kernel keeps before a frame (XDP_PACKET_HEADROOM).
+pub const PAGE_FRAME_ROOM: u16 = 4096 - 64 - 128 - HEADROOM - 256;
+
 /// A pool of mbufs. A handle: clones mean the same pool. Ports keep one for as long as they may take from it.
 #[derive(Clone, Debug)]
 pub struct Mempool(Arc<Inner>);
@@ -58,6 +62,22 @@ impl Mempool {
         };
         // SAFETY: EAL is initialised, `name` is terminated and copied.
         let pool = unsafe { dpdk_sys::rte_pktmbuf_pool_create(name.as_ptr(), count, cache, 0, room, node) };
+        let pool = NonNull::new(pool).ok_or_else(|| DpdkError::last(CALL))?;
+        Ok(Self(Arc::new(Inner { pool, eal: eal.clone() })))
+    }
+
+    /// Makes a pool of `count` mbufs, each with a page of 4 KiB to itself and all in one piece of memory: what net_af_xdp
+    /// takes a pool for. Frames have [`PAGE_FRAME_ROOM`] bytes.
+    ///
+    /// `name` and `cache` as for [`Mempool::new`].
+    ///
+    /// # Errors
+    /// As [`Mempool::new`]; no memory also when there is none in one piece.
+    pub fn of_pages(eal: &Eal, name: &str, count: u32, cache: u32) -> Result<Self, DpdkError> {
+        const CALL: &str = "rte_mempool_create_empty";
+        let name = CString::new(name).map_err(|_| DpdkError::invalid(CALL))?;
+        // SAFETY: EAL is initialised, `name` is terminated and copied.
+        let pool = unsafe { dpdk_sys::shim_page_pool_create(name.as_ptr(), count, cache) };
         let pool = NonNull::new(pool).ok_or_else(|| DpdkError::last(CALL))?;
         Ok(Self(Arc::new(Inner { pool, eal: eal.clone() })))
     }

@@ -9,6 +9,10 @@ use dpdk_sys::rte_mbuf;
 /// one worker only.
 pub const REFCNT_IS_ATOMIC: bool = dpdk_sys::SHIM_REFCNT_ATOMIC != 0;
 
+/// Whether this DPDK's net_af_xdp is the one that `build-dpdk.sh` mends: it holds no worker up behind a slow peer, and
+/// closed it gives back all that it had, so that its port can be opened again.
+pub const AF_XDP_IS_MENDED: bool = dpdk_sys::SHIM_AF_XDP_MENDED != 0;
+
 /// A pointer to a valid mbuf: what each method's safety rests on. Whoever makes one holds a reference.
 pub(crate) type Raw = NonNull<rte_mbuf>;
 
