@@ -11,6 +11,7 @@
 //!
 //! Not seen here: a macvlan or VLAN on top that was moved to another network namespace. The kernel doesn't tell.
 
+mod channels;
 mod guard;
 mod info;
 mod kind;
@@ -22,6 +23,7 @@ mod recorded;
 mod refusal;
 mod watch;
 
+pub use channels::Channels;
 pub use guard::{Guard, GuardError, Recovery};
 pub use info::{DefaultRoute, IpNet, LinkError, LinkInfo, Master, inspect, list, set_up};
 pub use kind::{KindAttributes, LinkKind, TunType};

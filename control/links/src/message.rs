@@ -33,6 +33,8 @@ pub(crate) struct LinkMessage {
     pub(crate) mac: Option<MacAddr>,
     pub(crate) mtu: u32,
     pub(crate) master: Option<u32>,
+    /// It runs an XDP program, in whichever mode.
+    pub(crate) has_program: bool,
     /// The link below (or a veth's peer), when it is another and of this network namespace.
     pub(crate) lower: Option<u32>,
     pub(crate) kind: KindAttributes,
@@ -55,6 +57,7 @@ impl LinkMessage {
             mac: None,
             mtu: 0,
             master: None,
+            has_program: false,
             lower: None,
             kind: KindAttributes { arphrd: u16_at(header, 2)?, ..KindAttributes::default() },
         };
@@ -69,6 +72,7 @@ impl LinkMessage {
                 16 => link.operstate = *value.first()?,
                 18 => link.read_info(value),
                 37 => other_namespace = true,
+                43 => link.has_program = attributes(value).any(|(kind, mode)| kind == 2 && mode != [0]),
                 52 => link.altnames = attributes(value).filter(|a| a.0 == 53).map(|a| text(a.1)).collect(),
                 _ => {}
             }
@@ -183,7 +187,7 @@ fn next_hops(mut bytes: &[u8]) -> Vec<u32> {
 }
 
 /// The attributes in a row of them, up to the first malformed one.
-fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(crate) fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     NlasIterator::new(bytes).map_while(Result::ok).filter_map(|attribute| {
         let (kind, len) = (attribute.kind(), usize::from(attribute.length()));
         Some((kind, attribute.into_inner().get(4..len)?))

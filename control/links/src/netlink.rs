@@ -1,4 +1,4 @@
-//! The rtnetlink socket: requests, dumps and notifications, as payload bytes.
+//! Netlink sockets: requests, dumps and notifications, as payload bytes.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -26,6 +26,9 @@ const NLM_F_DUMP_INTR: u16 = 0x10;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 
+/// Marks an attribute that is made of others.
+pub(crate) const NLA_F_NESTED: u16 = 1 << 15;
+
 const HEADER_LEN: usize = 16;
 
 /// The kernel fills at most 32 KiB a datagram.
@@ -44,7 +47,7 @@ pub(crate) enum Received {
     Empty,
 }
 
-/// An rtnetlink socket of the calling thread's network namespace.
+/// A netlink socket of the calling thread's network namespace.
 #[derive(Debug)]
 pub(crate) struct Netlink {
     fd: OwnedFd,
@@ -57,6 +60,14 @@ impl Netlink {
     pub(crate) fn open(groups: u32) -> io::Result<Self> {
         let fd = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
         net::bind(&fd, &SocketAddrNetlink::new(0, groups))?;
+        Ok(Self { fd, buffer: vec![0; BUFFER_LEN], sequence: 0 })
+    }
+
+    /// Opens a socket for requests to families that the kernel has numbered.
+    pub(crate) fn open_generic() -> io::Result<Self> {
+        let generic = Some(net::netlink::GENERIC);
+        let fd = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, generic)?;
+        net::bind(&fd, &SocketAddrNetlink::new(0, 0))?;
         Ok(Self { fd, buffer: vec![0; BUFFER_LEN], sequence: 0 })
     }
 
@@ -91,6 +102,12 @@ impl Netlink {
     pub(crate) fn change(&mut self, request: u16, body: &[u8]) -> io::Result<()> {
         self.send(request, NLM_F_ACK, body)?;
         self.receive_answers(|_, _| {}).map(drop)
+    }
+
+    /// Asks for one thing, and hands on the payload of each answer.
+    pub(crate) fn ask(&mut self, request: u16, body: &[u8], mut each: impl FnMut(&[u8])) -> io::Result<()> {
+        self.send(request, NLM_F_ACK, body)?;
+        self.receive_answers(|_, payload| each(payload)).map(drop)
     }
 
     fn send(&mut self, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
@@ -149,6 +166,17 @@ impl Netlink {
     pub(crate) fn received(&self, len: usize) -> impl Iterator<Item = (u16, &[u8])> {
         messages(&self.buffer[..len]).map(|m| (m.message_type(), m.payload()))
     }
+}
+
+/// An attribute as bytes, filled up to a multiple of four.
+pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let len = 4 + value.len();
+    let mut bytes = Vec::with_capacity(len.next_multiple_of(4));
+    bytes.extend_from_slice(&(len as u16).to_ne_bytes());
+    bytes.extend_from_slice(&kind.to_ne_bytes());
+    bytes.extend_from_slice(value);
+    bytes.resize(len.next_multiple_of(4), 0);
+    bytes
 }
 
 /// The messages in a datagram, up to the first malformed one.

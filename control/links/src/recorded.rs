@@ -1,13 +1,6 @@
 //! Netlink messages for tests, built attribute by attribute as the kernel sends them.
 
-/// One attribute, padded to four octets.
-pub(crate) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-    let mut bytes = ((value.len() + 4) as u16).to_ne_bytes().to_vec();
-    bytes.extend_from_slice(&kind.to_ne_bytes());
-    bytes.extend_from_slice(value);
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
-    bytes
-}
+pub(crate) use crate::netlink::attribute;
 
 /// A text with its final zero.
 pub(crate) fn zero_ended(text: &str) -> Vec<u8> {
