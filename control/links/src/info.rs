@@ -11,7 +11,8 @@ use types::MacAddr;
 use crate::kind::{KindAttributes, LinkKind};
 use crate::message::{AddressMessage, DefaultRouteMessage, IFF_UP, LinkMessage};
 use crate::netlink::{
-    Netlink, RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE,
+    NLA_F_NESTED, Netlink, RTM_GETADDR, RTM_GETLINK, RTM_GETROUTE, RTM_NEWADDR, RTM_NEWLINK, RTM_NEWROUTE,
+    attribute,
 };
 use crate::refusal::usable;
 
@@ -188,6 +189,17 @@ pub(crate) fn change_flags(netlink: &mut Netlink, index: u32, which: u32, flags:
     body[4..8].copy_from_slice(&index.to_ne_bytes());
     body[8..12].copy_from_slice(&flags.to_ne_bytes());
     body[12..16].copy_from_slice(&which.to_ne_bytes());
+    netlink.change(RTM_NEWLINK, &body)
+}
+
+/// Takes the XDP program off an interface.
+pub(crate) fn end_program(netlink: &mut Netlink, index: u32) -> io::Result<()> {
+    const IFLA_XDP: u16 = 43;
+    const IFLA_XDP_FD: u16 = 1;
+    let mut body = vec![0; 16];
+    body[4..8].copy_from_slice(&index.to_ne_bytes());
+    let none = attribute(IFLA_XDP_FD, &(-1_i32).to_ne_bytes());
+    body.extend(attribute(IFLA_XDP | NLA_F_NESTED, &none));
     netlink.change(RTM_NEWLINK, &body)
 }
 

@@ -8,7 +8,7 @@ mod state;
 use std::io;
 use std::path::PathBuf;
 
-use crate::info::{LinkError, LinkInfo, change_flags, dump_links};
+use crate::info::{LinkError, LinkInfo, change_flags, dump_links, end_program};
 use crate::lock::{InstanceLock, LockError};
 use crate::netlink::Netlink;
 use state::{Entry, Place, State, Stored};
@@ -139,11 +139,14 @@ impl Guard {
         // Before the switch is read: a crashed run may have left it off.
         Self::recover_others(&self.lock)?;
         let ipv6_on = ipv6::is_on(&link.name)?;
+        let has_program = programs()?.contains(&link.index);
         let before = self.entries.clone();
-        let switched_off = before.iter().any(|entry| entry.index == link.index && entry.restore_ipv6);
+        let known = before.iter().find(|entry| entry.index == link.index);
+        let switched_off = known.is_some_and(|entry| entry.restore_ipv6);
+        let had_program = known.map_or(has_program, |entry| entry.had_program);
         self.entries.retain(|entry| entry.index != link.index && entry.name != link.name);
         let restore_ipv6 = ipv6_on || switched_off;
-        self.entries.push(Entry { index: link.index, name: link.name.clone(), restore_ipv6 });
+        self.entries.push(Entry { index: link.index, name: link.name.clone(), restore_ipv6, had_program });
         let mut dropping = false;
         self.engage(link, ipv6_on, &mut dropping).inspect_err(|_| {
             self.entries = before;
@@ -320,6 +323,7 @@ fn recover_instance(lock: &InstanceLock, own: bool, recovery: &mut Recovery) -> 
     nft::run(&nft::script(instance, &[]))?;
     recovery.links.extend(restore_ipv6(&entries)?);
     end_promiscuity(&entries)?;
+    end_programs(&entries)?;
     state::remove(run_dir, instance).map_err(failed)
 }
 
@@ -347,6 +351,25 @@ fn end_promiscuity(entries: &[Entry]) -> Result<(), GuardError> {
     for link in dump_links(&mut netlink).map_err(failed)? {
         if link.flags & IFF_PROMISC != 0 && entries.iter().any(|entry| entry.index == link.index) {
             change_flags(&mut netlink, link.index, IFF_PROMISC, 0).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Interfaces that run an XDP program, by their indices.
+fn programs() -> Result<Vec<u32>, GuardError> {
+    let links = Netlink::open(0).and_then(|mut netlink| dump_links(&mut netlink));
+    let links = links.map_err(|source| LinkError::new("list the interfaces", source))?;
+    Ok(links.into_iter().filter(|link| link.has_program).map(|link| link.index).collect())
+}
+
+/// Ends the XDP programs that a crashed run left behind, so that the kernel has every frame again.
+fn end_programs(entries: &[Entry]) -> Result<(), GuardError> {
+    for index in programs()? {
+        if entries.iter().any(|entry| entry.index == index && !entry.had_program) {
+            let failed = |source| LinkError::new("take an XDP program off an interface", source);
+            let mut netlink = Netlink::open(0).map_err(failed)?;
+            end_program(&mut netlink, index).map_err(failed)?;
         }
     }
     Ok(())

@@ -10,6 +10,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 const TITLE: &str = "manifold-guard 1";
+/// Follows the word about IPv6.
+const PROGRAM: &str = ",program-as-is";
 
 /// A boot of one machine and a network namespace in it. Indices of interfaces mean nothing outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub(super) struct Entry {
     pub(super) name: String,
     /// IPv6 was on and is ours to switch on again.
     pub(super) restore_ipv6: bool,
+    /// It ran an XDP program before it was guarded, which is nobody's here.
+    pub(super) had_program: bool,
 }
 
 /// What a state file says.
@@ -54,8 +58,9 @@ impl State {
         let mut text = format!("{TITLE}\nplace {} {}\n", self.place.boot, self.place.namespace);
         for entry in &self.entries {
             let ipv6 = if entry.restore_ipv6 { "ipv6-on" } else { "ipv6-as-is" };
+            let program = if entry.had_program { PROGRAM } else { "" };
             // Writing to a String can't fail.
-            let _ = writeln!(text, "link {} {ipv6} {}", entry.index, entry.name);
+            let _ = writeln!(text, "link {} {ipv6}{program} {}", entry.index, entry.name);
         }
         text
     }
@@ -75,12 +80,14 @@ impl State {
 fn parse_entry(line: &str) -> Option<Entry> {
     let mut words = line.strip_prefix("link ")?.splitn(3, ' ');
     let index = words.next()?.parse().ok()?;
-    let restore_ipv6 = match words.next()? {
+    let word = words.next()?;
+    let ipv6 = word.strip_suffix(PROGRAM);
+    let restore_ipv6 = match ipv6.unwrap_or(word) {
         "ipv6-on" => true,
         "ipv6-as-is" => false,
         _ => return None,
     };
-    Some(Entry { index, name: words.next()?.to_owned(), restore_ipv6 })
+    Some(Entry { index, name: words.next()?.to_owned(), restore_ipv6, had_program: ipv6.is_some() })
 }
 
 /// What a state file held.
@@ -142,8 +149,11 @@ mod tests {
 
     fn state() -> State {
         let place = Place { boot: "6d1f".to_owned(), namespace: "4:4026531840".to_owned() };
-        let entry = |index, name: &str, restore_ipv6| Entry { index, name: name.to_owned(), restore_ipv6 };
-        State { place, entries: vec![entry(7, "eth1", true), entry(12, "a b", false)] }
+        let entry = |index, name: &str, restore_ipv6, had_program| {
+            let name = name.to_owned();
+            Entry { index, name, restore_ipv6, had_program }
+        };
+        State { place, entries: vec![entry(7, "eth1", true, false), entry(12, "a b", false, true)] }
     }
 
     #[test]
