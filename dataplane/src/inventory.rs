@@ -12,6 +12,7 @@ use types::{MAX_PORTS, MacAddr, PortIndex};
 
 use crate::assembly::{PlacedPort, PortFacts, ingress};
 use crate::crew::Intake;
+use crate::drivers::AF_XDP;
 use crate::failure::Failure;
 use crate::macs::OurMacs;
 use crate::ports::detach;
@@ -68,7 +69,7 @@ impl ServedPort {
         port
     }
 
-    /// Whether the kernel tells of its carrier; then it is closed without one.
+    /// Whether the kernel tells of its carrier.
     pub(crate) fn is_kernel(&self) -> bool {
         self.settings.device.kernel_interface().is_some()
     }
@@ -76,6 +77,15 @@ impl ServedPort {
     /// Whether it waits for an interface that is gone.
     pub(crate) fn is_missing(&self) -> bool {
         self.is_kernel() && self.link.is_none()
+    }
+
+    /// Whether it stays open now that its link is gone: without carrier the kernel drops what af_xdp gives it, and nothing
+    /// stale is sent later. What it gives to an interface that somebody set down waits, so such a port is closed, if it can
+    /// be opened again.
+    pub(crate) fn stays_open(&self) -> bool {
+        let now = || links::inspect(&self.link.as_ref()?.name).ok();
+        let is_by_af_xdp = self.port.as_ref().is_some_and(|port| port.info().driver == AF_XDP);
+        is_by_af_xdp && (!dpdk::AF_XDP_IS_MENDED || now().is_some_and(|link| link.admin_up))
     }
 
     /// Whether it is in service.

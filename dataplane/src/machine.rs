@@ -3,6 +3,7 @@
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use settings::{CoreSet, Cores, MemoryPlan, Placement, Settings, place_threads, plan_memory};
 
+use crate::drivers::AUTO;
 use crate::failure::Failure;
 
 /// What this build can serve, whatever the machine.
@@ -36,8 +37,8 @@ pub(crate) fn plan(settings: &Settings) -> Result<(MemoryPlan, Placement), Failu
     {
         placement.workers.truncate(1);
     }
-    let memory =
-        plan_memory(settings, placement.workers.len(), free_hugepages_mb()).map_err(Failure::machine)?;
+    let memory = plan_memory(settings, placement.workers.len(), AUTO, free_hugepages_mb())
+        .map_err(Failure::machine)?;
     Ok((memory, placement))
 }
 

@@ -1,14 +1,21 @@
 //! DPDK ports: attached, started, and put out of service again.
 //!
 //! What af_packet's transmit ring holds when the carrier goes, the kernel would send when it returns:
-//! stale frames. So such a port is closed at the loss, its ring with it, and opened anew at the return.
+//! stale frames. So such a port is closed at the loss, its ring with it, and opened anew at the return. What is given to
+//! af_xdp meanwhile the kernel drops, so that such a port stays open.
+//!
+//! A port on af_xdp has a pool of its own, of pages in one piece: the driver gives the kernel the whole pool, and reckons
+//! where a buffer lies from its number. Other ports' frames are copied into it to be sent, and the kernel copies them again.
+
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use dpdk::{Burst, Eal, Mempool, Port, PortConfig, Queues};
 use links::LinkInfo;
-use settings::{AF_PACKET_FRAMES, Device, PortSettings, Settings};
+use settings::{AF_PACKET_FRAMES, Device, Driver, InterfaceName, PortSettings, Settings, af_xdp_pool_size};
 use types::MacAddr;
 
 use crate::assembly::PortFacts;
+use crate::drivers::{AF_PACKET, AF_XDP, KernelDriver, choose};
 use crate::failure::Failure;
 use crate::interfaces::Looked;
 use crate::macs::DeviceMac;
@@ -16,13 +23,15 @@ use crate::queues::{queues_to_receive, queues_to_send};
 
 /// Frames that are poured out at a time.
 const POUR: usize = 32;
+/// Buffers of a port's own pool that each thread keeps at hand.
+const PAGE_POOL_CACHE: u32 = 64;
 
 /// What it takes to bring a device into service.
 #[derive(Clone)]
 pub(crate) struct Devices {
     /// DPDK's environment.
     pub(crate) eal: Eal,
-    /// Where received frames are stored.
+    /// Where received frames are stored, but those of ports on af_xdp.
     pub(crate) pool: Mempool,
     /// Source of everything sent, on ports that have none of their own.
     pub(crate) router_mac: MacAddr,
@@ -50,7 +59,8 @@ impl Started {
 /// A port with its kernel interface, if it has one, or why it waits for that.
 pub(crate) type OpenedPort = Result<(Option<LinkInfo>, Port), Failure>;
 
-/// The ports of the settings, opened but for those that wait; their devices stand in EAL's line.
+/// The ports of the settings, opened but for those that wait; their devices stand in EAL's line, but for kernel
+/// interfaces.
 ///
 /// # Errors
 /// DPDK has no such port.
@@ -58,9 +68,18 @@ pub(crate) fn open_all(
     eal: &Eal,
     settings: &Settings,
     looked: Vec<Looked>,
+    workers: u16,
 ) -> Result<Vec<OpenedPort>, Failure> {
     let opened = |(port, looked): (&PortSettings, Looked)| match looked {
-        Ok(link) => Ok(Ok((link, open(eal, port)?))),
+        Ok(link) => {
+            let opened = match (&port.device, &link) {
+                (Device::Kernel(interface), Some(link)) => {
+                    open_interface(eal, port, interface, link, workers)
+                }
+                (Device::Kernel(_) | Device::Pci(_) | Device::Vdev(_), _) => open(eal, port),
+            };
+            Ok(Ok((link, opened?)))
+        }
         Err(failure) => Ok(Err(failure)),
     };
     settings.ports.iter().zip(looked).map(opened).collect()
@@ -81,14 +100,55 @@ pub(crate) fn router_mac(settings: &Settings, ports: &[OpenedPort]) -> Result<Ma
     })
 }
 
+/// Opens a port that DPDK has made.
 fn open(eal: &Eal, port: &PortSettings) -> Result<Port, Failure> {
     let missing = || {
         let said = eal.startup_log().iter().map(|line| format!("\n  {line}")).collect::<String>();
         let what = format!("DPDK made no port of {}; {}; it said:{said}", port.device, cure(&port.device));
         Failure::of_port(port, what)
     };
-    let id = eal.port_by_name(&port.dpdk_name()).ok_or_else(missing)?;
+    let name = match &port.device {
+        Device::Vdev(vdev) => vdev.name().to_owned(),
+        Device::Pci(_) | Device::Kernel(_) => port.device.to_string(),
+    };
+    let id = eal.port_by_name(&name).ok_or_else(missing)?;
     Port::open(eal, id).map_err(|e| Failure::of_port(port, e))
+}
+
+/// Has DPDK make a port, and opens it.
+fn attach(eal: &Eal, port: &PortSettings, devargs: &str) -> Result<Port, Failure> {
+    let failure = |e| Failure::of_port(port, format!("{e}; {}", cure(&port.device)));
+    let id = eal.attach(devargs).map_err(failure)?.first().copied();
+    let id = id.ok_or_else(|| Failure::of_port(port, format!("DPDK made no port of {}", port.device)))?;
+    Port::open(eal, id).map_err(|e| Failure::of_port(port, e))
+}
+
+/// Opens a port on a kernel interface, by the driver that it is to have.
+fn open_interface(
+    eal: &Eal,
+    port: &PortSettings,
+    interface: &InterfaceName,
+    link: &LinkInfo,
+    workers: u16,
+) -> Result<Port, Failure> {
+    let choice = choose(port, link, workers)?;
+    tracing::info!(port = port.name, "{interface} is served {choice}");
+    match attach(eal, port, &choice.driver.devargs(port, interface, workers)) {
+        Err(failure) if choice.falls_back => open_by_af_packet(eal, port, interface, workers, &failure),
+        opened => opened,
+    }
+}
+
+/// Opens a port that cannot be had by af_xdp.
+fn open_by_af_packet(
+    eal: &Eal,
+    port: &PortSettings,
+    interface: &InterfaceName,
+    workers: u16,
+    failure: &Failure,
+) -> Result<Port, Failure> {
+    tracing::warn!("{failure}; {interface} is served by af_packet instead");
+    attach(eal, port, &KernelDriver::AfPacket.devargs(port, interface, workers))
 }
 
 fn cure(device: &Device) -> &'static str {
@@ -105,22 +165,38 @@ impl Devices {
     /// # Errors
     /// DPDK does not take the device, or it does not start: nothing of it is left.
     pub(crate) fn bring(&self, settings: &PortSettings, link: Option<&LinkInfo>) -> Result<Started, Failure> {
-        let devargs = match &settings.device {
-            Device::Pci(address) => Some(address.to_string()),
-            Device::Kernel(_) | Device::Vdev(_) => settings.vdev_args(self.workers.into()),
+        let port = match (&settings.device, link) {
+            (Device::Kernel(interface), Some(link)) => {
+                open_interface(&self.eal, settings, interface, link, self.workers)?
+            }
+            (Device::Kernel(_) | Device::Pci(_) | Device::Vdev(_), _) => {
+                attach(&self.eal, settings, &settings.device.to_string())?
+            }
         };
-        if let Some(devargs) = devargs {
-            let attached = self.eal.attach(&devargs);
-            attached.map_err(|e| Failure::of_port(settings, format!("{e}; {}", cure(&settings.device))))?;
-        }
-        self.start(settings, link, open(&self.eal, settings)?)
+        self.start(settings, link, port)
     }
 
-    /// Starts an opened port.
+    /// Starts an opened port; where it may be another driver's as well and fails, that one's in its place.
     ///
     /// # Errors
     /// It does not start, or cannot send from the router MAC: it is closed.
     pub(crate) fn start(
+        &self,
+        settings: &PortSettings,
+        link: Option<&LinkInfo>,
+        port: Port,
+    ) -> Result<Started, Failure> {
+        let by_af_xdp = port.info().driver == AF_XDP;
+        match (self.start_as_it_is(settings, link, port), &settings.device) {
+            (Err(failure), Device::Kernel(interface)) if by_af_xdp && settings.driver == Driver::Auto => {
+                let port = open_by_af_packet(&self.eal, settings, interface, self.workers, &failure)?;
+                self.start_as_it_is(settings, link, port)
+            }
+            (started, _) => started,
+        }
+    }
+
+    fn start_as_it_is(
         &self,
         settings: &PortSettings,
         link: Option<&LinkInfo>,
@@ -143,17 +219,25 @@ impl Devices {
 
     fn run(&self, settings: &PortSettings, port: &mut Port, mac: MacAddr) -> Result<Queues, Failure> {
         let tx_queues = queues_to_send(settings, port.info(), self.workers)?;
+        let rx_queues = queues_to_receive(port.info(), self.workers);
+        let by_af_xdp = port.info().driver == AF_XDP;
+        let pool = if by_af_xdp { self.page_pool(settings, rx_queues)? } else { self.pool.clone() };
+        // The kernel's rings of af_xdp are as large as a power of two.
+        let descriptors =
+            |asked: u16| if by_af_xdp { asked.checked_next_power_of_two().unwrap_or(1 << 15) } else { asked };
         let config = PortConfig {
-            rx_queues: queues_to_receive(port.info(), self.workers),
-            tx_queues,
-            rx_descriptors: settings.rx_descriptors,
-            tx_descriptors: settings.tx_descriptors,
+            rx_queues,
+            // Its queues come in pairs.
+            tx_queues: if by_af_xdp { rx_queues } else { tx_queues },
+            rx_descriptors: descriptors(settings.rx_descriptors),
+            tx_descriptors: descriptors(settings.tx_descriptors),
             // A kernel interface's MTU is its owner's affair.
             mtu: if settings.device.kernel_interface().is_none() { settings.mtu } else { None },
-            ..PortConfig::new(self.pool.clone())
+            ..PortConfig::new(pool)
         };
         let mut queues = port.start(&config).map_err(|e| Failure::of_port(settings, e))?;
-        if settings.device.kernel_interface().is_some() {
+        queues.tx.truncate(tx_queues.into());
+        if port.info().driver == AF_PACKET {
             pour_out(&mut queues, &settings.device);
         }
         let unicast = port.set_router_mac(mac).map_err(|e| Failure::of_port(settings, e))?;
@@ -163,9 +247,23 @@ impl Devices {
         tracing::info!(port = name, driver, %mac, ?unicast, ?multicast, rx, tx, "started");
         Ok(queues)
     }
+
+    /// A pool of a port's own. It is gone when the port is closed and every buffer is back.
+    fn page_pool(&self, settings: &PortSettings, queues: u16) -> Result<Mempool, Failure> {
+        // A name that no pool has, also not one that is about to go.
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let name = format!("af_xdp_{}", MADE.fetch_add(1, Ordering::Relaxed));
+        let size = af_xdp_pool_size(settings, queues, self.workers.into());
+        Mempool::of_pages(&self.eal, &name, size, PAGE_POOL_CACHE).map_err(|e| {
+            let what = format!(
+                "no memory for the {size} buffers of its own that af_xdp needs: {e}; raise `max-ports` or `memory-mb` in [eal]"
+            );
+            Failure::of_port(settings, what)
+        })
+    }
 }
 
-/// Frees what a kernel interface's ring holds so far: af_packet's socket takes the frames of every interface there is
+/// Frees what an af_packet port's ring holds so far: its socket takes the frames of every interface there is
 /// from when it is made until it is bound. Binding waits for those that are being received, so that afterwards all that
 /// is foreign lies in the ring, before anything that follows.
 fn pour_out(queues: &mut Queues, device: &Device) {

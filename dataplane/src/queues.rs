@@ -3,6 +3,7 @@
 use dpdk::PortInfo;
 use settings::{Device, PortSettings};
 
+use crate::drivers::AF_XDP;
 use crate::failure::Failure;
 
 /// Drivers whose queues there are from the start, frames in every one: all must be emptied, whatever the workers.
@@ -40,6 +41,8 @@ pub(crate) fn queues_to_send(settings: &PortSettings, info: &PortInfo, workers: 
             "net_virtio_user" | "net_vhost" => format!("give it `queues={workers}`, or "),
             _ => String::new(),
         },
+        // That has a pair for each worker.
+        Device::Kernel(_) if info.driver == AF_XDP => "set `driver = \"af_packet\"`, or ".to_owned(),
         Device::Kernel(_) | Device::Pci(_) => String::new(),
     };
     let (s, cores) = match offered {
@@ -119,6 +122,7 @@ mod tests {
         );
         assert!(cure("net_af_packet0,iface=e0", "net_af_packet").contains("give it `qpairs=2`, or"));
         assert!(cure("net_af_xdp0,iface=e0", "net_af_xdp").contains("give it `queue_count=2`, or"));
+        assert!(cure("eth0", "net_af_xdp").contains("set `driver = \"af_packet\"`, or name one core"));
     }
 
     #[test]

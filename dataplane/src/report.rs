@@ -1,10 +1,12 @@
 //! What the process tells a person: the ports before it starts, the counters at its end.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write as _};
 
 use settings::{Role, Settings};
 
+use crate::drivers::Choice;
 use crate::failure::Failure;
 
 /// Writes `text` to standard output. Whoever reads it may have gone, as `head` does.
@@ -21,8 +23,8 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// A line for each port: what `manifold check` prints.
-pub(crate) fn ports(settings: &Settings) -> String {
+/// A line for each port: what `manifold check` prints. `served` tells by which driver those are served that leave it open.
+pub(crate) fn ports(settings: &Settings, served: &HashMap<&str, Choice>) -> String {
     let mut text = String::new();
     for (index, port) in settings.indexed_ports() {
         let role = match settings.role(index) {
@@ -31,7 +33,11 @@ pub(crate) fn ports(settings: &Settings) -> String {
         };
         let address = port.address.map_or_else(|| "no address".to_owned(), |a| a.to_string());
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{} ({role}): {}, {address}", port.name, port.device);
+        let _ = write!(text, "{} ({role}): {}, {address}", port.name, port.device);
+        let _ = match served.get(port.name.as_str()) {
+            Some(choice) => writeln!(text, ", {choice}"),
+            None => writeln!(text),
+        };
     }
     text
 }

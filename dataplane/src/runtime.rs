@@ -17,6 +17,7 @@ mod tests;
 mod told;
 mod workers;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -28,11 +29,12 @@ use dpdk::{Eal, Queues};
 use forwarding::{Ingress, frame_ring};
 use links::LinkWatch;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use settings::{LiveLayer, MemoryPlan, Placement, Poll, Settings, eal_args, mbuf_data_room};
+use settings::{Device, LiveLayer, MemoryPlan, Placement, Poll, Settings, eal_args, mbuf_data_room};
 use types::Time;
 
 use crate::assembly::{PlacedPort, assemble, intake, lane};
 use crate::crew::{Crew, deal};
+use crate::drivers::choose;
 use crate::failure::Failure;
 use crate::interfaces::{Interfaces, Looked, inspect_all};
 use crate::inventory::{Inventory, ServedPort, Told};
@@ -86,13 +88,22 @@ pub fn check(config: &Path, look_at_machine: bool) -> Result<(), Failure> {
     let settings = settings::load(config).map_err(Failure::settings)?;
     machine::serves(&settings)?;
     let mut text: String = settings.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+    let mut served = HashMap::new();
     if look_at_machine {
-        for (port, looked) in settings.ports.iter().zip(inspect_all(&settings)?) {
-            if let Err(failure) = looked {
-                text += &format!("warning: {}; the port would wait for that\n", failure.written(port));
+        let looked = inspect_all(&settings)?;
+        let (memory, placement) = machine::plan(&settings)?;
+        let workers = u16::try_from(placement.workers.len()).map_err(Failure::machine)?;
+        for (port, looked) in settings.ports.iter().zip(looked) {
+            match (looked, &port.device) {
+                (Ok(Some(link)), Device::Kernel(_)) => {
+                    served.insert(port.name.as_str(), choose(port, &link, workers)?);
+                }
+                (Ok(_), _) => {}
+                (Err(failure), _) => {
+                    text += &format!("warning: {}; the port would wait for that\n", failure.written(port));
+                }
             }
         }
-        let (memory, placement) = machine::plan(&settings)?;
         if let Some(warning) = &memory.warning {
             text += &format!("warning: {warning}\n");
         }
@@ -100,7 +111,7 @@ pub fn check(config: &Path, look_at_machine: bool) -> Result<(), Failure> {
         text += &format!("EAL: {}\n", args[1..].join(" "));
         text += &format!("control on core {}, workers on {:?}\n", placement.control, placement.workers);
     }
-    text += &report::ports(&settings);
+    text += &report::ports(&settings, &served);
     text += &format!("{} is good\n", config.display());
     report::print(&text)
 }
@@ -177,7 +188,8 @@ impl Running {
         let Machine { eal, memory, placement, interfaces, links } = machine;
         let frame_room = mbuf_data_room(&settings);
         let pool = frame_pool(&eal, &settings, placement.workers.len())?;
-        let opened = open_all(&eal, &settings, links)?;
+        let most = u16::try_from(placement.workers.len()).map_err(Failure::machine)?;
+        let opened = open_all(&eal, &settings, links, most)?;
         let router_mac = router_mac(&settings, &opened)?;
         let cores = worker_cores(&settings, placement, &opened);
         let workers = u16::try_from(cores.len()).map_err(Failure::machine)?;

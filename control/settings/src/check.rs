@@ -27,7 +27,7 @@ pub(crate) fn check(raw: &Raw, file: &Place, problems: &mut Problems) -> Option<
     check_timers(raw, problems);
     let upstream = find_upstream(raw, file, problems);
     roles::warn_of_role(raw, upstream, problems);
-    roles::warn_of_rings(raw, problems);
+    roles::warn_of_device(raw, problems);
     combinations::check(raw, upstream, problems);
     // What goes on looks at every pair.
     if raw.ports.len() <= MAX_PORTS {

@@ -1,6 +1,6 @@
 //! The command line of DPDK's environment abstraction layer, and where its threads run.
 
-use crate::device::Device;
+use crate::device::{Device, InterfaceName};
 use crate::memory::{MachineError, MemoryMode, MemoryPlan, frame_size};
 use crate::model::{Cores, LogLevel, MAX_WORKERS, PortSettings, Settings};
 use crate::problem::{Place, Problems, SettingsError};
@@ -106,13 +106,14 @@ pub fn eal_args(
     if !given(None, &["--log-level"]) {
         args.push(format!("--log-level={}", log_level(settings.log.level)));
     }
-    args.extend(device_args(&settings.ports, placement.workers.len()));
+    args.extend(device_args(&settings.ports));
     args.extend(users.into_iter().cloned());
     Ok(args)
 }
 
-/// What makes DPDK see the ports' devices and no others.
-fn device_args(ports: &[PortSettings], workers: usize) -> Vec<String> {
+/// What makes DPDK see the ports' devices and no others. Kernel interfaces are attached later, each by the driver that
+/// serves it.
+fn device_args(ports: &[PortSettings]) -> Vec<String> {
     let mut args = Vec::new();
     if !ports.iter().any(|port| matches!(port.device, Device::Pci(_))) {
         args.push("--no-pci".to_owned());
@@ -120,30 +121,30 @@ fn device_args(ports: &[PortSettings], workers: usize) -> Vec<String> {
     for port in ports {
         match &port.device {
             Device::Pci(address) => args.extend(["-a".to_owned(), address.to_string()]),
-            Device::Kernel(_) | Device::Vdev(_) => {
-                args.extend(port.vdev_args(workers).map(|v| format!("--vdev={v}")))
-            }
+            Device::Vdev(vdev) => args.push(format!("--vdev={vdev}")),
+            Device::Kernel(_) => {}
         }
     }
     args
 }
 
 impl PortSettings {
-    /// Name and arguments of the virtual device that the port runs on, as `--vdev` and hot-plugging take them; `None`
-    /// for a PCI device. A kernel interface gets a pair of queues for each worker.
-    pub fn vdev_args(&self, workers: usize) -> Option<String> {
-        let interface = match &self.device {
-            Device::Pci(_) => return None,
-            Device::Vdev(vdev) => return Some(vdev.as_str().to_owned()),
-            Device::Kernel(interface) => interface,
-        };
+    /// Name and arguments of the device of net_af_packet that serves the interface, as hot-plugging takes them, with a
+    /// pair of queues for each worker.
+    pub fn af_packet_args(&self, interface: &InterfaceName, workers: u16) -> String {
         let size = frame_size(self);
         let block = if size > 2048 { format!(",blocksz={AF_PACKET_BLOCK}") } else { String::new() };
         let pairs = if workers > 1 { format!(",qpairs={workers}") } else { String::new() };
-        Some(format!(
-            "{},iface={interface},qdisc_bypass=1{pairs}{block},framesz={size},framecnt={AF_PACKET_FRAMES}",
-            self.dpdk_name()
-        ))
+        let name = &self.name;
+        format!(
+            "net_af_packet_{name},iface={interface},qdisc_bypass=1{pairs}{block},framesz={size},framecnt={AF_PACKET_FRAMES}"
+        )
+    }
+
+    /// Name and arguments of the device of net_af_xdp that serves the interface: with all of its queues, or what comes in
+    /// by the others is lost.
+    pub fn af_xdp_args(&self, interface: &InterfaceName, queues: u16) -> String {
+        format!("net_af_xdp_{},iface={interface},queue_count={queues}", self.name)
     }
 }
 

@@ -8,7 +8,7 @@ use toml_edit::Value;
 
 use crate::duration;
 use crate::model::{Cores, IgmpVersion, PortSettings, Settings, Sources};
-use crate::options::{FAST_LEAVE, LEAVE, SOURCE_MAC};
+use crate::options::{DRIVER, FAST_LEAVE, LEAVE, SOURCE_MAC};
 use crate::sections::{HUGEPAGES, POLL};
 
 /// A key of `T`, and what a change of it takes, `C`.
@@ -116,6 +116,7 @@ pub(crate) static PORT: &[Key<PortSettings, PortClass>] = &{
             |p| p.mac.and_then(|mac| word(SOURCE_MAC, mac)),
             "\"router\"; \"port\" on a macvlan",
         ),
+        set("driver", Device, |p| word(DRIVER, p.driver)),
         or_words("mtu", Device, |p| p.mtu.and_then(|n| bare(&n)), "the device's own"),
         set("rx-descriptors", Device, |p| bare(&p.rx_descriptors)),
         set("tx-descriptors", Device, |p| bare(&p.tx_descriptors)),

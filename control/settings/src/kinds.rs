@@ -6,7 +6,7 @@ use std::time::Duration;
 use types::MAX_LOCAL_GROUPS;
 
 use crate::options::{
-    DESCRIPTORS, FAST_LEAVE, LAST_MEMBER_QUERIES, LEAVE, LONG, MAX_ACCESS_RULES, MAX_SOURCES,
+    DESCRIPTORS, DRIVER, FAST_LEAVE, LAST_MEMBER_QUERIES, LEAVE, LONG, MAX_ACCESS_RULES, MAX_SOURCES,
     MAX_STATIC_GROUPS, MS, MTU, NONE_TO_LONG, PORT_GROUPS, RESPONSE, ROBUSTNESS, SOURCE_MAC, TENTH,
     UNSOLICITED,
 };
@@ -111,6 +111,7 @@ pub(crate) fn kind(key: &str) -> Option<KeyKind> {
         "leave" => words(LEAVE),
         "link-down-hold" => duration(NONE_TO_LONG, MS),
         "mac" => words(SOURCE_MAC),
+        "driver" => words(DRIVER),
         "mtu" => integer(MTU, Some("bytes")),
         "rx-descriptors" | "tx-descriptors" => integer(DESCRIPTORS, None),
         _ => return None,

@@ -46,10 +46,12 @@ pub use explain::{Effective, effective_file, explain};
 pub use kinds::{KeyKind, ListOf};
 pub use live::{LiveLayer, write_live};
 pub use load::{load, load_layers, parse, parse_layers, reload};
-pub use memory::{MachineError, MemoryMode, MemoryPlan, mbuf_data_room, memory_mb, plan_memory, pool_size};
+pub use memory::{
+    MachineError, MemoryMode, MemoryPlan, af_xdp_pool_size, mbuf_data_room, memory_mb, plan_memory, pool_size,
+};
 pub use model::{
-    Cores, EalSettings, FastLeave, Hugepages, IgmpVersion, LeavePolicy, LogLevel, LogSettings, MAX_WORKERS,
-    PathSettings, Poll, PortSettings, PortTimers, ProxySettings, RecordSettings, Role, Settings,
+    Cores, Driver, EalSettings, FastLeave, Hugepages, IgmpVersion, LeavePolicy, LogLevel, LogSettings,
+    MAX_WORKERS, PathSettings, Poll, PortSettings, PortTimers, ProxySettings, RecordSettings, Role, Settings,
     SocketSettings, SourceMac, Sources, TableSettings, WorkerSettings,
 };
 pub use problem::{Place, Problem, SettingsError, Subject, Warning};

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::device::Device;
-use crate::model::{Hugepages, MAX_WORKERS, PortSettings, Settings};
+use crate::model::{Driver, Hugepages, MAX_WORKERS, PortSettings, Settings};
 
 /// Bytes before the data of each mbuf that DPDK keeps free (RTE_PKTMBUF_HEADROOM).
 const HEADROOM: u32 = 128;
@@ -16,8 +16,10 @@ const PAGE: u32 = 4096;
 const CACHED_MBUFS: u32 = 768;
 /// Mbufs for frames that the control thread has a worker send.
 const INJECT_MBUFS: u32 = 512;
-/// Mbufs that each net_af_xdp queue keeps in its fill ring for good.
+/// Mbufs that the kernel has of each net_af_xdp queue to receive into.
 const AF_XDP_FILL: u32 = 2048;
+/// Mbufs of a net_af_xdp port that each worker may hold: a cache of 64 at one and a half, and two bursts.
+const AF_XDP_HELD: u32 = 160;
 /// Frames that a worker takes from a queue at a time.
 const BURST: u32 = 32;
 /// Frames of its own that each port may have in a worker's hands: copies with the port's source MAC. Counted for every
@@ -69,16 +71,19 @@ pub struct MemoryPlan {
     pub warning: Option<String>,
 }
 
-/// Decides the kind of memory from the settings, the number of workers and how many MiB of hugepages are free.
+/// Decides the kind of memory from the settings, the number of workers, what `driver = "auto"` may come to here, and how
+/// many MiB of hugepages are free.
 ///
 /// # Errors
 /// Hugepages are required, by the settings or by a PCI port, and the machine has too few.
 pub fn plan_memory(
     settings: &Settings,
     workers: usize,
+    auto: Driver,
     free_hugepages_mb: u32,
 ) -> Result<MemoryPlan, MachineError> {
-    let megabytes = |mode| settings.eal.memory_mb.unwrap_or_else(|| memory_mb(settings, workers, mode));
+    let megabytes =
+        |mode| settings.eal.memory_mb.unwrap_or_else(|| megabytes_for(settings, workers, auto, mode));
     let needed = megabytes(MemoryMode::Hugepages);
     let plan = |mode, warning| Ok(MemoryPlan { mode, megabytes: megabytes(mode), warning });
     let pci = settings.ports.iter().find(|port| matches!(port.device, Device::Pci(_)));
@@ -123,11 +128,7 @@ pub fn pool_size(settings: &Settings, workers: usize) -> u32 {
     // At most so many, whatever the caller says: no sum below overflows.
     let workers = workers.min(MAX_WORKERS) as u32;
     let rings = |port: &PortSettings| {
-        let fill = match &port.device {
-            Device::Vdev(vdev) if vdev.driver() == "net_af_xdp" => AF_XDP_FILL,
-            _ => 0,
-        };
-        workers * (u32::from(port.rx_descriptors) + u32::from(port.tx_descriptors) + fill + COPIES)
+        workers * (u32::from(port.rx_descriptors) + u32::from(port.tx_descriptors) + COPIES)
     };
     let present: u32 = settings.ports.iter().map(rings).sum();
     let largest = settings.ports.iter().map(rings).max().unwrap_or(0);
@@ -135,6 +136,32 @@ pub fn pool_size(settings: &Settings, workers: usize) -> u32 {
     let held = workers * (CACHED_MBUFS + 2 * BURST) + INJECT_MBUFS;
     let mbufs = present + coming * largest + held;
     mbufs.max(LEAST_MBUFS).next_multiple_of(1024) - 1
+}
+
+/// Mbufs in the pool of its own that a port of net_af_xdp with so many queues has, each in a page: what the kernel has to
+/// receive into, what waits to be sent, and what workers hold. Not counted by [`pool_size`].
+pub fn af_xdp_pool_size(port: &PortSettings, queues: u16, workers: usize) -> u32 {
+    let workers = workers.min(MAX_WORKERS) as u32;
+    let rings = u32::from(queues) * (AF_XDP_FILL + u32::from(port.tx_descriptors));
+    (rings + (workers + 1) * AF_XDP_HELD).next_multiple_of(1024) - 1
+}
+
+/// MiB for the port's own pool, if it may be one of net_af_xdp. How many queues an interface has is seen later; it has
+/// one for each worker, or it is af_packet's.
+fn own_pool_mb(port: &PortSettings, workers: usize, auto: Driver) -> u32 {
+    let queues = match &port.device {
+        Device::Kernel(_) if port.driver == Driver::AfXdp => workers.min(MAX_WORKERS) as u16,
+        Device::Kernel(_) if (port.driver, auto) == (Driver::Auto, Driver::AfXdp) => {
+            workers.min(MAX_WORKERS) as u16
+        }
+        Device::Vdev(vdev) if vdev.driver() == "net_af_xdp" => {
+            vdev.argument("queue_count").and_then(|count| count.parse().ok()).unwrap_or(1)
+        }
+        Device::Kernel(_) | Device::Vdev(_) | Device::Pci(_) => return 0,
+    };
+    let pages = u64::from(af_xdp_pool_size(port, queues, workers)) * u64::from(PAGE);
+    // With the pool's ring and its caches.
+    pages.div_ceil(1 << 20) as u32 + 1
 }
 
 /// Bytes of each mbuf's data room, headroom included: the largest frame of any port, in one segment.
@@ -163,11 +190,18 @@ fn coming(settings: &Settings) -> u32 {
     settings.eal.max_ports.map_or(0, |most| u32::from(most).saturating_sub(settings.ports.len() as u32))
 }
 
-/// MiB of memory for DPDK: the pool of [`pool_size`] mbufs, driver tables for each port, and DPDK's own.
+/// MiB of memory for DPDK: the pool of [`pool_size`] mbufs, those of ports on af_xdp, driver tables for each port, and
+/// DPDK's own.
 ///
 /// Without hugepages the pool takes more: DPDK lets no mbuf cross a page, so one of 2,176 bytes has a page of 4 KiB to
 /// itself. Two kernel interfaces with 8,191 mbufs then come to 42 MiB, of which a run takes 34.
+///
+/// Where `driver = "auto"` is af_packet, as on the distribution's DPDK.
 pub fn memory_mb(settings: &Settings, workers: usize, mode: MemoryMode) -> u32 {
+    megabytes_for(settings, workers, Driver::AfPacket, mode)
+}
+
+fn megabytes_for(settings: &Settings, workers: usize, auto: Driver, mode: MemoryMode) -> u32 {
     let object = POOL_HEADER + (MBUF_STRUCT + u32::from(mbuf_data_room(settings))).next_multiple_of(64);
     let each = match mode {
         MemoryMode::Hugepages => object,
@@ -178,6 +212,9 @@ pub fn memory_mb(settings: &Settings, workers: usize, mode: MemoryMode) -> u32 {
     let pool = (u64::from(pool_size(settings, workers)) * u64::from(each)).div_ceil(1 << 20) as u32;
     let tables = |port: &PortSettings| if matches!(port.device, Device::Pci(_)) { PCI_MB } else { VDEV_MB };
     let present: u32 = settings.ports.iter().map(tables).sum();
+    let own = |port: &PortSettings| own_pool_mb(port, workers, auto);
+    let owned: u32 = settings.ports.iter().map(own).sum();
+    let largest = settings.ports.iter().map(own).max().unwrap_or(0);
     let coming = coming(settings);
-    BASE_MB + present + coming * PCI_MB + pool
+    BASE_MB + present + owned + coming * (PCI_MB + largest) + pool
 }

@@ -9,7 +9,7 @@ use types::{Ipv4Net, MacAddr, PortIndex};
 
 use crate::problem::Warning;
 
-pub use port::{FastLeave, IgmpVersion, LeavePolicy, PortSettings, PortTimers, SourceMac, Sources};
+pub use port::{Driver, FastLeave, IgmpVersion, LeavePolicy, PortSettings, PortTimers, SourceMac, Sources};
 
 /// Everything that Manifold is told, both layers in one.
 #[derive(Debug, Clone, PartialEq, Eq)]

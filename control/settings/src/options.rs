@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use types::{AccessList, AccessRule, GroupAddr, Ipv4Net, MAX_LOCAL_GROUPS};
 
-use crate::model::{FastLeave, IgmpVersion, LeavePolicy, PortTimers, SourceMac, Sources};
+use crate::model::{Driver, FastLeave, IgmpVersion, LeavePolicy, PortTimers, SourceMac, Sources};
 use crate::problem::{At, Place, Problems};
 use crate::reader::{Section, Value};
 
@@ -34,6 +34,8 @@ pub(crate) const FAST_LEAVE: &[(&str, FastLeave)] =
 pub(crate) const LEAVE: &[(&str, LeavePolicy)] =
     &[("always", LeavePolicy::Always), ("last-reporter", LeavePolicy::LastReporter)];
 
+pub(crate) const DRIVER: &[(&str, Driver)] =
+    &[("auto", Driver::Auto), ("af_xdp", Driver::AfXdp), ("af_packet", Driver::AfPacket)];
 pub(crate) const SOURCE_MAC: &[(&str, SourceMac)] =
     &[("router", SourceMac::Router), ("port", SourceMac::Port)];
 
@@ -108,6 +110,7 @@ options! {
 options! {
     /// What depends on the device, the administrator's alone.
     DeviceOptions {
+        driver: Driver, "driver", |v, p| v.choice(DRIVER, p);
         mtu: u16, "mtu", |v, p| v.integer(MTU, " bytes", p);
         rx_descriptors: u16, "rx-descriptors", read_descriptors;
         tx_descriptors: u16, "tx-descriptors", read_descriptors;

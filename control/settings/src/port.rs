@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use types::Ipv4Net;
 
 use crate::device::Device;
-use crate::model::{FastLeave, IgmpVersion, LeavePolicy, PortSettings, Sources};
+use crate::model::{Driver, FastLeave, IgmpVersion, LeavePolicy, PortSettings, Sources};
 use crate::options::{DeviceOptions, PortOptions, value};
 use crate::problem::{At, Place, Problems};
 use crate::reader::Section;
@@ -128,6 +128,7 @@ impl RawPort {
             leave: value(&o.leave, LeavePolicy::Always),
             link_down_hold: o.link_down_hold.map(|at| at.value),
             router_discovery: value(&o.router_discovery, false),
+            driver: value(&d.driver, Driver::Auto),
             mtu: d.mtu.map(|at| at.value),
             rx_descriptors: value(&d.rx_descriptors, DESCRIPTORS),
             tx_descriptors: value(&d.tx_descriptors, DESCRIPTORS),

@@ -5,6 +5,7 @@ use types::PortIndex;
 use crate::assemble::Raw;
 use crate::device::Device;
 use crate::eal::AF_PACKET_FRAMES;
+use crate::model::Driver;
 use crate::port::RawPort;
 use crate::problem::{Place, Problems};
 
@@ -58,19 +59,25 @@ fn set_on(port: &RawPort) -> impl Iterator<Item = (&'static str, &Place)> {
     port.options.places().chain(querier_address)
 }
 
-/// The kernel's ring of an AF_PACKET port has frames of its own.
-pub(crate) fn warn_of_rings(raw: &Raw, problems: &mut Problems) {
+/// What is for devices of another kind: the kernel's ring of an AF_PACKET port has frames of its own, and only an
+/// interface's name leaves its driver open.
+pub(crate) fn warn_of_device(raw: &Raw, problems: &mut Problems) {
     for port in &raw.ports {
+        let places = || port.device_options.places();
+        let named = !matches!(port.device.as_ref().map(|at| &at.value), Some(Device::Kernel(_)) | None);
+        for (_, place) in places().filter(|(key, _)| named && *key == "driver") {
+            let what = format!("`driver` means nothing to port \"{}\"", port.name.value);
+            problems.warn(place, what, "leave it out: it is for kernel interfaces that `device` names bare");
+        }
+        let driver = port.device_options.driver.as_ref().or(raw.defaults.device.driver.as_ref());
         let ring = match port.device.as_ref().map(|at| &at.value) {
-            Some(Device::Kernel(_)) => true,
+            Some(Device::Kernel(_)) => driver.is_some_and(|at| at.value == Driver::AfPacket),
             Some(Device::Vdev(vdev)) => vdev.driver() == "net_af_packet",
             Some(Device::Pci(_)) | None => false,
         };
-        for (key, place) in
-            port.device_options.places().filter(|(key, _)| ring && key.ends_with("descriptors"))
-        {
+        for (key, place) in places().filter(|(key, _)| ring && key.ends_with("descriptors")) {
             let what = format!("`{key}` means nothing to port \"{}\"", port.name.value);
-            let cure = format!("leave it out: a kernel interface's ring has {AF_PACKET_FRAMES} frames");
+            let cure = format!("leave it out: af_packet's ring has {AF_PACKET_FRAMES} frames");
             problems.warn(place, what, cure);
         }
     }

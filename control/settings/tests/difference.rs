@@ -77,6 +77,7 @@ const CHANGES: &[(&str, Flags, &str)] = &[
     ("link-down-hold = \"0s\"", POLICY, "link-down-hold is \"0s\", was not set"),
     ("router-discovery = true", POLICY, "router-discovery is true, was false"),
     ("mac = \"port\"", POLICY, "mac is \"port\", was not set"),
+    ("driver = \"af_xdp\"", DEVICE, "driver is \"af_xdp\", was \"auto\""),
     ("mtu = 1400", DEVICE, "mtu is 1400, was not set"),
     ("rx-descriptors = 512", DEVICE, "rx-descriptors is 512, was 1024"),
     ("tx-descriptors = 512", DEVICE, "tx-descriptors is 512, was 1024"),

@@ -1,8 +1,8 @@
 //! What settings mean for the machine: memory, cores, DPDK's command line.
 
 use settings::{
-    CoreSet, MemoryMode, MemoryPlan, Placement, Settings, eal_args, mbuf_data_room, memory_mb, parse,
-    place_threads, plan_memory, pool_size,
+    CoreSet, Driver, MemoryMode, MemoryPlan, Placement, Settings, af_xdp_pool_size, eal_args, mbuf_data_room,
+    memory_mb, parse, place_threads, plan_memory, pool_size,
 };
 
 fn settings(text: &str) -> Settings {
@@ -17,6 +17,11 @@ fn with_devices(before: &str, devices: &[&str]) -> Settings {
     settings(&(before.to_owned() + &devices.iter().enumerate().map(port).collect::<String>()))
 }
 
+/// What serves the first port by af_packet.
+fn af_packet(settings: &Settings, workers: u16) -> String {
+    settings.ports[0].af_packet_args(&"eth0".parse().unwrap(), workers)
+}
+
 fn line(settings: &Settings, mode: MemoryMode, trailing: &[&str]) -> String {
     let plan = MemoryPlan { mode, megabytes: 50, warning: None };
     let placement = Placement { control: 1, workers: vec![3] };
@@ -29,7 +34,6 @@ fn the_line_for_kernel_interfaces_without_hugepages() {
     assert_eq!(
         line(&with_devices("", &["eth0", "net_pcap0,rx_pcap=in.pcap"]), MemoryMode::NoHugepages, &[]),
         "manifold --file-prefix=manifold-main --no-huge -m 50 -l 1 --log-level=warning --no-pci \
-         --vdev=net_af_packet_a,iface=eth0,qdisc_bypass=1,framesz=2048,framecnt=512 \
          --vdev=net_pcap0,rx_pcap=in.pcap"
     );
 }
@@ -48,8 +52,8 @@ fn the_line_for_nics_on_hugepages() {
 #[test]
 fn jumbo_frames_get_rings_and_buffers_that_hold_them() {
     let settings = with_devices("[defaults]\nmtu = 9000\n", &["eth0"]);
-    let line = line(&settings, MemoryMode::NoHugepages, &[]);
-    assert!(line.ends_with("qdisc_bypass=1,blocksz=65536,framesz=16384,framecnt=512"), "{line}");
+    let args = af_packet(&settings, 1);
+    assert!(args.ends_with("qdisc_bypass=1,blocksz=65536,framesz=16384,framecnt=512"), "{args}");
     assert_eq!(mbuf_data_room(&settings), 128 + 16384);
     // The driver refuses a ring whose frames, less 32 bytes, are larger than a buffer's data.
     assert_eq!(
@@ -65,11 +69,7 @@ fn jumbo_frames_get_rings_and_buffers_that_hold_them() {
 fn what_the_user_gives_replaces_ours_and_stands_last() {
     let settings = with_devices("[eal]\nargs = [\"-m\", \"99\"]\n", &["eth0"]);
     let text = line(&settings, MemoryMode::NoHugepages, &["-l0-1", "--log-level=*:8"]);
-    assert_eq!(
-        text,
-        "manifold --file-prefix=manifold-main --no-huge --no-pci \
-         --vdev=net_af_packet_a,iface=eth0,qdisc_bypass=1,framesz=2048,framecnt=512 -m 99 -l0-1 --log-level=*:8"
-    );
+    assert_eq!(text, "manifold --file-prefix=manifold-main --no-huge --no-pci -m 99 -l0-1 --log-level=*:8");
     let text = line(&settings, MemoryMode::NoHugepages, &["--main-lcore=2"]);
     assert!(text.contains("-l 1 --log-level") && text.ends_with("-m 99 --main-lcore=2"), "{text}");
 }
@@ -106,14 +106,6 @@ fn the_pool_holds_what_rings_and_caches_can() {
     assert_eq!(pool("[eal]\nmax-ports = 8\n", &four), 18 * 1024 - 1);
     // Every worker has a queue of its own on each port: 16,384 + 512 + 1,664 + 512.
     assert_eq!(pool_size(&with_devices("", &four), 2), 19 * 1024 - 1);
-    // 4 x 4,096 with the fill rings: 17,984.
-    assert_eq!(
-        pool(
-            "",
-            &["net_af_xdp0,iface=a", "net_af_xdp1,iface=b", "net_af_xdp2,iface=c", "net_af_xdp3,iface=d"]
-        ),
-        18 * 1024 - 1
-    );
     // The largest there can be does not overflow.
     let before =
         "[defaults]\nrx-descriptors = 32768\ntx-descriptors = 32768\nmtu = 9600\n[eal]\nmax-ports = 64\n";
@@ -128,9 +120,11 @@ fn hugepages_are_taken_required_or_done_without() {
     let kernel =
         |hugepages: &str| with_devices(&format!("[eal]\nhugepages = \"{hugepages}\"\n"), &["e0", "e1"]);
     let pci = |hugepages: &str| with_devices(&format!("[eal]\nhugepages = \"{hugepages}\"\n"), &["3b:00.0"]);
-    let mode =
-        |settings: &Settings, free| plan_memory(settings, 1, free).map(|plan| (plan.mode, plan.warning));
-    let error = |settings: &Settings, free| plan_memory(settings, 1, free).unwrap_err().to_string();
+    let mode = |settings: &Settings, free| {
+        plan_memory(settings, 1, Driver::AfPacket, free).map(|plan| (plan.mode, plan.warning))
+    };
+    let error =
+        |settings: &Settings, free| plan_memory(settings, 1, Driver::AfPacket, free).unwrap_err().to_string();
 
     assert_eq!(mode(&kernel("auto"), 1024), Ok((MemoryMode::Hugepages, None)));
     assert_eq!(mode(&kernel("no"), 1024), Ok((MemoryMode::NoHugepages, None)));
@@ -157,7 +151,7 @@ fn hugepages_are_taken_required_or_done_without() {
          \"auto\" or \"require\""
     );
     let set = with_devices("[eal]\nmemory-mb = 77\n", &["e0"]);
-    assert_eq!(plan_memory(&set, 1, 0).unwrap().megabytes, 77);
+    assert_eq!(plan_memory(&set, 1, Driver::AfPacket, 0).unwrap().megabytes, 77);
 }
 
 #[test]
@@ -192,8 +186,28 @@ fn threads_are_placed_on_cores_there_are() {
 
 #[test]
 fn a_kernel_interface_has_a_pair_of_queues_for_each_worker() {
-    let plan = MemoryPlan { mode: MemoryMode::NoHugepages, megabytes: 50, warning: None };
-    let placement = Placement { control: 0, workers: vec![1, 2, 3] };
-    let line = eal_args(&with_devices("", &["eth0"]), &plan, &placement, &[]).unwrap().join(" ");
-    assert!(line.ends_with("iface=eth0,qdisc_bypass=1,qpairs=3,framesz=2048,framecnt=512"), "{line}");
+    let settings = with_devices("", &["eth0"]);
+    let one = "net_af_packet_a,iface=eth0,qdisc_bypass=1,framesz=2048,framecnt=512";
+    assert_eq!(af_packet(&settings, 1), one);
+    let args = af_packet(&settings, 3);
+    assert!(args.ends_with("iface=eth0,qdisc_bypass=1,qpairs=3,framesz=2048,framecnt=512"), "{args}");
+    let port = &settings.ports[0];
+    assert_eq!(port.af_xdp_args(&"eth0".parse().unwrap(), 2), "net_af_xdp_a,iface=eth0,queue_count=2");
+}
+
+#[test]
+fn ports_on_af_xdp_have_pools_of_their_own() {
+    let memory = |before: &str, auto| {
+        plan_memory(&with_devices(before, &["eth0", "eth1"]), 1, auto, 0).unwrap().megabytes
+    };
+    let plain = memory("", Driver::AfPacket);
+    // 4,095 pages and a MiB for each: 2,048 to receive into, 1,024 to send, 2 x 160 in the hands of threads.
+    assert_eq!(memory("", Driver::AfXdp), plain + 2 * 17);
+    assert_eq!(memory("[defaults]\ndriver = \"af_packet\"\n", Driver::AfXdp), plain);
+    assert_eq!(memory("[defaults]\ndriver = \"af_xdp\"\n", Driver::AfPacket), plain + 2 * 17);
+    let coming = "[eal]\nmax-ports = 3\n";
+    assert_eq!(memory(coming, Driver::AfXdp), memory(coming, Driver::AfPacket) + 3 * 17);
+    let port = &with_devices("", &["net_af_xdp0,iface=a,queue_count=4"]).ports[0];
+    assert_eq!(af_xdp_pool_size(port, 1, 1), 4 * 1024 - 1);
+    assert_eq!(af_xdp_pool_size(port, 4, 2), 13 * 1024 - 1);
 }

@@ -269,18 +269,23 @@ fn keys_for_the_other_role_are_warned_about_on_the_port_itself() {
 }
 
 #[test]
-fn a_kernel_interface_has_a_ring_of_its_own() {
-    let port = |device: &str| {
-        format!(
-            "[proxy]\nupstream = \"a\"\n[[port]]\nname = \"a\"\ndevice = \"{device}\"\nrx-descriptors = 256\n"
-        )
+fn a_ring_of_af_packet_has_its_own_size_and_only_a_bare_interface_leaves_its_driver_open() {
+    let port = |device: &str, more: &str| {
+        format!("[proxy]\nupstream = \"a\"\n[[port]]\nname = \"a\"\ndevice = \"{device}\"\n{more}\n")
     };
-    let message = "m.toml:6:18: `rx-descriptors` means nothing to port \"a\"; leave it out: a kernel interface's ring has \
-                   512 frames";
-    warned(&port("eth0"), &[message]);
-    warned(&port("net_af_packet0,iface=eth0"), &[message]);
-    warned(&port("3b:00.0"), &[]);
-    warned(&port("net_null0"), &[]);
+    let ring = |device: &str, more: &str| port(device, &format!("rx-descriptors = 256\n{more}"));
+    let message = "m.toml:6:18: `rx-descriptors` means nothing to port \"a\"; leave it out: af_packet's ring has 512 frames";
+    warned(&ring("eth0", "driver = \"af_packet\""), &[message]);
+    warned(&ring("net_af_packet0,iface=eth0", ""), &[message]);
+    warned(&ring("eth0", ""), &[]);
+    warned(&ring("3b:00.0", ""), &[]);
+    warned(&ring("net_null0", ""), &[]);
+
+    let cure = "leave it out: it is for kernel interfaces that `device` names bare";
+    let message = format!("m.toml:6:10: `driver` means nothing to port \"a\"; {cure}");
+    warned(&port("3b:00.0", "driver = \"auto\""), &[&message]);
+    warned(&port("net_af_xdp0,iface=eth0", "driver = \"af_packet\""), &[&message]);
+    warned(&port("eth0", "driver = \"af_xdp\""), &[]);
 }
 
 #[test]

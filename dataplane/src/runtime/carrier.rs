@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::interfaces::inspect;
 use crate::inventory::ServedPort;
 use crate::macs::{DeviceMac, check_mac};
-use crate::ports::kernel_mtu;
+use crate::ports::{Started, kernel_mtu};
 
 /// How often an interface that is there, and was refused, is looked at again: its owner may have cured it, which
 /// no event tells.
@@ -46,13 +46,18 @@ impl Running {
         }
     }
 
-    /// The carrier of a kernel interface came or went. Gone: nothing goes there from now on, and the port
-    /// is closed with all that its ring holds. Back: a fresh port, and then the masks.
+    /// The carrier of a kernel interface came or went. Gone: nothing goes there from now on, and one that would send what
+    /// its ring holds later is closed with it. Back: a fresh port, if it was closed, and then the masks.
     pub(super) fn set_carrier(&mut self, index: PortIndex, up: bool) {
-        if up {
-            self.put_into_service(index);
-        } else {
-            self.take_out_of_service(index);
+        match self.inventory.get_mut(index) {
+            _ if up => self.put_into_service(index),
+            Some(served) if served.stays_open() => {
+                served.facts.link_up = false;
+                let _ = self.control.link(index, false);
+            }
+            Some(_) | None => {
+                self.take_out_of_service(index);
+            }
         }
     }
 
@@ -89,10 +94,15 @@ impl Running {
         let Some(served) = self.inventory.get_mut(index) else { return };
         if !served.is_open() {
             match self.devices.bring(&served.settings, served.link.as_ref()) {
-                Ok(started) => {
-                    served.port = Some(started.port);
+                Ok(Started { port, queues, facts }) => {
+                    served.port = Some(port);
                     served.facts.outage = None;
-                    self.put_in(index, started.queues);
+                    let driver = core::mem::replace(&mut served.facts.driver, facts.driver);
+                    let is_other = driver != served.facts.driver;
+                    self.put_in(index, queues);
+                    if is_other {
+                        self.show_ports();
+                    }
                 }
                 Err(failure) => return self.wait_for(index, failure),
             }
@@ -119,21 +129,21 @@ impl Running {
     fn note_gone(&mut self, index: PortIndex) {
         let Some(served) = self.inventory.get_mut(index) else { return };
         if served.facts.outage.replace(Outage::Gone) != Some(Outage::Gone) {
-            self.tell_outages();
+            self.show_ports();
         }
     }
 
     /// The port stays out of service until what is wrong is cured.
     fn wait_for(&mut self, index: PortIndex, failure: Failure) {
         if self.inventory.get_mut(index).is_some_and(|served| served.wait_for(failure)) {
-            self.tell_outages();
+            self.show_ports();
         }
     }
 
-    /// Has the control thread show what ports wait for.
-    fn tell_outages(&mut self) {
+    /// Has the control thread show what ports wait for, and by which drivers they are served.
+    fn show_ports(&mut self) {
         if let Err(error) = self.configure() {
-            tracing::error!("what a port waits for is not shown: {error}");
+            tracing::error!("what a port waits for, or its driver, is not shown: {error}");
         }
     }
 

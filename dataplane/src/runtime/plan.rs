@@ -80,17 +80,27 @@ fn opens_anew(old: Present<'_>, new: &PortSettings) -> bool {
     // arguments.
     let mtu = |port: &PortSettings| port.mtu.filter(|_| port.device.kernel_interface().is_none());
     let now = old.settings;
-    // How many workers there are does not change, so any number shows what does.
-    let differs = now.vdev_args(1) != new.vdev_args(1) || rings(now) != rings(new) || mtu(now) != mtu(new);
+    let served = |port: &PortSettings| match &port.device {
+        // How many workers there are does not change, so any number shows what does.
+        Device::Kernel(interface) => Some((port.driver, port.af_packet_args(interface, 1))),
+        Device::Pci(_) | Device::Vdev(_) => None,
+    };
+    let differs = served(now) != served(new) || rings(now) != rings(new) || mtu(now) != mtu(new);
     now.device != new.device || !old.is_missing && differs
 }
 
 /// What a port has for itself alone.
 fn claims(port: &PortSettings) -> Vec<String> {
-    let mut claims = vec![port.dpdk_name()];
+    let mut claims = Vec::new();
     claims.extend(port.device.kernel_interface().map(|interface| format!("interface {interface}")));
-    if let Device::Vdev(vdev) = &port.device {
-        claims.extend(vdev.argument("tx_pcap").map(|file| format!("file {file}")));
+    match &port.device {
+        Device::Vdev(vdev) => {
+            claims.push(vdev.name().to_owned());
+            claims.extend(vdev.argument("tx_pcap").map(|file| format!("file {file}")));
+        }
+        Device::Pci(address) => claims.push(address.to_string()),
+        // Its device at DPDK is called as the port is, which has one at a time.
+        Device::Kernel(_) => {}
     }
     claims
 }
@@ -150,7 +160,7 @@ mod tests {
 
     #[test]
     fn another_device_larger_buffers_or_rings_open_a_port_anew_at_its_place() {
-        let other = ["a eth2", "a eth1 mtu = 9000", "a net_null0"];
+        let other = ["a eth2", "a eth1 mtu = 9000", "a eth1 driver = \"af_packet\"", "a net_null0"];
         for new in other {
             let plan = plan("wan eth0; a eth1", &format!("wan eth0; {new}"));
             assert_eq!((plan.released, plan.then), (vec![index(1)], names(&["a"])), "{new}");

@@ -64,6 +64,8 @@ pub struct PortSettings {
     pub leave: LeavePolicy,
     /// Groups with a member that never ages and that no Leave removes (r55); nothing to the provider port.
     pub static_groups: Vec<GroupAddr>,
+    /// How its kernel interface is reached; nothing to other devices.
+    pub driver: Driver,
     /// Bytes of the largest IP packet; the device's own where `None`.
     pub mtu: Option<u16>,
     /// Receive descriptors of each queue.
@@ -72,15 +74,16 @@ pub struct PortSettings {
     pub tx_descriptors: u16,
 }
 
-impl PortSettings {
-    /// The name DPDK knows the port by: stable while other ports come and go.
-    pub fn dpdk_name(&self) -> String {
-        match &self.device {
-            Device::Pci(address) => address.to_string(),
-            Device::Kernel(_) => format!("net_af_packet_{}", self.name),
-            Device::Vdev(vdev) => vdev.name().to_owned(),
-        }
-    }
+/// `driver`: how a kernel interface is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Driver {
+    /// `"auto"`: by af_xdp where it can be depended on, else by af_packet.
+    #[default]
+    Auto,
+    /// `"af_xdp"`: frames before the kernel sees them.
+    AfXdp,
+    /// `"af_packet"`: a tap.
+    AfPacket,
 }
 
 /// `mac`: which source MAC a port's frames have.

@@ -87,11 +87,11 @@ impl Devised {
         // More workers than cores are slow, and nothing else.
         let cores = [placement.control, placement.workers[0]];
         placement.workers = cores.into_iter().cycle().take(workers).collect();
-        let memory = plan_memory(&settings, workers, 0).unwrap();
+        let memory = plan_memory(&settings, workers, settings::Driver::AfPacket, 0).unwrap();
         let eal = start_eal(&settings, &memory, &placement, &[]).unwrap_or_else(|e| panic!("{e}"));
         let pool = frame_pool(&eal, &settings, workers).unwrap_or_else(|e| panic!("{e}"));
         let looked = settings.ports.iter().map(|_| Ok(None)).collect();
-        let opened = open_all(&eal, &settings, looked).unwrap_or_else(|e| panic!("{e}"));
+        let opened = open_all(&eal, &settings, looked, workers as u16).unwrap_or_else(|e| panic!("{e}"));
         let router_mac = router_mac(&settings, &opened).unwrap_or_else(|e| panic!("{e}"));
         let devices = Devices { eal, pool, router_mac, workers: workers as u16 };
         let (mut ports, mut facts) = (Vec::new(), Vec::new());
