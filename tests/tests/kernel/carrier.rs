@@ -1,6 +1,8 @@
 //! Carrier that goes and comes back: from rtnetlink, for the driver says nothing.
 
-use crate::stage::{Cabling, GROUP, SECOND_GROUP, SOON, STOP_LIMIT, Side, Stage, THIRD_GROUP, number};
+use crate::stage::{
+    Cabling, GROUP, Recipe, SECOND_GROUP, SOON, STOP_LIMIT, Side, Stage, THIRD_GROUP, number,
+};
 use lab::Frame;
 use std::time::Duration;
 use types::Time;
@@ -39,10 +41,10 @@ fn assert_nothing_kept(stage: &Stage, side: &Side, (down, up): (Time, Time), end
 }
 
 /// Takes hall-b's link away with `link(false)` and back with `link(true)` while both halls watch.
-fn link_lost_and_back(link: impl Fn(&Stage, bool)) {
+fn link_lost_and_back(driver: &str, link: impl Fn(&Stage, bool)) {
     let stage = Stage::new(&["hall-a", "hall-b"], Cabling::Bridged);
     let [hall_a, hall_b] = &stage.halls[..] else { panic!() };
-    let running = stage.start(&stage.recipe());
+    let running = stage.start(&Recipe { driver: driver.to_owned(), ..stage.recipe() });
     let _viewers = [hall_a, hall_b].map(|hall| hall.join(&stage.lab, GROUP));
     let member = || Ok((running.members(GROUP).len() == 2).then_some(()));
     lab::stop::poll(SOON, member).unwrap().expect("two members");
@@ -75,17 +77,37 @@ fn link_lost_and_back(link: impl Fn(&Stage, bool)) {
     stage.close();
 }
 
+/// Pulls hall-b's cable, or plugs it in.
+fn plug(stage: &Stage, in_: bool) {
+    stage.halls[1].plug(in_);
+}
+
+/// Sets the port's own interface down, or up.
+fn set(stage: &Stage, up: bool) {
+    let state = if up { "up" } else { "down" };
+    stage.middle.ip(&format!("link set hall-b {state}")).unwrap();
+}
+
 #[test]
 fn r34_a_port_without_carrier_gets_nothing_and_no_stale_frame_when_it_returns() {
-    link_lost_and_back(|stage, up| stage.halls[1].plug(up));
+    link_lost_and_back("af_packet", plug);
 }
 
 #[test]
 fn r34_a_port_set_down_gets_nothing_and_no_stale_frame_when_it_returns() {
-    link_lost_and_back(|stage, up| {
-        let state = if up { "up" } else { "down" };
-        stage.middle.ip(&format!("link set hall-b {state}")).unwrap();
-    });
+    link_lost_and_back("af_packet", set);
+}
+
+#[test]
+fn r34_a_port_by_af_xdp_without_carrier_gets_nothing_and_no_stale_frame_when_it_returns() {
+    link_lost_and_back("af_xdp", plug);
+}
+
+// It is opened anew, which the distribution's cannot.
+#[cfg(feature = "own-dpdk")]
+#[test]
+fn r34_a_port_by_af_xdp_set_down_gets_nothing_and_no_stale_frame_when_it_returns() {
+    link_lost_and_back("af_xdp", set);
 }
 
 #[test]

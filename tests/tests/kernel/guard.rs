@@ -1,6 +1,6 @@
 //! The kernel is kept away from a port while Manifold runs, and gets it back whole.
 
-use crate::stage::{Cabling, Stage};
+use crate::stage::{Cabling, Recipe, Stage};
 use lab::Host;
 use std::fs;
 
@@ -53,11 +53,18 @@ fn after_a_kill_the_next_run_takes_over_and_its_end_restores_everything() {
     assert_eq!(stage.kernel_state(), before);
 }
 
+/// With the promiscuous mode and the XDP program that af_xdp leaves behind.
 #[test]
 fn after_a_kill_a_run_that_is_refused_restores_everything_too() {
+    for driver in ["af_packet", "af_xdp"] {
+        a_refused_run_restores_everything(driver);
+    }
+}
+
+fn a_refused_run_restores_everything(driver: &str) {
     let stage = stage_with_ipv6();
     let before = stage.kernel_state();
-    let recipe = stage.recipe();
+    let recipe = Recipe { driver: driver.to_owned(), ..stage.recipe() };
     stage.start(&recipe).kill();
     let mut wrong = recipe.clone();
     wrong.port("hall-a").device = "hall-z".to_owned();

@@ -16,6 +16,7 @@ mod explain;
 mod fast_leave;
 mod foreign;
 mod guard;
+mod held;
 mod hosts;
 mod instances;
 mod late;

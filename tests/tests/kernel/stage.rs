@@ -172,6 +172,8 @@ pub(crate) struct Recipe {
     pub(crate) record: Option<PathBuf>,
     /// Memory is set aside for so many ports; for those that there are where `None`.
     pub(crate) max_ports: Option<usize>,
+    /// How Manifold reaches its interfaces. `MANIFOLD_DRIVER=af_xdp` tries every test with that one.
+    pub(crate) driver: String,
 }
 
 impl Recipe {
@@ -189,12 +191,13 @@ impl Recipe {
         format!(
             "[proxy]\ninstance = \"{}\"\nupstream = \"{}\"\n\n\
              [defaults]\nquery-interval = \"{}s\"\nquery-response-interval = \"1s\"\n\
-             last-member-query-interval = \"500ms\"\nunsolicited-report-interval = \"1s\"\n\n\
+             last-member-query-interval = \"500ms\"\nunsolicited-report-interval = \"1s\"\ndriver = \"{}\"\n\n\
              [eal]\nhugepages = \"no\"\n{max_ports}\n[worker]\npoll = \"adaptive\"\n\n\
              [paths]\nrun-dir = \"{}\"\nlive = {live}\n\n[socket]\npath = \"{}\"\n\n{record}{}",
             self.instance,
             self.ports[0].name,
             self.query_interval,
+            self.driver,
             self.run_dir.display(),
             socket.display(),
             ports.join("\n"),
@@ -265,6 +268,7 @@ impl Stage {
             live: None,
             record: None,
             max_ports: None,
+            driver: std::env::var("MANIFOLD_DRIVER").unwrap_or_else(|_| "auto".to_owned()),
         }
     }
 

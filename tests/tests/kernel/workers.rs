@@ -150,3 +150,33 @@ fn another_providers_port_is_received_by_both_workers() {
     running.finish(&stage);
     stage.close();
 }
+
+/// Veths with two queues each way at both ends, and frames by both to the frame. `auto` is af_xdp on a DPDK of our own
+/// that counts atomically.
+#[test]
+fn an_interfaces_queues_are_two_workers_by_either_driver() {
+    for driver in ["af_packet", "auto"] {
+        let stage = Stage::new(&["hall-a", "hall-b"], Cabling::Direct);
+        for side in [&stage.provider, &stage.halls[0], &stage.halls[1]] {
+            let host = side.host.netns();
+            host.run("ethtool", &["-L", side.host.interface(), "rx", "2", "tx", "2"]).unwrap();
+            stage.middle.run("ethtool", &["-L", side.name, "rx", "2", "tx", "2"]).unwrap();
+        }
+        let recipe = Recipe { driver: driver.to_owned(), ..stage.recipe() };
+        let running = start(&stage, &recipe);
+        println!("{driver}: {}", running.wait_for_log(&["wan is served"]));
+        let [hall_a, hall_b] = &stage.halls[..] else { panic!() };
+        let _viewers = [hall_a, hall_b].map(|hall| hall.join(&stage.lab, GROUP));
+        wait_for_members(&running, GROUP, &["hall-a", "hall-b"]);
+        let (began, before) = (lab::now(), workers(&running));
+        let sent = crowd(&stage, &stage.provider, GROUP);
+        for hall in [hall_a, hall_b] {
+            expect_frames(&stage, hall, GROUP, began, sent);
+        }
+        let by_worker = received(&running, &before);
+        assert!(by_worker.iter().all(|frames| *frames > 10), "{driver}: {by_worker:?}");
+        stage.expect_counters_of_the_wire(&running);
+        running.finish(&stage);
+        stage.close();
+    }
+}
