@@ -34,7 +34,7 @@ pub(crate) enum Color {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Shows groups, ports, counters, workers or the status
+    /// Shows groups, ports, counters, workers, the status, settings, connections or how long joins take
     Show {
         #[command(subcommand)]
         what: What,
@@ -46,6 +46,15 @@ pub(crate) enum Command {
         /// The client port that is dark; without it, every port that has to do with the group
         #[arg(long, value_name = "NAME")]
         port: Option<String>,
+    },
+    /// Tells what happened: joins and leaves, refusals, queriers, links, changes
+    Events {
+        /// Goes on telling what happens, until it is interrupted
+        #[arg(long)]
+        follow: bool,
+        /// Only what happened after the event of this id, which --json tells
+        #[arg(long, value_name = "ID", default_value_t = 0)]
+        after: u64,
     },
     #[command(flatten)]
     Change(Change),
@@ -75,6 +84,9 @@ pub(crate) enum Change {
         /// The value as TOML; text needs no quotes of its own
         #[arg(allow_hyphen_values = true)]
         value: String,
+        /// Only tells what it would do
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Takes a key out of the settings' live layer: what the administrator's file says holds again
     Unset {
@@ -83,6 +95,9 @@ pub(crate) enum Change {
         port: Option<String>,
         /// The key, as in the settings' file
         key: String,
+        /// Only tells what it would do
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Adds a client port
     AddPort {
@@ -94,12 +109,31 @@ pub(crate) enum Change {
         /// Its address and network, like 10.1.0.1/24
         #[arg(long, value_name = "ADDRESS")]
         address: Option<Ipv4Net>,
+        /// Only tells what it would do
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Removes a port that was added with `add-port`
     RemovePort {
         /// Its name
         name: String,
+        /// Only tells what it would do
+        #[arg(long)]
+        dry_run: bool,
     },
+}
+
+impl Change {
+    /// Whether it is only to be tried.
+    pub(crate) fn is_dry_run(&self) -> bool {
+        match self {
+            Self::Reload | Self::Enable | Self::Disable | Self::SetUpstream { .. } => false,
+            Self::Set { dry_run, .. }
+            | Self::Unset { dry_run, .. }
+            | Self::AddPort { dry_run, .. }
+            | Self::RemovePort { dry_run, .. } => *dry_run,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -118,4 +152,14 @@ pub(crate) enum What {
     Workers,
     /// The process as a whole
     Status,
+    /// The settings in force that somebody set, and where each comes from
+    Settings {
+        /// Those at their default, too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Every connection that is, could be or could not be a port, and why not
+    Connections,
+    /// How long joins took
+    Latency,
 }

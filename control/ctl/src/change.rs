@@ -2,28 +2,31 @@
 
 use std::fmt::Write;
 
-use api::{ChangedReply, Edit, Request};
+use api::{ChangedReply, Edit, PreviewReply, Request};
 
 use crate::args::Change;
 use crate::table::{Tone, printable, toned};
 
 /// The request for a command.
 pub(crate) fn request(command: &Change) -> Request {
-    let change = Request::change;
+    let change = |edits| match command.is_dry_run() {
+        true => Request::Preview { edits },
+        false => Request::change(edits),
+    };
     match command {
         Change::Reload => Request::Reload,
         Change::Enable => Request::Enable,
         Change::Disable => Request::Disable,
         Change::SetUpstream { name } => Request::SetUpstream { port: name.clone() },
-        Change::Set { port, key, value } => change(vec![edit(port.as_deref(), key, Some(toml(value)))]),
-        Change::Unset { port, key } => change(vec![edit(port.as_deref(), key, None)]),
-        Change::AddPort { name, device, address } => {
+        Change::Set { port, key, value, .. } => change(vec![edit(port.as_deref(), key, Some(toml(value)))]),
+        Change::Unset { port, key, .. } => change(vec![edit(port.as_deref(), key, None)]),
+        Change::AddPort { name, device, address, .. } => {
             let address =
                 address.map(|address| edit(Some(name), "address", Some(quoted(&address.to_string()))));
             let device = edit(Some(name), "device", Some(quoted(device)));
             change(std::iter::once(device).chain(address).collect())
         }
-        Change::RemovePort { name } => change(vec![edit(Some(name), "device", None)]),
+        Change::RemovePort { name, .. } => change(vec![edit(Some(name), "device", None)]),
     }
 }
 
@@ -75,6 +78,28 @@ pub(crate) fn changed(reply: &ChangedReply, color: bool) -> String {
     }
     if let Some(us) = reply.removal_us {
         line(format!("workers stood still for {us:.0} \u{b5}s"), Tone::Plain);
+    }
+    out
+}
+
+/// What would be done.
+pub(crate) fn preview(reply: &PreviewReply, color: bool) -> String {
+    let mut out = String::new();
+    if reply.changes.is_empty() {
+        out += "it would change nothing: everything is so already\n";
+    }
+    let mut line = |text: String, tone| out.push_str(&(toned(&printable(&text), tone, color) + "\n"));
+    for change in &reply.changes {
+        let show = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_owned());
+        let owner = change.port.as_ref().map_or("[proxy]".to_owned(), |port| format!("port \"{port}\":"));
+        let (to, from) = (show(&change.to), show(&change.from));
+        line(format!("{owner} {} would be {to}, is {from}", change.key), Tone::Plain);
+    }
+    for text in &reply.needs_restart {
+        line(format!("would wait for a restart: {text}"), Tone::Attention);
+    }
+    for text in &reply.warnings {
+        line(format!("warning: {text}"), Tone::Attention);
     }
     out
 }

@@ -5,16 +5,18 @@
 
 mod args;
 mod change;
+mod events;
 mod explain;
+mod page;
 mod show;
 mod table;
 mod units;
 mod workers;
 
-use std::io::{self, ErrorKind, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use api::{CHANGE_TIMEOUT, Client, ClientError, DEFAULT_TIMEOUT, Reply};
+use api::{CHANGE_TIMEOUT, Client, ClientError, DEFAULT_TIMEOUT, ErrorKind, ErrorReply, Reply, Request};
 use clap::Parser;
 use serde::Serialize;
 
@@ -29,7 +31,7 @@ fn main() -> ExitCode {
     match io::stdout().write_all(text.as_bytes()).and_then(|()| io::stdout().flush()) {
         Ok(()) => ExitCode::SUCCESS,
         // The reader, like `head`, has seen enough.
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "manifoldctl: cannot write: {error}; is the disk full?");
             ExitCode::FAILURE
@@ -54,7 +56,7 @@ fn refused(error: &ClientError, as_json: bool) -> ExitCode {
 fn run(args: &Args) -> Result<String, ClientError> {
     let color = use_color(args.color);
     let patience = match args.command {
-        Command::Show { .. } | Command::Explain { .. } => DEFAULT_TIMEOUT,
+        Command::Show { .. } | Command::Explain { .. } | Command::Events { .. } => DEFAULT_TIMEOUT,
         Command::Change(_) => CHANGE_TIMEOUT,
     };
     let mut client = Client::connect_within(&args.socket, patience)?;
@@ -79,9 +81,39 @@ fn run(args: &Args) -> Result<String, ClientError> {
             let reply = client.status()?;
             if args.json { json(&reply)? } else { show::status(&reply, color) }
         }
+        Command::Show { what: What::Settings { all } } => {
+            let reply = client.settings()?;
+            if args.json { json(&reply)? } else { page::settings(&reply, *all, color) }
+        }
+        Command::Show { what: What::Connections } => {
+            let reply = client.connections()?;
+            if args.json { json(&reply)? } else { page::connections(&reply, color) }
+        }
+        Command::Show { what: What::Latency } => {
+            let reply = client.latency()?;
+            if args.json { json(&reply)? } else { page::latency(&reply, color) }
+        }
+        Command::Events { follow: true, after } => {
+            events::follow(&mut client, *after, args.json, color)?;
+            String::new()
+        }
+        Command::Events { follow: false, after } => {
+            let reply = events::all(&mut client, *after)?;
+            if args.json { json(&reply)? } else { events::lines(&reply, color) }
+        }
         Command::Explain { group, port } => {
             let reply = client.explain(*group, port.as_deref())?;
             if args.json { json(&reply)? } else { explain::explain(&reply, color) }
+        }
+        Command::Change(command) if command.is_dry_run() => {
+            let Request::Preview { edits } = change::request(command) else { return Ok(String::new()) };
+            let reply = client.preview(edits)?;
+            if !reply.problems.is_empty() && !args.json {
+                let (message, cure) = ("it would be refused", "correct what is named below, and try again");
+                let refused = ErrorReply::new(ErrorKind::Invalid, message, cure);
+                return Err(ClientError::Refused(refused.with_problems(reply.problems)));
+            }
+            if args.json { json(&reply)? } else { change::preview(&reply, color) }
         }
         Command::Change(command) => {
             let reply = client.change(&change::request(command))?;

@@ -57,6 +57,22 @@ pub(crate) fn time(seconds: f64) -> String {
     }
 }
 
+/// A point in time as UTC, to the millisecond: `2026-02-28 23:59:59.007Z`.
+pub(crate) fn utc(unix_ms: u64) -> String {
+    let (days, ms) = (unix_ms / 86_400_000, unix_ms % 86_400_000);
+    // Days from 1 March 0000, in eras of 400 years: the leap day is a year's last.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
+    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{:03}Z", ms % 1_000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,6 +127,21 @@ mod tests {
             (-1.0, "-"),
         ] {
             assert_eq!(time(s), text);
+        }
+    }
+
+    #[test]
+    fn points_in_time_are_dates_of_the_calendar() {
+        for (unix_ms, expected) in [
+            (0, "1970-01-01 00:00:00.000Z"),
+            (951_782_399_999, "2000-02-28 23:59:59.999Z"),
+            (951_782_400_000, "2000-02-29 00:00:00.000Z"),
+            (951_868_800_000, "2000-03-01 00:00:00.000Z"),
+            (1_704_067_199_007, "2023-12-31 23:59:59.007Z"),
+            (1_704_067_200_000, "2024-01-01 00:00:00.000Z"),
+            (4_107_542_400_000, "2100-03-01 00:00:00.000Z"),
+        ] {
+            assert_eq!(utc(unix_ms), expected);
         }
     }
 }

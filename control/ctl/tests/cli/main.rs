@@ -3,6 +3,7 @@
 
 mod change;
 mod explain;
+mod page;
 mod show;
 
 use std::fs;
