@@ -202,3 +202,44 @@ fn the_socket_is_for_root_and_its_group() {
     assert_eq!(socket.permissions().mode() & 0o777, 0o660);
     running.stop();
 }
+
+#[test]
+fn f43_who_may_not_ask_is_told_so_though_the_sockets_mode_lets_everybody_in() {
+    use std::os::unix::fs::PermissionsExt;
+    /// A user and groups that have nothing to do with Manifold; root's group is the socket's where none is named.
+    const NOBODY: &str = "65534";
+    let open = |path: &std::path::Path, mode| {
+        std::fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("a mode of our own file");
+    };
+    let place = Place::new();
+    let running = Running::start(&place, &quiet(&place));
+    let program = place.folder().join("manifoldctl");
+    std::fs::copy(program::binary("manifoldctl", "MANIFOLDCTL_BIN"), &program)
+        .expect("a copy of manifoldctl");
+    open(&program, 0o755);
+    let socket = place.socket();
+    for folder in socket.ancestors().skip(1).take_while(|folder| folder.starts_with(place.folder())) {
+        open(folder, 0o755);
+    }
+    // Whether there was an answer, and what was said.
+    let ask = |user: &str, group: &str, further: &str| {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid", user, "--regid", group, further, "--"]).arg(&program).arg("--socket");
+        let output =
+            command.arg(&socket).args(["show", "status"]).output().expect("setpriv, of every system");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.success(), said)
+    };
+    let (answered, said) = ask(NOBODY, NOBODY, "--clear-groups");
+    assert!(!answered && said.contains("may not connect"), "by its mode: {said}");
+    open(&socket, 0o666);
+    let (answered, said) = ask(NOBODY, NOBODY, "--clear-groups");
+    assert!(!answered && said.contains("this user may not ask"), "{said}");
+    for (user, group, further) in
+        [("0", NOBODY, "--clear-groups"), (NOBODY, "0", "--clear-groups"), (NOBODY, NOBODY, "--groups=0")]
+    {
+        let (answered, said) = ask(user, group, further);
+        assert!(answered, "{user} {group} {further}: {said}");
+    }
+    running.stop();
+}

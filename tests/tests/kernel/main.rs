@@ -25,6 +25,7 @@ mod long;
 mod macs;
 mod neighbour;
 mod outgoing;
+mod page;
 mod policies;
 mod provider_hosts;
 mod reboot;
