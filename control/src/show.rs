@@ -9,7 +9,7 @@ use api::{
 };
 use forwarding::PortCountersSnapshot;
 use igmp::{PortRole, ReceivedType, SentType, Verdict, Version};
-use types::{GroupAddr, PortIndex, Time};
+use types::{MAX_PORTS, PortIndex, Time};
 
 use crate::agent::Agent;
 use crate::configuration::{self, PortInfo};
@@ -53,57 +53,64 @@ pub(crate) fn error(kind: ErrorKind, message: impl Into<String>, cure: impl Into
 }
 
 fn groups(agent: &Agent, now: Time) -> GroupsReply {
-    let mut groups: BTreeMap<GroupAddr, GroupView> = BTreeMap::new();
-    let mut entry = |group: GroupAddr, change: &mut dyn FnMut(&mut GroupView)| {
-        change(groups.entry(group).or_insert_with(|| {
-            let counters = agent.table.counters(group);
-            GroupView {
-                group,
-                members: Vec::new(),
-                upstream: UpstreamView::default(),
-                frames: counters.frames,
-                bytes: counters.bytes,
-                filtered: counters.filtered,
-            }
-        }));
+    // A page asks twice a second, and there may be some ten thousand members: each costs its own line alone.
+    let mut at_place = [const { None }; MAX_PORTS];
+    for port in agent.ports() {
+        at_place[port.index.get()] = Some((port.name.as_str(), held_back(agent, port)));
+    }
+    let blank = |group| {
+        let counters = agent.table.counters(group);
+        GroupView {
+            group,
+            members: Vec::new(),
+            upstream: UpstreamView::default(),
+            frames: counters.frames,
+            bytes: counters.bytes,
+            filtered: counters.filtered,
+        }
     };
+    let mut groups: Vec<GroupView> = Vec::new();
+    // They come group by group, in ascending order.
     for member in agent.proxy.groups() {
-        entry(member.group, &mut |view| {
-            view.members.push(MemberView {
-                port: agent.name(member.port).to_owned(),
-                version: member.last_reporter.map_or(2, |last| version(last.version)),
-                last_reporter: member.last_reporter.map(|last| last.host),
-                age_s: seconds(now.saturating_since(member.since)),
-                expires_s: member.expires.map(|at| seconds(at.saturating_since(now))),
-                state: match member.state {
-                    igmp::MemberState::Present => MemberState::MembersPresent,
-                    igmp::MemberState::V1Present => MemberState::V1MembersPresent,
-                    igmp::MemberState::Checking => MemberState::CheckingMembership,
-                    igmp::MemberState::Static => MemberState::Static,
-                },
-                held_back: held_back(agent, member.group, member.port),
-            });
-        });
+        let Some((port, held_back)) = at_place[member.port.get()] else { continue };
+        let has_no_room = || agent.unplaced.contains(&(member.group, member.port));
+        let view = MemberView {
+            port: port.to_owned(),
+            version: member.last_reporter.map_or(2, |last| version(last.version)),
+            last_reporter: member.last_reporter.map(|last| last.host),
+            age_s: seconds(now.saturating_since(member.since)),
+            expires_s: member.expires.map(|at| seconds(at.saturating_since(now))),
+            state: match member.state {
+                igmp::MemberState::Present => MemberState::MembersPresent,
+                igmp::MemberState::V1Present => MemberState::V1MembersPresent,
+                igmp::MemberState::Checking => MemberState::CheckingMembership,
+                igmp::MemberState::Static => MemberState::Static,
+            },
+            held_back: if has_no_room() { Some(HeldBack::NoRoom) } else { held_back },
+        };
+        match groups.last_mut().filter(|last| last.group == member.group) {
+            Some(last) => last.members.push(view),
+            None => groups.push(GroupView { members: vec![view], ..blank(member.group) }),
+        }
     }
     // Without carrier there nobody has been asked; with it, all are.
     let online = agent.ports().iter().any(|port| port.is_upstream() && port.link_up);
     for upstream in agent.proxy.upstream_groups() {
-        entry(upstream.group, &mut |view| {
-            view.upstream.joined = online;
-            view.upstream.last_report_s = upstream.last_report.map(|at| seconds(now.saturating_since(at)));
-        });
+        let last_report_s = upstream.last_report.map(|at| seconds(now.saturating_since(at)));
+        let view = UpstreamView { joined: online, last_report_s };
+        match groups.binary_search_by_key(&upstream.group, |group| group.group) {
+            Ok(at) => groups[at].upstream = view,
+            Err(at) => groups.insert(at, GroupView { upstream: view, ..blank(upstream.group) }),
+        }
     }
-    GroupsReply { groups: groups.into_values().collect() }
+    GroupsReply { groups }
 }
 
-/// Why the group is not forwarded to a port that has a member.
-fn held_back(agent: &Agent, group: GroupAddr, port: PortIndex) -> Option<HeldBack> {
-    let info = agent.port(port)?;
-    if agent.unplaced.contains(&(group, port)) {
-        Some(HeldBack::NoRoom)
-    } else if !info.link_up {
+/// Why no group is forwarded to the port.
+fn held_back(agent: &Agent, port: &PortInfo) -> Option<HeldBack> {
+    if !port.link_up {
         Some(HeldBack::NoCarrier)
-    } else if !info.forward_when_not_querier && !agent.is_querier(port) {
+    } else if !port.is_upstream() && !port.forward_when_not_querier && !agent.is_querier(port.index) {
         Some(HeldBack::NotQuerier)
     } else {
         None
