@@ -1,5 +1,6 @@
 # Two commands: `make demo` plays the story, `make test` runs every test. Each installs what is missing.
 CARGO ?= cargo
+PREFIX ?= /usr/local
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 LOOM_TARGET := $(TARGET)/loom
 # Manifold on a DPDK of its own: where that is installed, where it is built, and how.
@@ -8,7 +9,7 @@ FAST_TARGET := $(abspath $(TARGET))/fast
 ON_OWN_DPDK = PKG_CONFIG_PATH=$(DPDK)/lib/pkgconfig RUSTFLAGS="-Ctarget-cpu=native" CARGO_TARGET_DIR=$(FAST_TARGET)
 
 .DEFAULT_GOAL := build
-.PHONY: setup build dpdk fast demo test test-fast test-unit test-loom test-system test-long fuzz lint deny bench bench-quick guard bench-guard bench-guard-accept doc clean
+.PHONY: setup build dpdk fast demo test test-fast test-unit test-loom test-system test-long fuzz lint install deny bench bench-quick guard bench-guard bench-guard-accept doc clean
 
 setup:
 	@dpdk-build/setup.sh
@@ -57,10 +58,24 @@ lint: setup
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --workspace --all-targets --features tests/long,tests/own-dpdk -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
-	shellcheck dpdk-build/setup.sh dpdk-build/build-dpdk.sh .ci/run .ci/deny .ci/fuzz
+	shellcheck dpdk-build/setup.sh dpdk-build/build-dpdk.sh .ci/run .ci/deny .ci/fuzz .ci/promtool .ci/schemathesis
 
 deny:
 	.ci/deny
+
+# Programs, units and examples of the settings. Builds nothing: `make && sudo make install`.
+install:
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)/usr/lib/sysusers.d \
+		$(DESTDIR)$(PREFIX)/share/manifold $(DESTDIR)/etc/manifold
+	install -m 755 $(addprefix $(TARGET)/release/,manifold manifoldctl manifold-backend) $(DESTDIR)$(PREFIX)/bin
+	for unit in manifold.service manifold-backend.service; do \
+		sed 's,=/usr/bin/manifold,=$(PREFIX)/bin/manifold,' packaging/systemd/$$unit | \
+			install -m 644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/$$unit || exit 1; \
+	done
+	install -m 644 packaging/systemd/manifold.sysusers $(DESTDIR)/usr/lib/sysusers.d/manifold.conf
+	install -m 644 packaging/manifold.toml $(DESTDIR)/etc/manifold/manifold.toml.example
+	install -m 644 packaging/backend.toml $(DESTDIR)/etc/manifold/backend.toml.example
+	install -m 644 packaging/prometheus/alerts.yml packaging/grafana/manifold.json $(DESTDIR)$(PREFIX)/share/manifold
 
 bench: build
 	$(TARGET)/release/bench
