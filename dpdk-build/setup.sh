@@ -9,7 +9,7 @@ packages="
 build-essential clang libclang-dev pkg-config
 libdpdk-dev dpdk dpdk-dev
 iproute2 nftables ethtool tcpdump iputils-ping procps util-linux
-shellcheck
+shellcheck openssl python3-venv systemd
 "
 for extra in "$@"; do
 	case $extra in

@@ -2,11 +2,18 @@
 //! Judged from captures, /sys and /proc, not from Manifold's word; its counters are checked against them.
 
 mod packets;
+#[path = "../support/program.rs"]
+#[allow(dead_code, reason = "the tests of bad input use the rest of it")]
+mod program;
 mod running;
+#[path = "../support/backend.rs"]
+#[allow(dead_code, reason = "the tests of the backend use the rest of it")]
+mod service;
 mod stage;
 
 mod addressless;
 mod af_xdp;
+mod backend;
 mod capabilities;
 mod carrier;
 mod checksums;
