@@ -8,3 +8,4 @@ mod metrics;
 mod proxy;
 mod replies;
 mod support;
+mod tls;

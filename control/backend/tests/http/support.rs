@@ -81,6 +81,7 @@ pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
     pub(crate) folder: TempDir,
     pub(crate) store: Store,
+    pub(crate) server: Arc<Server>,
     stop: watch::Sender<bool>,
     runtime: Option<Runtime>,
 }
@@ -109,11 +110,21 @@ impl Backend {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let app = App::new(settings);
-        let server = runtime.block_on(Server::bind(&app)).unwrap();
+        let server = Arc::new(runtime.block_on(Server::bind(&app)).unwrap());
         let address = server.address().unwrap();
         let (stop, stopped) = watch::channel(false);
-        runtime.spawn(async move { server.run(stopped).await });
-        Self { address, folder, store, stop, runtime: Some(runtime) }
+        let serving = Arc::clone(&server);
+        runtime.spawn(async move { serving.run(stopped).await });
+        Self { address, folder, store, server, stop, runtime: Some(runtime) }
+    }
+
+    /// Why it does not begin.
+    pub(crate) fn refused(change: impl FnOnce(&mut Settings)) -> String {
+        let mut settings = Settings { listen: "127.0.0.1:0".parse().unwrap(), ..Settings::default() };
+        change(&mut settings);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let begun = runtime.block_on(Server::bind(&App::new(settings)));
+        begun.err().expect("it should have refused").to_string()
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
