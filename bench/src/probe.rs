@@ -31,8 +31,8 @@ const GAPS: usize = 1 << 20;
 const LONGEST: Duration = Duration::from_secs(20);
 /// How long the stream of a member flows before the member leaves.
 const WATCHED: Duration = Duration::from_micros(500);
-/// A stream that did not come for so long has ended.
-const ENDED: Duration = Duration::from_millis(10);
+/// A stream of which so many frames in a row did not come has ended: time alone would also pass while we do not run.
+const ENDED: u32 = 2_000;
 /// Groups that are joined first and not counted: what everybody does for the first time.
 const WARM_UP: u32 = 5;
 
@@ -142,16 +142,24 @@ impl<'a> Probe<'a> {
 
     /// Leaves the present group; how long until the last frame, and how many came.
     fn leave(&mut self) -> Result<(Duration, u64), BenchError> {
-        if self.watch(WATCHED)?.frames == 0 {
-            return Err(BenchError::delivery(SIDE, format!("the stream of {} ended by itself", self.group)));
+        let began = Instant::now();
+        // Who does not run for a while sees nothing.
+        while self.watch(WATCHED)?.frames == 0 {
+            if began.elapsed() > LONGEST {
+                return Err(BenchError::delivery(
+                    SIDE,
+                    format!("the stream of {} ended by itself", self.group),
+                ));
+            }
         }
         let left = self.say(Outgoing::Leave)?;
-        let (mut last, mut after) = (left, 0);
+        let (mut last, mut after, mut silent) = (left, 0, 0);
         while left.elapsed() < LONGEST {
             let turn = self.turn()?;
             after += turn.frames;
             last = turn.last.unwrap_or(last);
-            if last.elapsed() > ENDED {
+            silent = if turn.frames > 0 { 0 } else { silent + u32::from(turn.sent) };
+            if silent > ENDED {
                 return Ok((last - left, after));
             }
         }
@@ -184,7 +192,8 @@ impl<'a> Probe<'a> {
     fn turn(&mut self) -> Result<Turn, BenchError> {
         let now = Instant::now();
         let gap = now - self.sent;
-        if gap >= GAP {
+        let sent = gap >= GAP;
+        if sent {
             self.sent = now;
             if self.gaps.len() < GAPS {
                 self.gaps.push(nanoseconds(gap));
@@ -192,23 +201,25 @@ impl<'a> Probe<'a> {
             // A frame that nobody had room for is one less, as elsewhere on a wire.
             self.source.send(&self.data).map_err(BenchError::io("send data"))?;
         }
-        let mut turn = Turn::default();
+        let mut turn = Turn { sent, ..Turn::default() };
         while let Some(length) = self.host.receive(&mut self.buffer).map_err(BenchError::io("receive"))? {
             if is_data(&self.buffer[..length], self.group) {
                 let now = Instant::now();
-                turn = Turn { frames: turn.frames + 1, first: turn.first.or(Some(now)), last: Some(now) };
+                turn =
+                    Turn { frames: turn.frames + 1, first: turn.first.or(Some(now)), last: Some(now), sent };
             }
         }
         Ok(turn)
     }
 }
 
-/// Frames of the present group that came.
+/// What was sent, and the frames of the present group that came.
 #[derive(Debug, Clone, Copy, Default)]
 struct Turn {
     frames: u64,
     first: Option<Instant>,
     last: Option<Instant>,
+    sent: bool,
 }
 
 fn nanoseconds(length: Duration) -> u64 {
