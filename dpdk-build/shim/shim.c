@@ -31,6 +31,15 @@ FIELD_IS(uint16_t, data_len);
 FIELD_IS(uint16_t, vlan_tci);
 FIELD_IS(uint16_t, buf_len);
 
+/* What drivers write of a received mbuf in one go, Rust reads in one go. */
+#define REARMED_AT(offset, field) \
+	_Static_assert(offsetof(struct rte_mbuf, field) == offsetof(struct rte_mbuf, rearm_data) + offset, \
+		       "place of rte_mbuf." #field)
+REARMED_AT(0, data_off);
+REARMED_AT(2, refcnt);
+REARMED_AT(4, nb_segs);
+REARMED_AT(6, port);
+
 static ssize_t
 log_write(void *cookie, const char *text, size_t len)
 {

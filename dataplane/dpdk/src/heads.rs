@@ -25,14 +25,16 @@ pub(crate) struct Facts<const N: usize> {
     lens: [u32; N],
     /// Flags that any of them has, and flags that each of them has.
     flags: (u64, u64),
-    /// Not 0 if any is in several buffers.
-    chained: u16,
+    /// Whether any is in several buffers.
+    chained: bool,
+    /// Whether any is shorter than [`HEAD_LEN`].
+    short: bool,
 }
 
 impl<const N: usize> Facts<N> {
     /// Of no frame.
     pub(crate) const fn new() -> Self {
-        Self { frames: 0, data: [ptr::null(); N], lens: [0; N], flags: (0, 0), chained: 0 }
+        Self { frames: 0, data: [ptr::null(); N], lens: [0; N], flags: (0, 0), chained: false, short: false }
     }
 
     /// Looks at each of `frames`, at most `N`. Returns whether each has one reference, and a buffer of its own.
@@ -41,30 +43,33 @@ impl<const N: usize> Facts<N> {
     /// The mbufs are valid, and nobody else writes their fields.
     #[inline(always)]
     pub(crate) unsafe fn gather(&mut self, frames: &[Raw]) -> bool {
-        let (mut any, mut all, mut shared, mut chained) = (0, u64::MAX, 0, 0);
+        let (mut any, mut all, mut unlike, mut short) = (0, u64::MAX, 0, false);
         for ((mbuf, data), bytes) in frames.iter().zip(&mut self.data).zip(&mut self.lens) {
-            // SAFETY: valid, as the caller promises. Acquire: what former holders read was read before we write.
-            let (flags, refs, segments, len, begin) = unsafe {
-                let refs = raw::refcnt(*mbuf).load(core::sync::atomic::Ordering::Acquire);
-                (raw::ol_flags(*mbuf), refs, raw::nb_segs(*mbuf), raw::data_len(*mbuf), raw::data(*mbuf))
+            // SAFETY: valid, as the caller promises; DPDK keeps `data_off` within the buffer.
+            let (flags, rearmed, len, begin) = unsafe {
+                let rearmed = raw::rearmed(*mbuf);
+                let begin = raw::buf_addr(*mbuf).add(raw::rearmed_data_off(rearmed).into());
+                (raw::ol_flags(*mbuf), rearmed, raw::data_len(*mbuf), begin)
             };
-            (any, all) = (any | flags, all & flags);
-            (shared, chained) = (shared | (refs ^ 1), chained | (segments ^ 1));
+            (any, all, unlike) = (any | flags, all & flags, unlike | (rearmed ^ raw::SOLE));
+            let is_short = usize::from(len) < HEAD_LEN;
+            short |= is_short;
             *bytes = len.into();
-            *data = if usize::from(len) < HEAD_LEN { NOTHING.as_ptr() } else { begin.cast_const() };
+            *data = if is_short { NOTHING.as_ptr() } else { begin.cast_const() };
             // SAFETY: no instruction. It keeps the loop as it is: words picked from here and there into vector
             // registers take longer than one by one.
             unsafe { asm!("", options(nomem, nostack, preserves_flags)) };
         }
-        (self.frames, self.flags, self.chained) = (frames.len().min(N), (any, all), chained);
-        shared == 0 && any & SHIM_MBUF_INDIRECT == 0
+        (self.frames, self.flags, self.short) = (frames.len().min(N), (any, all), short);
+        self.chained = unlike & raw::SEGMENTS != 0;
+        (unlike & raw::REFERENCES == 0) & (any & SHIM_MBUF_INDIRECT == 0)
     }
 
     /// Bits of the first [`BURST`] frames as [`Heads`] has them, where all are alike: odd, checked.
     #[inline(always)]
     fn bits(&self) -> Option<(u32, u32)> {
         let (any, all) = self.flags;
-        if self.chained != 0 || any & SHIM_RX_VLAN_STRIPPED != 0 {
+        if self.chained || any & SHIM_RX_VLAN_STRIPPED != 0 {
             return None;
         }
         match any & SHIM_RX_IP_CKSUM_MASK {
@@ -100,14 +105,23 @@ pub(crate) fn write<const N: usize>(burst: &mut Burst<N>, which: u32, source: [u
     let facts = burst.facts();
     let count = facts.frames.min(N).min(BURST);
     let source = u64::from_ne_bytes(source);
-    for i in 0..count {
+    let write = |data: *const u8, hop: u32| {
+        let data = data.cast_mut();
+        // SAFETY: the frame is ours alone, begins there, and has so many bytes: see below.
+        unsafe {
+            data.add(6).cast::<u64>().write_unaligned(source);
+            data.add(22).cast::<u32>().write_unaligned(hop.to_le());
+        }
+    };
+    let heads = facts.data[..count].iter().zip(&hops.0);
+    // Mostly all of them.
+    if u64::from(which) == (1 << count) - 1 && !facts.short {
+        heads.for_each(|(data, hop)| write(*data, *hop));
+        return;
+    }
+    for (i, (data, hop)) in heads.enumerate() {
         if which >> i & 1 != 0 && facts.lens[i] as usize >= HEAD_LEN {
-            let data = facts.data[i].cast_mut();
-            // SAFETY: the frame is ours alone, begins there, and has so many bytes.
-            unsafe {
-                data.add(6).cast::<u64>().write_unaligned(source);
-                data.add(22).cast::<u32>().write_unaligned(hops.0[i].to_le());
-            }
+            write(*data, *hop);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The fields of an mbuf, at the offsets that the C compiler gave.
 
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU16, Ordering};
+use core::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 
 use dpdk_sys::rte_mbuf;
 
@@ -95,6 +95,33 @@ pub(crate) unsafe fn refcnt<'a>(mbuf: Raw) -> &'a AtomicU16 {
     unsafe { AtomicU16::from_ptr(field(mbuf, dpdk_sys::SHIM_MBUF_REFCNT)) }
 }
 
+/// [`data_off`], [`refcnt`] and [`nb_segs`] in one word: drivers write it in one go, and the shim asserts its parts' places.
+///
+/// # Safety
+/// `mbuf` is valid.
+#[inline(always)]
+pub(crate) unsafe fn rearmed(mbuf: Raw) -> u64 {
+    // SAFETY: eight aligned bytes of the mbuf. Others may count references down, hence an atomic load.
+    unsafe { AtomicU64::from_ptr(field(mbuf, dpdk_sys::SHIM_MBUF_DATA_OFF)) }.load(Ordering::Acquire)
+}
+
+/// [`rearmed`] of a frame in one buffer with one reference, but for its [`data_off`].
+pub(crate) const SOLE: u64 = {
+    let [a, b] = 1u16.to_ne_bytes();
+    u64::from_ne_bytes([0, 0, a, b, a, b, 0, 0])
+};
+/// Where [`rearmed`] has the count of references.
+pub(crate) const REFERENCES: u64 = u64::from_ne_bytes([0, 0, 0xff, 0xff, 0, 0, 0, 0]);
+/// Where it has that of buffers.
+pub(crate) const SEGMENTS: u64 = u64::from_ne_bytes([0, 0, 0, 0, 0xff, 0xff, 0, 0]);
+
+/// Where it has [`data_off`].
+#[inline(always)]
+pub(crate) const fn rearmed_data_off(rearmed: u64) -> u16 {
+    let [a, b, ..] = rearmed.to_ne_bytes();
+    u16::from_ne_bytes([a, b])
+}
+
 /// Turns the only reference into `n` of them. No atomic read-modify-write: nobody else can see the count.
 ///
 /// # Safety
@@ -105,27 +132,15 @@ pub(crate) unsafe fn share(mbuf: Raw, n: u16) {
     unsafe { refcnt(mbuf) }.store(n, Ordering::Relaxed);
 }
 
-/// Zero if the caller's reference is the only one and the buffer is the mbuf's own, as for all that drivers receive
-/// except those that hand sent buffers back. A number, so that a loop over a burst needs no branch.
+/// Whether the caller's reference is the only one and the buffer is the mbuf's own, as for all that drivers receive
+/// except those that hand sent buffers back.
 ///
 /// # Safety
 /// `mbuf` is valid, and no other thread writes its fields.
-#[inline(always)]
-pub(crate) unsafe fn shared_bits(mbuf: Raw) -> u64 {
-    // SAFETY: as the caller promises. Acquire: what former holders read was read before we write.
-    unsafe {
-        u64::from(refcnt(mbuf).load(Ordering::Acquire) ^ 1) | (ol_flags(mbuf) & dpdk_sys::SHIM_MBUF_INDIRECT)
-    }
-}
-
-/// Whether [`shared_bits`] are none.
-///
-/// # Safety
-/// As for [`shared_bits`].
 #[inline]
 pub(crate) unsafe fn is_unique(mbuf: Raw) -> bool {
-    // SAFETY: as the caller promises.
-    unsafe { shared_bits(mbuf) == 0 }
+    // SAFETY: as the caller promises. Acquire: what former holders read was read before we write.
+    unsafe { refcnt(mbuf).load(Ordering::Acquire) == 1 && ol_flags(mbuf) & dpdk_sys::SHIM_MBUF_INDIRECT == 0 }
 }
 
 /// Gives one reference back.

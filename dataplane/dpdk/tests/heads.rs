@@ -34,19 +34,20 @@ fn check<const N: usize>(burst: &mut Burst<N>) {
     burst.read_heads(&mut quick);
     assert_eq!(told(&quick, count), told(&plain, count), "{count} of {N}");
 
-    let which = 0b1011_0111_0110_1101_1011_0111_0110_1101;
-    let source = [0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, 0xa7];
-    let mut hops = Lanes::ZERO;
-    hops.0.iter_mut().enumerate().for_each(|(i, hop)| *hop = 0x4030_2010 + i as u32);
-    let mut expected = bytes(burst);
-    for (i, bytes) in expected.iter_mut().enumerate().take(BURST) {
-        if bytes.len() >= HEAD_LEN && which >> i & 1 != 0 {
-            bytes[6..14].copy_from_slice(&source);
-            bytes[22..26].copy_from_slice(&hops.0[i].to_le_bytes());
+    for which in [0b1011_0111_0110_1101_1011_0111_0110_1101, ((1u64 << count) - 1) as u32] {
+        let source = [0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5, 0xa6, which as u8];
+        let mut hops = Lanes::ZERO;
+        hops.0.iter_mut().enumerate().for_each(|(i, hop)| *hop = (0x4030_2010 + i as u32) ^ which);
+        let mut expected = bytes(burst);
+        for (i, bytes) in expected.iter_mut().enumerate().take(BURST) {
+            if bytes.len() >= HEAD_LEN && which >> i & 1 != 0 {
+                bytes[6..14].copy_from_slice(&source);
+                bytes[22..26].copy_from_slice(&hops.0[i].to_le_bytes());
+            }
         }
+        burst.write_heads(which, source, &hops);
+        assert_eq!(bytes(burst), expected, "{count} of {N}");
     }
-    burst.write_heads(which, source, &hops);
-    assert_eq!(bytes(burst), expected, "{count} of {N}");
 }
 
 fn check_all<const N: usize>(pool: &Mempool) {
