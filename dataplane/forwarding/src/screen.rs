@@ -15,6 +15,9 @@ use crate::runs::{between, bits};
 /// Frames that are looked at in one go: a vector register of AVX2 has eight words.
 const STEP: usize = 8;
 
+/// Bursts that are not asked whether their frames are alike, after one whose frames were not.
+const UNLIKE: u8 = 16;
+
 /// What is known of a burst's frames after the screen. A lane says something where the frame's bit in `plain` is set.
 #[derive(Debug)]
 pub(crate) struct Screened {
@@ -33,13 +36,15 @@ pub(crate) struct Screened {
     pub(crate) ends: Lanes,
     /// Bytes 22 to 25, TTL to checksum, as [`rewrite`](crate::rewrite()) leaves them.
     pub(crate) hops: Lanes,
+    /// Bursts to come whose frames are taken to differ, as those of a burst did.
+    unlike: u8,
 }
 
 impl Screened {
     /// Of no frame.
     pub(crate) const fn new() -> Self {
         let lanes = Lanes::ZERO;
-        Self { plain: 0, padded: 0, long: 0, turns: 0, groups: lanes, ends: lanes, hops: lanes }
+        Self { plain: 0, padded: 0, long: 0, turns: 0, groups: lanes, ends: lanes, hops: lanes, unlike: 0 }
     }
 
     /// Screens the first `count` frames of `heads`; those of more than `longest` bytes are long. Everything known before
@@ -47,11 +52,24 @@ impl Screened {
     #[inline(always)]
     pub(crate) fn fill(&mut self, heads: &Heads, count: usize, longest: usize, ingress: &Ingress) {
         let present = between(0, count.min(BURST));
-        let others = screen(heads, count.min(BURST), u32::try_from(longest).unwrap_or(u32::MAX), self);
+        let others = self.screen(heads, count.min(BURST), u32::try_from(longest).unwrap_or(u32::MAX));
         self.plain &= present & !heads.odd;
         self.plain &= !refused(self.plain, others, heads, ingress);
         // What is plain and what is not have nothing in common.
         self.turns = (self.turns | (self.plain ^ self.plain << 1) | 1) & present;
+    }
+
+    /// [`screen`], the short way if that was not in vain lately.
+    #[inline(always)]
+    fn screen(&mut self, heads: &Heads, count: usize, longest: u32) -> u32 {
+        if self.unlike == 0 {
+            if screen_alike(heads, count, longest, self) {
+                return 0;
+            }
+            self.unlike = UNLIKE;
+        }
+        self.unlike -= 1;
+        screen(heads, count, longest, self)
     }
 }
 
@@ -112,57 +130,135 @@ pub fn plain_data(frame: &[u8], checksum: Checksum, ingress: &Ingress) -> Option
 
 /// The lanes of the first `count` frames, and their bits, who sent them left aside; returns a bit for each frame whose
 /// sender is not that of the first. Lanes and bits behind them say nothing.
-///
-/// Faults are numbers, not truths, so that a register holds them of eight frames: 0 is none.
 #[multiversion(targets("x86_64+avx2"))]
 fn screen(heads: &Heads, count: usize, longest: u32, out: &mut Screened) -> u32 {
-    let [w0, w4, w8, w12, w16, w20, w24, w28] = &heads.words;
-    let first = [w4.0[0], w8.0[0], w24.0[0], w28.0[0]];
     let (mut plain, mut sound, mut padded, mut long, mut others) = (0, 0, 0, 0, 0);
     let lanes = count.next_multiple_of(STEP).min(BURST);
     for i in 0..lanes {
-        let (macs, types) = (w4.0[i], w12.0[i]);
-        let (length, hops, middle) = (w16.0[i], w20.0[i], w24.0[i]);
-        let (addresses, group, len, bit) = (w28.0[i], heads.last.0[i], heads.lens.0[i], 1 << i);
-        // RFC 1112, section 6.4: 01:00:5e and 23 bits of the group.
-        let to_other = (w0.0[i] ^ (0x005e_0001 | (group & 0x7f00) << 16)) | ((macs & 0xffff) ^ (group >> 16));
-        // 224.0.0.0/4 without 224.0.0.0/24 (r88).
-        let unroutable = ((group & 0xf0) ^ 0xe0) | fault(group & 0x00ff_ffff == 0xe0);
-        // IPv4, and a header of 20 bytes.
-        let unusual = (types & 0x00ff_ffff) ^ 0x0045_0008;
-        // Of a frame that is too short to have a header all words are zero, and that is unusual.
-        let end = (length.swap_bytes() >> 16) + ETHERNET_LEN as u32;
-        let missized = fault(end.wrapping_sub(HEAD_LEN as u32) > len.wrapping_sub(HEAD_LEN as u32));
-        // TTL of at least 2; no IGMP.
-        let stays = fault(hops & 0x00fe_0000 == 0) | fault(hops >> 24 == 2);
-        // In either byte order, and carries folded at the end (RFC 1071, section 2).
-        let low = (types >> 16) + (length & 0xffff) + (hops & 0xffff) + (middle & 0xffff);
-        let high = (length >> 16) + (hops >> 16) + (middle >> 16) + (addresses >> 16);
-        let sum = low + high + (addresses & 0xffff) + (group >> 16);
-        let sum = (sum >> 16) + (sum & 0xffff);
-        let sum = (sum >> 16) + (sum & 0xffff);
-        let faults = to_other | unroutable | unusual | missized | stays;
-        let differs = ((macs ^ first[0]) | (middle ^ first[2])) >> 16
-            | (w8.0[i] ^ first[1])
-            | ((addresses ^ first[3]) & 0xffff);
-        plain |= if faults == 0 { bit } else { 0 };
-        sound |= if sum == 0xffff { bit } else { 0 };
-        padded |= if end == len { 0 } else { bit };
-        long |= if end > longest { bit } else { 0 };
-        others |= if differs == 0 { 0 } else { bit };
-        out.groups.0[i] = group.swap_bytes();
-        out.ends.0[i] = end;
-        out.hops.0[i] = lowered(hops >> 16, middle & 0xffff);
-    }
-    // Whether the next frame is of another group. A loop of its own, as words that were just stored in eights cannot be
-    // loaded one further until they have left the store buffer.
-    let mut turns = 0;
-    for i in 0..lanes {
-        turns |= if heads.last.0[i] == heads.last.0[i + 1] { 0 } else { 1 << i };
+        let (judged, bit) = (judge(heads, i), 1 << i);
+        plain |= if judged.faults == 0 { bit } else { 0 };
+        sound |= if judged.unsound == 0 { bit } else { 0 };
+        padded |= if judged.end == heads.lens.0[i] { 0 } else { bit };
+        long |= if judged.end > longest { bit } else { 0 };
+        others |= if judged.differs == 0 { 0 } else { bit };
+        out.groups.0[i] = heads.last.0[i].swap_bytes();
+        out.ends.0[i] = judged.end;
+        out.hops.0[i] = judged.hops;
     }
     out.plain = plain & (sound | heads.checked);
-    (out.padded, out.long, out.turns) = (padded, long, turns << 1);
+    (out.padded, out.long, out.turns) = (padded, long, turns(heads, lanes));
     others
+}
+
+/// [`screen`], where the first frame is plain, neither padded nor long, and the others are as it is but for group,
+/// identification and checksum: then there is little to look at in each. Otherwise false, and nothing is known.
+#[multiversion(targets("x86_64+avx2"))]
+fn screen_alike(heads: &Heads, count: usize, longest: u32, out: &mut Screened) -> bool {
+    let [w0, w4, w8, w12, w16, w20, w24, w28] = &heads.words;
+    let first = judge(heads, 0);
+    if first.faults | first.unsound | (first.end ^ heads.lens.0[0]) != 0 || first.end > longest {
+        return false;
+    }
+    // What all checksums have in common.
+    let common = header_sum(heads, 0)
+        - (w16.0[0] >> 16)
+        - (w24.0[0] & 0xffff)
+        - (heads.last.0[0] & 0xffff)
+        - (heads.last.0[0] >> 16);
+    let ttl = w20.0[0] >> 16;
+    let (mut any, mut groups) = (0, 0);
+    let lanes = count.next_multiple_of(STEP).min(BURST);
+    for i in 0..lanes {
+        let (group, checksum) = (heads.last.0[i], w24.0[i] & 0xffff);
+        let high = (w4.0[i] ^ w4.0[0]) | (w24.0[i] ^ w24.0[0]);
+        let low = (w16.0[i] ^ w16.0[0]) | (w28.0[i] ^ w28.0[0]);
+        let all = (w8.0[i] ^ w8.0[0]) | (w12.0[i] ^ w12.0[0]) | (w20.0[i] ^ w20.0[0]);
+        let length = heads.lens.0[i] ^ heads.lens.0[0];
+        let sum = common + (w16.0[i] >> 16) + checksum + (group & 0xffff) + (group >> 16);
+        any |= high >> 16 | low & 0xffff | all | length;
+        any |= to_other(w0.0[i], w4.0[i], group) | unroutable(group) | (folded(sum) ^ 0xffff);
+        groups |= group ^ heads.last.0[0];
+        out.groups.0[i] = group.swap_bytes();
+        out.ends.0[i] = first.end;
+        out.hops.0[i] = lowered(ttl, checksum);
+    }
+    (out.plain, out.padded, out.long) = (u32::MAX, 0, 0);
+    out.turns = if groups == 0 { 0 } else { turns(heads, lanes) };
+    any == 0
+}
+
+/// A bit for each frame that is of another group than the frame before.
+#[inline(always)]
+fn turns(heads: &Heads, lanes: usize) -> u32 {
+    let turns = (0..lanes)
+        .fold(0, |turns, i| turns | if heads.last.0[i] == heads.last.0[i + 1] { 0 } else { 1 << i });
+    turns << 1
+}
+
+/// What a lane says. Faults are numbers, not truths, so that a register holds them of eight frames: 0 is none.
+struct Judged {
+    /// Anything but the checksum.
+    faults: u32,
+    /// The checksum.
+    unsound: u32,
+    /// Another sender than the first lane's.
+    differs: u32,
+    /// As in [`Screened::ends`].
+    end: u32,
+    /// As in [`Screened::hops`].
+    hops: u32,
+}
+
+#[inline(always)]
+fn judge(heads: &Heads, i: usize) -> Judged {
+    let [w0, w4, w8, w12, w16, w20, w24, w28] = &heads.words;
+    let (macs, hops, middle) = (w4.0[i], w20.0[i], w24.0[i]);
+    let (group, len) = (heads.last.0[i], heads.lens.0[i]);
+    // IPv4, and a header of 20 bytes.
+    let unusual = (w12.0[i] & 0x00ff_ffff) ^ 0x0045_0008;
+    // Of a frame that is too short to have a header all words are zero, and that is unusual.
+    let end = (w16.0[i].swap_bytes() >> 16) + ETHERNET_LEN as u32;
+    let missized = fault(end.wrapping_sub(HEAD_LEN as u32) > len.wrapping_sub(HEAD_LEN as u32));
+    // TTL of at least 2; no IGMP.
+    let stays = fault(hops & 0x00fe_0000 == 0) | fault(hops >> 24 == 2);
+    let differs = ((macs ^ w4.0[0]) | (middle ^ w24.0[0])) >> 16
+        | (w8.0[i] ^ w8.0[0])
+        | ((w28.0[i] ^ w28.0[0]) & 0xffff);
+    Judged {
+        faults: to_other(w0.0[i], macs, group) | unroutable(group) | unusual | missized | stays,
+        unsound: folded(header_sum(heads, i)) ^ 0xffff,
+        differs,
+        end,
+        hops: lowered(hops >> 16, middle & 0xffff),
+    }
+}
+
+/// Not 0 if the destination MAC is not the group's. RFC 1112, section 6.4: 01:00:5e and 23 bits of the group.
+#[inline(always)]
+fn to_other(w0: u32, w4: u32, group: u32) -> u32 {
+    (w0 ^ (0x005e_0001 | (group & 0x7f00) << 16)) | ((w4 & 0xffff) ^ (group >> 16))
+}
+
+/// Not 0 if data for a destination may not go beyond its link: it is not in 224.0.0.0/4, or in 224.0.0.0/24 (r88).
+#[inline(always)]
+fn unroutable(group: u32) -> u32 {
+    ((group & 0xf0) ^ 0xe0) | fault(group & 0x00ff_ffff == 0xe0)
+}
+
+/// The sum of an IPv4 header's 16-bit words: in either byte order, and carries are folded at the end (RFC 1071, section 2).
+#[inline(always)]
+fn header_sum(heads: &Heads, i: usize) -> u32 {
+    let [_, _, _, types, length, hops, middle, addresses] = heads.words.each_ref().map(|word| word.0[i]);
+    let low = (types >> 16) + (length & 0xffff) + (hops & 0xffff) + (middle & 0xffff);
+    let high = (length >> 16) + (hops >> 16) + (middle >> 16) + (addresses >> 16);
+    low + high + (addresses & 0xffff) + (heads.last.0[i] >> 16)
+}
+
+/// A sum of less than 2^16 words with its carries added.
+#[inline(always)]
+fn folded(sum: u32) -> u32 {
+    let sum = (sum >> 16) + (sum & 0xffff);
+    (sum >> 16) + (sum & 0xffff)
 }
 
 /// A truth as a number, 1 or 0.

@@ -280,6 +280,48 @@ fn bench(settings: &IngressSettings, always: PortSet) -> Bench {
     b
 }
 
+/// Bursts to ports, one after the other: each frame must fare as it would alone.
+fn check(bursts: Vec<(PortIndex, Vec<Received>)>, filtered: bool, always: bool) -> Result<(), TestCaseError> {
+    let sources_allowed = if filtered { nets(&["10.0.0.9/32", "10.0.0.64/26"]) } else { Vec::new() };
+    let own = vec![SENDERS[2].into()];
+    let settings = IngressSettings { own, address: Some(ADDRESS), sources_allowed, ..settings() };
+    let always = if always { PortSet::only(port(3)) } else { PortSet::EMPTY };
+    let ingress = Ingress::new(&settings);
+    let mut b = bench(&settings, always);
+    let (mut drops, mut groups) = ([[0; DropReason::COUNT]; 4], [[0; 3]; GROUPS.len()]);
+    for (from, frames) in bursts {
+        let always = if from == port(0) { always } else { PortSet::EMPTY };
+        let mut one = Expected::after(drops, groups);
+        frames.iter().for_each(|frame| one.receive(from, always, &ingress, frame));
+        let before = b.counters.snapshot(from);
+        b.now = b.now + core::time::Duration::from_secs(10);
+        let bytes: usize = frames.iter().map(|frame| frame.bytes().len()).sum();
+        let count = frames.len() as u64;
+        let report = b.pass_burst(from.get(), &mut ReceivedBurst(frames));
+        let after = b.counters.snapshot(from);
+        prop_assert_eq!(b.sent(), one.sent);
+        prop_assert_eq!(report.punted as usize, one.samples.len() + one.punted.len());
+        prop_assert_eq!(after.punted - before.punted, one.punted.len() as u64);
+        prop_assert_eq!(b.punted(from.get()), [one.samples, one.punted].concat());
+        prop_assert_eq!(after.forwarded - before.forwarded, one.forwarded);
+        prop_assert_eq!(after.rx_frames - before.rx_frames, count);
+        prop_assert_eq!(after.rx_bytes - before.rx_bytes, bytes as u64);
+        (drops, groups) = (one.drops, one.groups);
+        for (i, drops) in drops.iter().enumerate() {
+            let snapshot = b.counters.snapshot(port(i));
+            for reason in DropReason::ALL {
+                prop_assert_eq!(snapshot.dropped(*reason), drops[*reason as usize], "{:?} on {}", reason, i);
+            }
+        }
+        for (text, expected) in GROUPS.iter().zip(groups).take(3) {
+            let c = b.table.counters(group(text));
+            prop_assert_eq!([c.frames, c.bytes, c.filtered], expected, "{}", text);
+        }
+    }
+    b.assert_balanced();
+    Ok(())
+}
+
 proptest! {
     #[test]
     fn a_frame_fares_in_a_burst_as_it_would_alone(
@@ -287,44 +329,48 @@ proptest! {
         filtered in any::<bool>(),
         always in any::<bool>(),
     ) {
-        let sources_allowed = if filtered { nets(&["10.0.0.9/32", "10.0.0.64/26"]) } else { Vec::new() };
-        let own = vec![SENDERS[2].into()];
-        let settings = IngressSettings { own, address: Some(ADDRESS), sources_allowed, ..settings() };
-        let always = if always { PortSet::only(port(3)) } else { PortSet::EMPTY };
-        let ingress = Ingress::new(&settings);
-        let mut b = bench(&settings, always);
-        let (mut drops, mut groups) = ([[0; DropReason::COUNT]; 4], [[0; 3]; GROUPS.len()]);
-        for (from, frames) in bursts {
-            // Mostly the provider's.
-            let from = port(from / 4);
-            let always = if from == port(0) { always } else { PortSet::EMPTY };
-            let mut one = Expected::after(drops, groups);
-            frames.iter().for_each(|frame| one.receive(from, always, &ingress, frame));
-            let before = b.counters.snapshot(from);
-            b.now = b.now + core::time::Duration::from_secs(10);
-            let bytes: usize = frames.iter().map(|frame| frame.bytes().len()).sum();
-            let count = frames.len() as u64;
-            let report = b.pass_burst(from.get(), &mut ReceivedBurst(frames));
-            let after = b.counters.snapshot(from);
-            prop_assert_eq!(b.sent(), one.sent);
-            prop_assert_eq!(report.punted as usize, one.samples.len() + one.punted.len());
-            prop_assert_eq!(after.punted - before.punted, one.punted.len() as u64);
-            prop_assert_eq!(b.punted(from.get()), [one.samples, one.punted].concat());
-            prop_assert_eq!(after.forwarded - before.forwarded, one.forwarded);
-            prop_assert_eq!(after.rx_frames - before.rx_frames, count);
-            prop_assert_eq!(after.rx_bytes - before.rx_bytes, bytes as u64);
-            (drops, groups) = (one.drops, one.groups);
-            for (i, drops) in drops.iter().enumerate() {
-                let snapshot = b.counters.snapshot(port(i));
-                for reason in DropReason::ALL {
-                    prop_assert_eq!(snapshot.dropped(*reason), drops[*reason as usize], "{:?} on {}", reason, i);
-                }
-            }
-            for (text, expected) in GROUPS.iter().zip(groups).take(3) {
-                let c = b.table.counters(group(text));
-                prop_assert_eq!([c.frames, c.bytes, c.filtered], expected, "{}", text);
-            }
+        // Mostly the provider's.
+        let bursts = bursts.into_iter().map(|(from, burst)| (port(from / 4), burst)).collect();
+        check(bursts, filtered, always)?;
+    }
+}
+
+/// Where all are alike but one, in one bit or in its length.
+#[test]
+fn a_frame_is_not_taken_for_those_around_it() {
+    let mut alike = received(0, 0, 20, &Oddity::Nothing);
+    alike.frame.0[6..12].copy_from_slice(&ROUTER.octets());
+    // One bit from ours.
+    alike.frame.0[9] ^= 1;
+    let flips = (0..34).flat_map(|at| (0..8).map(move |bit| (at, 1 << bit)));
+    let flipped = |(at, bit): (usize, u8), mended| {
+        let mut odd = alike.clone();
+        let f = &mut odd.frame.0;
+        f[at] ^= bit;
+        if mended && f.len() >= 14 + usize::from(f[14] & 15) * 4 {
+            *f = with_checksum(std::mem::take(f));
         }
-        b.assert_balanced();
+        odd
+    };
+    let flipped = flips.flat_map(|flip| [flipped(flip, false), flipped(flip, true)]);
+    let resized = [55, 40, 33].map(|len| {
+        let mut odd = alike.clone();
+        odd.frame.0.resize(len, 0xee);
+        odd
+    });
+    // Another length as the header has it, another group, another sender.
+    let others = [(0, 0, 21), (1, 0, 20), (3, 0, 20), (0, 1, 20), (0, 3, 20)];
+    let others = others.map(|(to, from, payload)| {
+        let mut odd = received(to, from, payload, &Oddity::Nothing);
+        odd.frame.0[6..12].copy_from_slice(&alike.bytes()[6..12]);
+        odd
+    });
+    for odd in flipped.chain(resized).chain(others) {
+        for place in [0, 1, 13] {
+            let mut burst = vec![alike.clone(); 16];
+            burst[place] = odd.clone();
+            let checked = check(vec![(port(0), burst)], false, false);
+            assert!(checked.is_ok(), "{odd:x?} at {place}: {checked:?}");
+        }
     }
 }
