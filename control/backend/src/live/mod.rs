@@ -1,7 +1,7 @@
 //! What goes on, as it goes on: one poller asks the proxy while anybody looks, and tells all who look.
 //!
 //! A stream begins with the whole (`groups` with `full`), and goes on with what differs. Messages are written once and
-//! shared; a client that falls [`BACKLOG`] of them behind is cut off, and begins anew when it comes again.
+//! shared; a client that falls 64 of them behind is cut off, and begins anew when it comes again.
 
 mod difference;
 mod events;

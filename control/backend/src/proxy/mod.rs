@@ -1,7 +1,7 @@
 //! The asking end towards the proxy: bounded, and what is asked for often is asked once.
 //!
-//! Whatever clients of the backend do, the proxy sees at most [`SHOWS`] + [`EXPLAINS`] + [`CHANGES`] connections, and each
-//! show at most four times a second.
+//! Whatever clients of the backend do, the proxy sees at most nine connections at a time, four that look, four that
+//! explain and one that changes, and each show at most four times a second.
 
 mod health;
 mod shared;
