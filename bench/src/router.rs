@@ -104,20 +104,16 @@ impl OnInterfaces {
 
 /// Settings: all defaults, but for the cores, and for who the members are.
 fn settings(driver: Driver, members: Members, place: Place<'_>) -> String {
-    let device = |interface: &str, number: usize| match driver {
-        Driver::AfPacket => interface.to_owned(),
-        Driver::AfXdp => format!("net_af_xdp{number},iface={interface}"),
-    };
+    let driver = driver.name();
     let mut text = format!(
         "[proxy]\ninstance = \"bench-{}\"\nupstream = \"{UPSTREAM}\"\n\n[eal]\nhugepages = \"no\"\n\n\
          [worker]\ncores = [{}]\ncontrol-core = {}\npoll = \"busy\"\n\n\
-         [paths]\nrun-dir = \"{}\"\nlive = false\n\n\
-         [[port]]\nname = \"{UPSTREAM}\"\ndevice = \"{}\"\naddress = \"{UPSTREAM_ADDRESS}\"\n",
+         [paths]\nrun-dir = \"{}\"\nlive = false\n\n[defaults]\ndriver = \"{driver}\"\n\n\
+         [[port]]\nname = \"{UPSTREAM}\"\ndevice = \"{UPSTREAM}\"\naddress = \"{UPSTREAM_ADDRESS}\"\n",
         std::process::id(),
         place.cores.forward,
         place.cores.main,
         place.scratch.join("run").display(),
-        device(UPSTREAM, 0),
     );
     let rest = match members {
         Members::Static => format!("static-groups = [\"{GROUP}\"]\n"),
@@ -128,8 +124,7 @@ fn settings(driver: Driver, members: Members, place: Place<'_>) -> String {
         // Writing to a String cannot fail.
         let _ = write!(
             text,
-            "\n[[port]]\nname = \"{name}\"\ndevice = \"{}\"\naddress = \"{}\"\n{rest}",
-            device(&name, client),
+            "\n[[port]]\nname = \"{name}\"\ndevice = \"{name}\"\naddress = \"{}\"\n{rest}",
             port_address(client)
         );
     }
