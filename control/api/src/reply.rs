@@ -410,7 +410,7 @@ pub struct StatusReply {
     /// Members that the group table had no room for, since the start.
     #[serde(default)]
     pub no_room: u64,
-    /// That of the settings in force: as in [`SettingsReply`](crate::SettingsReply).
+    /// That of the settings in force: as in [`SettingsReply`].
     #[serde(default)]
     pub revision: u64,
     /// The record; `null` where the settings ask for none.
