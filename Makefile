@@ -58,7 +58,7 @@ lint: setup
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --workspace --all-targets --features tests/long,tests/own-dpdk -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
-	shellcheck dpdk-build/setup.sh dpdk-build/build-dpdk.sh .ci/run .ci/deny .ci/fuzz .ci/promtool .ci/schemathesis
+	shellcheck dpdk-build/setup.sh dpdk-build/build-dpdk.sh dpdk-build/mend-af-xdp.sh .ci/run .ci/deny .ci/fuzz .ci/promtool .ci/schemathesis
 
 deny:
 	.ci/deny
