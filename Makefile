@@ -9,7 +9,7 @@ FAST_TARGET := $(abspath $(TARGET))/fast
 ON_OWN_DPDK = PKG_CONFIG_PATH=$(DPDK)/lib/pkgconfig RUSTFLAGS="-Ctarget-cpu=native" CARGO_TARGET_DIR=$(FAST_TARGET)
 
 .DEFAULT_GOAL := build
-.PHONY: setup build dpdk fast demo test test-fast test-unit test-loom test-system test-long fuzz lint install deny bench bench-quick guard bench-guard bench-guard-accept doc clean
+.PHONY: setup build dpdk fast demo test test-page test-fast test-unit test-loom test-system test-long fuzz lint install deny bench bench-quick guard bench-guard bench-guard-accept doc clean
 
 setup:
 	@dpdk-build/setup.sh
@@ -44,6 +44,12 @@ test-long: build
 # Whole processes: replay and golden files, bad input, network namespaces.
 test-system: build
 	$(CARGO) test -p tests -- --test-threads=1
+
+# The page in a browser, against Manifold on veth; pictures in target/page.
+test-page: build
+	@dpdk-build/setup.sh page
+	cd tests/page && npm ci --no-audit --no-fund
+	$(TARGET)/release/page-stage --test tests/page/
 
 # What the other DPDK could change: the bindings, the crate above them, whole processes.
 test-fast: fast

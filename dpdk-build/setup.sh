@@ -2,7 +2,7 @@
 # Installs what building, testing and showing Manifold needs from the distribution. Asks nothing, says nothing when all
 # is there. The Rust toolchain is the caller's own.
 #
-#   setup.sh [dpdk] [guard]     also what building DPDK, or counting instructions, needs
+#   setup.sh [dpdk] [guard] [page]     also what building DPDK, counting instructions, or the page in a browser needs
 set -eu
 
 packages="
@@ -21,8 +21,11 @@ libbpf-dev libelf-dev libibverbs-dev libnuma-dev libpcap-dev libxdp-dev
 	guard) packages="$packages
 valgrind
 " ;;
+	page) packages="$packages
+chromium nodejs npm
+" ;;
 	*)
-		echo "setup.sh: $extra is not known; there are: dpdk guard" >&2
+		echo "setup.sh: $extra is not known; there are: dpdk guard page" >&2
 		exit 2
 		;;
 	esac

@@ -1,0 +1,70 @@
+// What this machine cannot make: kinds of connections that its kernel has not, and hundreds of groups.
+
+import assert from "node:assert/strict";
+import test, { after, before } from "node:test";
+import { CONNECTIONS, script } from "./fake.mjs";
+import { Backend, closeBrowser, done, fakeProxy, inside, shoot } from "./stage.mjs";
+
+const GROUPS = 640;
+let backend;
+
+before(async () => {
+  backend = (await Backend.start(await fakeProxy("many", script(GROUPS)))).users();
+});
+
+after(async () => {
+  await closeBrowser();
+  await backend?.stop();
+});
+
+test("VLAN, PPPoE and VPN are greyed with their reasons; a NIC that DPDK has is not", async () => {
+  const page = await inside(backend, { view: "#/igmp-proxy" });
+  for (const { device, usable, obstacles } of CONNECTIONS) {
+    const choice = page.locator(`.connection[data-device="${device}"]`);
+    assert.equal(await choice.locator("input").isDisabled(), !usable, device);
+    for (const { reason, cure } of obstacles) {
+      const text = await choice.textContent();
+      assert.ok(text.includes(reason) && text.includes(cure), text);
+    }
+  }
+  await shoot(page, "kinds", true);
+  await page.selectOption(".looks select >> nth=0", "ru");
+  const vlan = page.locator('.connection[data-device="eth1.5"]', { hasText: "VLAN: прокси берёт Ethernet-подключения целиком" });
+  await vlan.waitFor();
+  await done(page);
+});
+
+test("hundreds of groups: pages, search and order, and rows that stay while figures move", async () => {
+  const page = await inside(backend);
+  await page.waitForFunction(() => document.querySelectorAll(".groups tbody tr").length === 100);
+  const tally = page.locator(".panel-head [role=status]");
+  assert.equal(await tally.textContent(), `${GROUPS} groups`);
+  // Rows are the same elements after many messages, and what they show has moved.
+  await page.evaluate(() => {
+    globalThis.kept = [...document.querySelectorAll(".groups tbody tr")];
+    globalThis.points = globalThis.kept[0].querySelector("polyline").getAttribute("points");
+    globalThis.moved = 0;
+    new MutationObserver((records) => {
+      globalThis.moved += records.length;
+    }).observe(document.querySelector(".groups tbody"), { childList: true });
+  });
+  await page.waitForFunction(() => globalThis.kept[0].querySelector("polyline").getAttribute("points") !== globalThis.points);
+  assert.equal(await page.evaluate(() => globalThis.moved), 0, "no row came, went or moved");
+  assert.equal(await page.evaluate(() => globalThis.kept.every((row) => row.isConnected)), true);
+  await shoot(page, "now-many");
+
+  await page.click('.pager button:text-is("Next")');
+  await page.locator('.groups button:text-is("239.5.0.101")').waitFor();
+  await page.fill(".search-box input", "239.5.3.");
+  await page.waitForFunction(() => document.querySelectorAll(".groups tbody tr").length === 40);
+  await page.fill(".search-box input", "");
+  await page.check(".check input");
+  await page.waitForFunction((of) => /^\d+ of /.test(document.querySelector(".panel-head [role=status]").textContent) && of > 0, GROUPS);
+  const states = await page.locator(".groups .standing").allTextContents();
+  assert.ok(states.length > 10 && states.every((text) => /no carrier|no frames arrive/.test(text)), states.join());
+  await page.uncheck(".check input");
+  await page.click('.groups .sort:text-is("Rate")');
+  await page.locator('.groups th[aria-sort="descending"]', { hasText: "Rate" }).waitFor();
+  await shoot(page, "now-by-rate");
+  await done(page);
+});
