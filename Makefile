@@ -28,7 +28,7 @@ fast: dpdk
 demo: build
 	@$(TARGET)/release/story
 
-test: lint test-unit test-loom test-system
+test: lint test-unit test-loom test-system test-page
 
 test-unit: setup
 	$(CARGO) test --workspace --exclude tests
@@ -49,7 +49,7 @@ test-system: build
 test-page: build
 	@dpdk-build/setup.sh page
 	cd tests/page && npm ci --no-audit --no-fund
-	$(TARGET)/release/page-stage --test tests/page/
+	$(TARGET)/release/page-stage --test tests/page/*.test.mjs
 
 # What the other DPDK could change: the bindings, the crate above them, whole processes.
 test-fast: fast

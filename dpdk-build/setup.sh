@@ -21,9 +21,15 @@ libbpf-dev libelf-dev libibverbs-dev libnuma-dev libpcap-dev libxdp-dev
 	guard) packages="$packages
 valgrind
 " ;;
-	page) packages="$packages
-chromium nodejs npm
-" ;;
+	# Node from elsewhere has npm in it, and does not stand beside the distribution's.
+	page)
+		packages="$packages
+chromium
+"
+		command -v npm >/dev/null 2>&1 || packages="$packages
+nodejs npm
+"
+		;;
 	*)
 		echo "setup.sh: $extra is not known; there are: dpdk guard page" >&2
 		exit 2

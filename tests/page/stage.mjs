@@ -15,7 +15,7 @@ const { STAGE_ORDERS, STAGE_SOCKET, STAGE_SCRATCH, STAGE_BACKEND, STAGE_PAGE } =
 const SHOTS = fileURLToPath(new URL("../../target/page", import.meta.url));
 
 /** For whatever should come soon, on a machine that is busy elsewhere. */
-export const SOON = 20_000;
+export const SOON = 60_000;
 export const PASSWORD = "correct horse battery";
 /** The proxy's own socket. */
 export const SOCKET = STAGE_SOCKET;

@@ -69,6 +69,7 @@ function light(label, read) {
   const [place, text] = [el("span", { class: "lamp" }), el("span", { class: "lamp-text" })];
   const node = el("span", { class: "light" }, place, el("span", { class: "lamp-name" }, label), text);
   let shown = null;
+  let beat = "even";
   const update = () => {
     const [tone, name, words] = read();
     if (shown !== tone + name) {
@@ -77,6 +78,11 @@ function light(label, read) {
       place.replaceChildren(icon(name));
     }
     say(text, words);
+    if (name === "pulse") {
+      // Each message is one beat: another name begins the animation anew.
+      beat = beat === "even" ? "odd" : "even";
+      put(place, "data-beat", beat);
+    }
   };
   return { node, update };
 }

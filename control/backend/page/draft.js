@@ -49,12 +49,16 @@ class Draft extends EventTarget {
 
   #keys = new Map();
   #timer = null;
+  /** Counts checks: what comes late of an earlier one is let go. */
   #turn = 0;
+  /** Counts those who were here. */
+  #era = 0;
 
   /** Forgets all: somebody else is there. */
   forget() {
     clearTimeout(this.#timer);
     this.#turn += 1;
+    this.#era += 1;
     Object.assign(this, { settings: null, connections: [], failure: null, preview: null, others: null });
     this.edits.clear();
     this.#keys.clear();
@@ -62,10 +66,10 @@ class Draft extends EventTarget {
 
   /** Looks at the settings anew. What others changed meanwhile is in `others`, if there is a draft; nothing of it is lost. */
   async load() {
-    const turn = this.#turn;
+    const era = this.#era;
     try {
       const [settings, { connections }] = await Promise.all([get("settings"), get("connections")]);
-      if (turn !== this.#turn) {
+      if (era !== this.#era) {
         return;
       }
       const before = this.settings;
@@ -82,7 +86,7 @@ class Draft extends EventTarget {
       }
       this.#check();
     } catch (failure) {
-      if (turn === this.#turn) {
+      if (era === this.#era) {
         this.failure = failure;
       }
     }

@@ -57,11 +57,15 @@ function figures(group) {
       asked,
     ),
     el(
-      "table",
-      { class: "members" },
-      el("caption", null, t("explain.members")),
-      el("thead", null, el("tr", null, ["ports", "reporter", "version", "since", "expires"].map((key) => el("th", { scope: "col" }, t(`groups.${key}`))))),
-      members,
+      "div",
+      { class: "scroll" },
+      el(
+        "table",
+        { class: "members" },
+        el("caption", null, t("explain.members")),
+        el("thead", null, el("tr", null, ["ports", "reporter", "version", "since", "expires"].map((key) => el("th", { scope: "col" }, t(`groups.${key}`))))),
+        members,
+      ),
     ),
   );
   const update = () => {

@@ -34,8 +34,6 @@ class Live extends EventTarget {
   begun = false;
   /** The latest events, oldest first. */
   events = [];
-  /** Counts messages: each is a sign of life. */
-  beats = 0;
 
   #source = null;
   #heard = 0;
@@ -49,7 +47,6 @@ class Live extends EventTarget {
     const on = (name, take) =>
       this.#source.addEventListener(name, (message) => {
         this.#heard = performance.now();
-        this.beats += 1;
         this.#connect(true);
         take.call(this, JSON.parse(message.data));
         this.#tell(name);
