@@ -18,23 +18,40 @@ const connection = (device, kind, kind_text, more = {}) => ({
   ...more,
 });
 
-/** Words as the kernel's attributes make them: `control/links` has the records. */
+/** As `control/links` tells them, word for word, of the attributes that a kernel with these kinds gives (its tests have them). */
 export const CONNECTIONS = [
   connection("eth0", "ethernet", "Ethernet", { port: "wan", role: "upstream", usable: true }),
   connection("0000:3b:00.1", "pci", "mlx5_pci", { source: "pci", usable: true, carrier: null }),
   connection("eth1.5", "vlan", "VLAN", {
-    obstacles: [{ what: "kind", reason: "is a VLAN interface: frames come with a tag", cure: "use the interface under it" }],
+    obstacles: [{
+        what: "kind",
+        reason: "is a VLAN interface: Manifold takes whole Ethernet interfaces, and drops tagged frames",
+        cure: "use `eth1`, with this VLAN untagged on the switch port it is plugged into",
+      }],
   }),
   connection("ppp0", "ppp", "PPP (PPPoE, PPTP or L2TP)", {
     mac: null,
-    obstacles: [{ what: "kind", reason: "is a PPP interface: it carries no Ethernet frames", cure: "use an Ethernet interface" }],
+    obstacles: [{
+        what: "kind",
+        reason:
+          "is a PPP (PPPoE, PPTP or L2TP) interface: the provider's multicast must come over Ethernet, not through a session",
+        cure: "use an Ethernet, veth, TAP or macvlan interface",
+      }],
   }),
   connection("wg0", "wireguard", "WireGuard", {
     mac: null,
-    obstacles: [{ what: "kind", reason: "is a WireGuard interface: no Ethernet", cure: "use an Ethernet interface" }],
+    obstacles: [{
+        what: "kind",
+        reason: "is a WireGuard interface: a VPN carries IP packets without Ethernet headers",
+        cure: "use an Ethernet, veth, TAP or macvlan interface",
+      }],
   }),
   connection("eth7", "ethernet", "Ethernet", {
-    obstacles: [{ what: "pppoe", reason: "carries PPPoE sessions", cure: "use another" }],
+    obstacles: [{
+        what: "pppoe",
+        reason: "carries a PPPoE session, which would be cut off",
+        cure: "end the session (poff), or use another interface",
+      }],
   }),
 ];
 
