@@ -4,31 +4,34 @@
 use std::fs;
 use std::io;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 
-use rustix::net::sockopt::socket_peercred;
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use rustix::process::geteuid;
 
+use crate::socket_file::SocketFile;
+
 /// Who may ask.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Peers {
     /// The user that Manifold runs as.
     user: u32,
-    /// The socket's group.
-    group: u32,
+    file: Arc<SocketFile>,
 }
 
 /// Whoever connected, as the kernel noted it then.
 #[derive(Debug, Clone, Copy)]
 struct Peer {
+    /// 0 for a process that this one's namespace does not show.
     process: i32,
     user: u32,
     group: u32,
 }
 
 impl Peers {
-    /// For a socket of this group.
-    pub(crate) fn new(group: u32) -> Self {
-        Self { user: geteuid().as_raw(), group }
+    /// Of the socket with this file.
+    pub(crate) fn new(file: Arc<SocketFile>) -> Self {
+        Self { user: geteuid().as_raw(), file }
     }
 
     /// Whether whoever connected may ask.
@@ -36,25 +39,27 @@ impl Peers {
     /// # Errors
     /// The kernel does not tell who it is.
     pub(crate) fn admit(&self, stream: &UnixStream) -> io::Result<bool> {
-        let told = socket_peercred(stream)?;
-        let process = told.pid.as_raw_nonzero().get();
-        let peer = Peer { process, user: told.uid.as_raw(), group: told.gid.as_raw() };
-        Ok(self.may_ask(peer, |peer| self.is_member(peer)))
+        let told = getsockopt(stream, PeerCredentials)?;
+        let peer = Peer { process: told.pid(), user: told.uid(), group: told.gid() };
+        let group = self.file.group();
+        // While the file is as it was made, connect() lets in nobody else: that holds for processes that cannot be looked
+        // at, too (another PID namespace, hidepid).
+        Ok(may_ask(peer, self.user, group, || self.file.is_as_made() || is_member(peer, group)))
     }
+}
 
-    fn may_ask(&self, peer: Peer, is_member: impl FnOnce(Peer) -> bool) -> bool {
-        peer.user == 0 || peer.user == self.user || peer.group == self.group || is_member(peer)
-    }
+fn may_ask(peer: Peer, user: u32, group: u32, is_let_in: impl FnOnce() -> bool) -> bool {
+    peer.user == 0 || peer.user == user || peer.group == group || is_let_in()
+}
 
-    /// Whether the socket's group is one of the peer's further ones: of its process's, or, where that cannot be looked
-    /// at, of its user's by /etc/group.
-    fn is_member(&self, peer: Peer) -> bool {
-        match fs::read_to_string(format!("/proc/{}/status", peer.process)) {
-            Ok(status) => process_has(&status, peer.user, self.group),
-            Err(_) => {
-                let read = |path| fs::read_to_string(path).unwrap_or_default();
-                user_has(&read("/etc/passwd"), &read("/etc/group"), peer.user, self.group)
-            }
+/// Whether the group is one of the peer's further ones: of its process's, or, where that cannot be looked at, of its
+/// user's by /etc/group.
+fn is_member(peer: Peer, group: u32) -> bool {
+    match fs::read_to_string(format!("/proc/{}/status", peer.process)) {
+        Ok(status) => process_has(&status, peer.user, group),
+        Err(_) => {
+            let read = |path| fs::read_to_string(path).unwrap_or_default();
+            user_has(&read("/etc/passwd"), &read("/etc/group"), peer.user, group)
         }
     }
 }
@@ -83,10 +88,15 @@ mod tests {
 
     #[test]
     fn root_the_own_user_and_the_group_may_ask_and_nobody_else() {
-        let peers = Peers { user: 900, group: 50 };
-        let may = |user, group, further| peers.may_ask(Peer { process: 7, user, group }, |_| further);
+        // As the kernel tells of a process in another PID namespace.
+        let peer = |user, group| Peer { process: 0, user, group };
+        let may = |user, group, let_in| may_ask(peer(user, group), 900, 50, || let_in);
         assert!(may(0, 1, false) && may(900, 1, false) && may(1000, 50, false) && may(1000, 1, true));
         assert!(!may(1000, 1, false));
+        assert!(
+            !is_member(peer(u32::MAX - 1, 1), 50),
+            "a process that is not seen, of a user that is not known"
+        );
     }
 
     #[test]
@@ -109,7 +119,9 @@ mod tests {
 
     #[test]
     fn who_connects_is_asked_of_the_kernel() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_listener, file) = SocketFile::listen(&folder.path().join("s.sock"), None).unwrap();
         let (here, _there) = UnixStream::pair().unwrap();
-        assert!(Peers::new(u32::MAX).admit(&here).unwrap());
+        assert!(Peers::new(Arc::new(file)).admit(&here).unwrap());
     }
 }

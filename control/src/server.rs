@@ -64,7 +64,7 @@ pub struct Server {
     listener: Arc<UnixListener>,
     ends: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    _file: SocketFile,
+    _file: Arc<SocketFile>,
 }
 
 impl Server {
@@ -87,7 +87,8 @@ impl Server {
         let (listener, file) = SocketFile::listen(path, group)?;
         let listener = Arc::new(listener);
         let ends = Arc::new(AtomicBool::new(false));
-        let peers = Peers::new(file.group());
+        let file = Arc::new(file);
+        let peers = Peers::new(Arc::clone(&file));
         let accept =
             Accept { listener: Arc::clone(&listener), ends: Arc::clone(&ends), answers, limits, peers };
         let thread = Builder::new()

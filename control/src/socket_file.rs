@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use api::{Client, ClientError};
-use rustix::fs::{Mode, fchmod};
+use rustix::fs::{Mode, fchmod, lgetxattr};
+use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with};
 
 /// Owner and group; everybody else has no business here.
@@ -71,6 +72,16 @@ impl SocketFile {
     pub(crate) fn group(&self) -> u32 {
         self.group
     }
+
+    /// Whether the file still lets in whom it was made for, and nobody else.
+    pub(crate) fn is_as_made(&self) -> bool {
+        let meta = std::fs::symlink_metadata(&self.path);
+        // Room for less than any list takes: without one, the answer is that there is none.
+        let lists = lgetxattr(&self.path, "system.posix_acl_access", &mut [0_u8]);
+        meta.is_ok_and(|meta| {
+            identity(&meta) == self.identity && meta.gid() == self.group && meta.mode() & 0o777 == MODE
+        }) && matches!(lists, Err(Errno::NODATA | Errno::OPNOTSUPP))
+    }
 }
 
 impl Drop for SocketFile {
@@ -130,4 +141,26 @@ fn group_id(name: &str) -> io::Result<u32> {
         (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
     });
     id.ok_or_else(|| io::Error::new(ErrorKind::NotFound, format!("there is no group `{name}`")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_lets_in_others_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s.sock");
+        let (_listener, file) = SocketFile::listen(&path, None).unwrap();
+        let set = |mode| std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        assert!(file.is_as_made());
+        set(0o666);
+        assert!(!file.is_as_made());
+        set(MODE);
+        assert!(file.is_as_made());
+        std::fs::rename(&path, folder.path().join("elsewhere")).unwrap();
+        assert!(!file.is_as_made(), "what is not seen any more may be anything");
+        let other = SocketFile::listen(&path, None).unwrap();
+        assert!(!file.is_as_made() && other.1.is_as_made(), "another one is in its place");
+    }
 }
