@@ -14,6 +14,9 @@ use settings::{Place, SettingsError};
 /// Where the settings are if nothing else is said.
 pub const DEFAULT_FILE: &str = "/etc/manifold/backend.toml";
 
+/// The most KiB of a request's body: what comes in a body goes to the proxy in one line, with some words around it.
+const MOST_BODY_KIB: u32 = (api::MAX_REQUEST_LINE >> 10) as u32 - 4;
+
 /// What the backend runs with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -100,7 +103,7 @@ impl Default for Settings {
                 connections: 256,
                 connections_per_address: 64,
                 streams: 64,
-                body: 64 << 10,
+                body: (MOST_BODY_KIB as usize) << 10,
                 head_time: Duration::from_secs(10),
                 body_time: Duration::from_secs(10),
                 stall_time: Duration::from_secs(20),
@@ -275,7 +278,10 @@ fn read_limits(limits: &mut Limits, root: &mut Section<'_, '_>, problems: &mut P
         read_count(s, "connections-per-address", 1..65_537, "", problems),
     );
     set(&mut limits.streams, read_count(s, "streams", 1..4_097, "", problems));
-    set(&mut limits.body, read_count(s, "body-kib", 1..1_025, " KiB", problems).map(|kib| kib << 10));
+    set(
+        &mut limits.body,
+        read_count(s, "body-kib", 1..MOST_BODY_KIB + 1, " KiB", problems).map(|kib| kib << 10),
+    );
     let range = (Duration::from_secs(1), Duration::from_secs(600));
     set(&mut limits.head_time, read_time(s, "head-time", range, problems));
     set(&mut limits.body_time, read_time(s, "body-time", range, problems));

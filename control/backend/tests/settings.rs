@@ -71,6 +71,7 @@ fn what_is_wrong_is_told_with_its_place_and_cure() {
         ("[session]\nidle = \"30\"", "no unit"),
         ("[session]\nidle = \"2h\"\nabsolute = \"1h\"", "raise `absolute`"),
         ("[limits]\nstreams = 0", "it takes a whole number from 1 to 4096"),
+        ("[limits]\nbody-kib = 61", "it takes a whole number from 1 to 60 KiB"),
         ("[metrics]\nopen-on-loopback = \"yes\"", "it takes true or false, without quotes"),
         ("[metrics", "not TOML"),
     ];
