@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use api::ErrorReply;
+use api::{ErrorKind, ErrorReply};
 
 use crate::proxy::Failure;
 
@@ -30,7 +30,8 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Notes an answer, or the failure to get one. A refusal is an answer.
+    /// Notes an answer, or the failure to get one. A refusal is an answer; that there is no place or no time for one is
+    /// neither.
     pub(crate) fn note(&self, failure: Option<&Failure>, now: Instant) {
         let mut health = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match failure {
@@ -42,6 +43,7 @@ impl Health {
                 health.error = Some(error.clone());
             }
             Some(Failure::Busy) => {}
+            Some(Failure::Refused(reply)) if matches!(reply.kind, ErrorKind::Busy | ErrorKind::Late) => {}
             Some(Failure::Refused(_)) | None => {
                 if health.error.take().is_some() {
                     tracing::info!("the proxy answers again");
@@ -62,7 +64,7 @@ pub(crate) fn unix_ms() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use api::ErrorKind;
+    use api::ClientError;
 
     use super::*;
 
@@ -76,10 +78,22 @@ mod tests {
         let told = health.now();
         assert_eq!((told.error.unwrap().message.as_str(), told.down_since), ("second", Some(now)));
         assert_eq!((told.answers, told.last_answer_unix_ms), (0, None));
-        health.note(Some(&Failure::Refused(ErrorReply::new(ErrorKind::Invalid, "no", "yes"))), now);
+        let refused = |kind| Failure::of(ClientError::Refused(ErrorReply::new(kind, "no", "yes")));
+        health.note(Some(&refused(ErrorKind::Busy)), now);
+        health.note(Some(&refused(ErrorKind::Late)), now);
+        assert_eq!(
+            (health.now().answers, health.now().error.is_some()),
+            (0, true),
+            "neither one nor the other"
+        );
+        health.note(Some(&refused(ErrorKind::Invalid)), now);
         health.note(None, now);
         let told = health.now();
         assert_eq!((told.error, told.down_since, told.answers), (None, None, 2));
         assert!(told.last_answer_unix_ms.is_some());
+        health.note(Some(&refused(ErrorKind::Busy)), now);
+        assert_eq!((health.now().error, health.now().answers), (None, 2));
+        health.note(Some(&refused(ErrorKind::Denied)), now);
+        assert_eq!(health.now().error.unwrap().message, "no", "who may not ask hears nothing");
     }
 }

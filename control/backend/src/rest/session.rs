@@ -72,16 +72,24 @@ pub(crate) async fn log_in(
         return Err(Problem { retry_after: Some(seconds), ..problem });
     }
     let found = file.user(&user).cloned();
+    let exists = found.is_some();
     let kept = found.as_ref().map(|user| user.password.clone());
-    let place = tokio::time::timeout(PATIENCE, app.hashing.acquire()).await;
-    let Ok(Ok(_place)) = place else {
+    let place = tokio::time::timeout(PATIENCE, Arc::clone(&app.hashing).acquire_owned()).await;
+    let Ok(Ok(place)) = place else {
         app.attempts().give_back(source, &named);
         return Err(Problem::new(Kind::Busy, "too many log in at a time", "try again in some seconds"));
     };
-    let right = tokio::task::spawn_blocking(move || PasswordHash::verify(kept.as_ref(), &password)).await;
+    // The place is the work's, which goes on when the client hangs up.
+    let right = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        PasswordHash::verify(kept.as_ref(), &password)
+    });
+    let right = right.await;
     let Some(user) = found.filter(|_| right.unwrap_or(false)) else {
         app.counts.login_refused();
-        tracing::warn!(user = named.escape_debug().to_string(), peer = %connection.peer.ip(), "login refused");
+        // A name that is none of ours may be a password in the wrong field.
+        let who = if exists { named.as_str() } else { "(unknown)" };
+        tracing::warn!(user = who, peer = %connection.peer.ip(), "login refused");
         let what = "there is no such user, or the password is another";
         return Err(Problem::new(Kind::WrongPassword, what, "mind capitals and the keyboard's layout"));
     };

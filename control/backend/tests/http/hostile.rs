@@ -1,7 +1,10 @@
 //! f43: clients that mean no good cost others nothing.
 
+use std::collections::HashMap;
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -93,9 +96,9 @@ fn f43_huge_heads_and_bodies_are_refused() {
     assert!(matches!(send(many.as_bytes()), Some(431) | None));
     let admin = backend.token(Role::Admin);
     let answer =
-        backend.post("/api/v1/changes", &admin, &format!("{{\"edits\":[{}]}}", " ".repeat(60 << 10)));
+        backend.post("/api/v1/changes", &admin, &format!("{{\"edits\":[{}]}}", " ".repeat(59 << 10)));
     assert_eq!(answer.status, 200, "just below the limit");
-    let answer = backend.post("/api/v1/changes", &admin, &" ".repeat((64 << 10) + 1));
+    let answer = backend.post("/api/v1/changes", &admin, &" ".repeat((60 << 10) + 1));
     assert_eq!((answer.status, answer.problem().as_str()), (413, "body-too-large"));
     let (_, token) = &admin.headers[0];
     // A body of any length, announced or in chunks without end.
@@ -201,4 +204,39 @@ fn f43_a_flood_of_logins_leaves_the_others_served() {
             assert_eq!(backend.get("/api/v1/groups", &viewer).status, 200);
         }
     });
+}
+
+#[test]
+fn f43_clients_that_hang_up_at_once_ask_the_proxy_no_more_than_others() {
+    let backend = Backend::start(|_| {});
+    let asked = Arc::new(Mutex::new(HashMap::<String, usize>::new()));
+    let count = Arc::clone(&asked);
+    // It hears, and does not answer: whatever was asked stays asked for seconds.
+    let proxy = FakeProxy::start(&backend.socket(), move |request| {
+        *count.lock().unwrap().entry(request.name().to_owned()).or_default() += 1;
+        None
+    });
+    let (_, token) = backend.token(Role::Admin).headers.remove(0);
+    let requests = ["GET groups", "GET events", "GET explain/239.1.1.1", "POST preview", "POST changes"];
+    let mut most = 0;
+    for _ in 0..20 {
+        for request in requests {
+            let (method, path) = request.split_once(' ').unwrap();
+            let body = if method == "POST" { "{\"edits\":[]}" } else { "" };
+            let head = format!(
+                "{method} /api/v1/{path} HTTP/1.1\r\nHost: {}\r\nAuthorization: {token}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                backend.address,
+                body.len()
+            );
+            backend.connect().write_all(head.as_bytes()).unwrap();
+        }
+        most = most.max(proxy.connections.load(Ordering::SeqCst));
+        thread::sleep(Duration::from_millis(20));
+    }
+    wait_for("what was asked", || (asked.lock().unwrap().len() >= 3).then_some(()));
+    let asked = asked.lock().unwrap();
+    let of = |name: &str| asked.get(name).copied().unwrap_or_default();
+    assert!(most <= 4 + 4 + 1, "{most} connections at a time");
+    assert!(of("show-groups") <= 1 && of("change") <= 1 && of("explain") <= 4, "{asked:?}");
+    assert!(of("show-groups") + of("show-events") + of("preview") <= 4, "{asked:?}");
 }
