@@ -34,8 +34,12 @@ const RATIO: Aim = Aim::AtMost(1.2);
 const QUIET: std::ops::RangeInclusive<f64> = 1.0 / 1.2..=1.2;
 /// Of the frames that were due so many must have been sent, or it was another load.
 const GIVEN: f64 = 0.97;
+/// Where the peer lost more than this share of the copies, it was not the load that was asked for.
+const MOST_LOST: f64 = 0.03;
+/// Ours clearly loses more than the peer where the difference is the tail that the percentile looks at.
+const MORE_LOST: f64 = 0.01;
 /// Rounds: a trial has many parts, and so needs no more.
-pub(crate) const MOST_ROUNDS: usize = 3;
+pub(crate) const MOST_ROUNDS: usize = 2;
 /// Parts of a trial at each load, and how long each runs before delays are looked at.
 const PARTS: u64 = 5;
 const WARM_UP_MS: u64 = 50;
@@ -183,9 +187,15 @@ fn delay_row(rounds: &[Round], load: usize, which: f64, aim: Option<Aim>) -> Opt
     let quiet = itself.iter().filter(|ratio| QUIET.contains(ratio)).count() as f64 / rounds.len() as f64;
     let itself = Spread::of(itself)?;
     let given = rounds.iter().flat_map(|r| r.ours.iter().chain(&r.peer)).all(|loads| was_given(&loads[load]));
+    let lost = |side: fn(&Round) -> &[Loads; 2]| {
+        Spread::of(rounds.iter().flat_map(side).map(|l| share_lost(&l[load])))
+    };
     let verdict = match aim {
         None => Verdict::NoAim,
         Some(_) if !given || quiet < 0.5 || !QUIET.contains(&itself.median) => Verdict::TooNoisy,
+        Some(_) if lost(|r| &r.peer)?.max > MOST_LOST => Verdict::TooNoisy,
+        // What is lost has no delay: the rest may be all the faster for it.
+        Some(_) if lost(|r| &r.ours)?.median > lost(|r| &r.peer)?.max + MORE_LOST => Verdict::Missed,
         aim => Aim::verdict(aim, ratio.median),
     };
     Some(FigureReport {
@@ -236,6 +246,13 @@ fn was_given(parts: &[Answer]) -> bool {
     offered as f64 >= (offered + skipped) as f64 * GIVEN
 }
 
+/// Of the copies that were due of what was offered, the share that did not come.
+fn share_lost(parts: &[Answer]) -> f64 {
+    let offered: u64 = parts.iter().map(|answer| answer.offered).sum();
+    let lost: u64 = parts.iter().flat_map(|answer| &answer.seconds).map(|second| second.lost).sum();
+    lost as f64 / offered.max(1) as f64
+}
+
 fn percentiles(all: &Histogram<u64>) -> String {
     let [p50, p90, p99, p999] = [50.0, 90.0, 99.0, 99.9].map(|percent| at(all, percent));
     let longest = all.max() as f64 / 1000.0;
@@ -270,7 +287,7 @@ fn distribution(name: String, all: &Histogram<u64>) -> Distribution {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::memif::Arrivals;
+    use crate::memif::{Arrivals, Second};
 
     /// 1,000 frames that all took so many microseconds.
     fn answer(us: u64) -> Answer {
@@ -305,6 +322,24 @@ mod tests {
     fn another_load_is_no_figure() {
         assert_eq!(row([100, 100, 100, 100], 1_000).verdict, Verdict::TooNoisy);
         assert_eq!(row([100, 100, 100, 100], 10).verdict, Verdict::Reached);
+    }
+
+    #[test]
+    fn who_loses_frames_is_not_fast() {
+        // Of each trial's 3,000 copies so many, in a round in which all take the same time.
+        let verdict = |lost: [u64; 4]| {
+            let [first, a, b, last] = lost.map(|lost| {
+                let mut loads = loads(100);
+                loads[1][0].seconds = vec![Second { offered: 3_000, lost }];
+                loads
+            });
+            let rows = delay_rows(&[Round { ours: [a, b], peer: [first, last] }], 1, 50);
+            rows.into_iter().next_back().unwrap().verdict
+        };
+        assert_eq!(verdict([0, 29, 29, 0]), Verdict::Reached);
+        assert_eq!(verdict([0, 40, 40, 0]), Verdict::Missed);
+        assert_eq!(verdict([30, 40, 40, 0]), Verdict::Reached, "as the peer does");
+        assert_eq!(verdict([0, 40, 40, 100]), Verdict::TooNoisy);
     }
 
     #[test]

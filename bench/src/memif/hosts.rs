@@ -62,6 +62,11 @@ impl Hosts {
         Some(self.message(number, false))
     }
 
+    /// Joins that were due so far, those that were too old to be sent among them; as many leaves.
+    pub(super) fn due(&self) -> u64 {
+        self.joined + self.pace.skipped()
+    }
+
     /// The next of what is left of the members, once nobody joins any more.
     pub(super) fn leave(&mut self) -> Option<Message<'_>> {
         let number = self.members.pop_front()?;
@@ -86,6 +91,8 @@ mod tests {
     use super::*;
     use igmp::wire::{Message as Read, parse};
     use std::collections::HashSet;
+
+    use crate::memif::pace::MOST_AT_ONCE;
 
     #[test]
     fn each_group_that_is_joined_is_left_again() {
@@ -112,5 +119,9 @@ mod tests {
             take(message);
         }
         assert_eq!((joins, leaves, members.len()), (999, 999, 0));
+        assert_eq!(hosts.due(), 999);
+        // Away for a second: all but the latest are too old.
+        assert!(hosts.next(2_000).is_some());
+        assert_eq!(hosts.due(), 999 + (1_001 - MOST_AT_ONCE) + 1);
     }
 }

@@ -92,6 +92,8 @@ pub(crate) struct Answer {
     pub(crate) joins: u64,
     /// Likewise.
     pub(crate) leaves: u64,
+    /// Joins that were due, and as many leaves.
+    pub(crate) due: u64,
     /// How much the far end was away.
     pub(crate) away: Away,
 }

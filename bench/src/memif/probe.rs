@@ -186,9 +186,10 @@ impl FarEnd {
         let away = self.send_and_receive(&mut run, end);
         self.leave_all(&mut run);
         self.receive_the_rest(&mut run);
-        let Run { account, answer, number, pace, .. } = run;
+        let Run { account, answer, number, pace, hosts, .. } = run;
         let Answer { refused, joins, leaves, .. } = answer;
-        Answer { refused, joins, leaves, skipped: pace.skipped(), away, ..account.close(number) }
+        let due = hosts.map_or(0, |hosts| hosts.due());
+        Answer { refused, joins, leaves, due, skipped: pace.skipped(), away, ..account.close(number) }
     }
 
     /// Turns of sending what is due and receiving what came, until `end`.
