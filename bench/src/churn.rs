@@ -36,7 +36,7 @@ const KEPT_UP: f64 = 0.99;
 /// Runs one trial with `updates` writes a second.
 ///
 /// # Errors
-/// A copy is missing, or the writer did not keep up.
+/// A copy is missing, the writer did not keep up, or a signal came.
 pub(crate) fn trial(work: &Work, updates: u32) -> Result<Trial, BenchError> {
     let (reader, mut writer) = make(work)?;
     let stop = AtomicBool::new(false);
@@ -194,11 +194,10 @@ struct Writer {
 }
 
 impl Writer {
-    /// Writes at an even pace for `length`.
+    /// Writes at an even pace for `length`, unless a signal comes.
     fn write(&mut self, per_second: u32, length: Duration) -> Result<(), BenchError> {
         if per_second == 0 {
-            std::thread::sleep(length);
-            return Ok(());
+            return Ok(lab::stop::pause(length)?);
         }
         let (began, mut done) = (Instant::now(), 0u64);
         while began.elapsed() < length {
@@ -209,6 +208,9 @@ impl Writer {
                 done += 1;
             }
             self.table.maintain();
+            if lab::stop::stopped() {
+                return Err(lab::LabError::Interrupted.into());
+            }
             std::hint::spin_loop();
         }
         let wanted = length.as_secs_f64() * f64::from(per_second);

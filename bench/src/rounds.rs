@@ -1,5 +1,7 @@
 //! Trials in an order that hides nothing: the peer, ours, ours, the peer, round after round.
 
+use lab::{LabError, stop};
+
 use crate::aim::Verdict;
 use crate::error::BenchError;
 use crate::figures::{Figure, LOSSLESS, Terms};
@@ -62,13 +64,14 @@ pub(crate) struct Outcome {
 /// came to: ours and the peer's copies a second.
 ///
 /// # Errors
-/// What `trial` returns; none at all when `rounds` is zero.
+/// What `trial` returns; a signal came; none at all when `rounds` is zero.
 pub(crate) fn run(
     figure: Figure,
     rounds: usize,
     mut trial: impl FnMut(Turn) -> Result<Trial, BenchError>,
     mut progress: impl FnMut(usize, f64, f64),
 ) -> Result<Outcome, BenchError> {
+    let mut trial = |turn| if stop::stopped() { Err(LabError::Interrupted.into()) } else { trial(turn) };
     let mut done = Vec::with_capacity(rounds);
     for number in 0..rounds {
         let first = trial(Turn::Peer)?;
