@@ -64,6 +64,10 @@ pub(crate) enum Verdict {
     Missed,
     /// The machine could not tell.
     TooNoisy,
+    /// The machine alone, with nothing of ours, is on the wrong side of the aim.
+    BeyondMachine,
+    /// It was to be measured, and something went wrong; the text says what.
+    Failed(String),
     /// Nobody set an aim.
     NoAim,
     /// Something that it needs is not there; the text says what, and how to get it.
@@ -78,8 +82,9 @@ impl Verdict {
             Self::Held => "floor held",
             Self::Missed => "missed",
             Self::TooNoisy => "too noisy",
+            Self::BeyondMachine => "the machine alone is above the aim",
             Self::NoAim => "no aim",
-            Self::NotMeasured(why) => why,
+            Self::Failed(why) | Self::NotMeasured(why) => why,
         }
     }
 }

@@ -347,8 +347,8 @@ fn row(figure: &FigureReport) -> String {
     let class = match figure.verdict {
         Verdict::Reached => "reached",
         Verdict::Held => "held",
-        Verdict::Missed => "missed",
-        Verdict::TooNoisy | Verdict::NoAim | Verdict::NotMeasured(_) => "other",
+        Verdict::Missed | Verdict::Failed(_) => "missed",
+        Verdict::TooNoisy | Verdict::BeyondMachine | Verdict::NoAim | Verdict::NotMeasured(_) => "other",
     };
     format!(
         "<tr><td><b>{}</b> {}<small>{}</small></td><td>{}</td><td>{}<small>{}</small></td><td>{}</td>\
