@@ -22,26 +22,37 @@ pub(crate) struct Entry {
     pub(crate) id: &'static str,
     /// What asks for it alone.
     pub(crate) name: String,
-    /// Whether it is among the few of the quick run.
-    pub(crate) quick: bool,
+    /// Which runs it belongs to.
+    pub(crate) run: Run,
+}
+
+/// Which runs a figure belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Run {
+    /// The quick one, and the full one.
+    Quick,
+    /// The full one.
+    Full,
+    /// Only one that names it, or its id.
+    Named,
 }
 
 /// Every figure, in the order in which they are measured.
 pub(crate) fn entries() -> Vec<Entry> {
-    let compared = FIGURES.iter().map(|f| Entry { id: f.id, name: f.name(), quick: f.quick });
+    let compared = FIGURES.iter().map(|f| Entry { id: f.id, name: f.name(), run: f.run });
     let alone = [
-        (capacity::ID, true),
-        (blocked::ID, false),
-        (latency::ID, false),
-        (heap::ID, true),
-        (delay::JOIN, true),
-        (delay::LEAVE, false),
-        (stalls::ID, false),
-        (scale::ID, false),
+        (capacity::ID, Run::Quick),
+        (blocked::ID, Run::Full),
+        (latency::ID, Run::Full),
+        (heap::ID, Run::Quick),
+        (delay::JOIN, Run::Quick),
+        (delay::LEAVE, Run::Full),
+        (stalls::ID, Run::Full),
+        (scale::ID, Run::Full),
     ];
-    let alone = alone.map(|(id, quick)| Entry { id, name: id.to_owned(), quick });
+    let alone = alone.map(|(id, run)| Entry { id, name: id.to_owned(), run });
     let outer = [outer::JOIN, outer::LEAVE];
-    let outer = outer.map(|(id, name)| Entry { id, name: name.to_owned(), quick: false });
+    let outer = outer.map(|(id, name)| Entry { id, name: name.to_owned(), run: Run::Full });
     compared.chain(alone).chain(outer).collect()
 }
 
@@ -52,20 +63,26 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// What `names` ask for ("b2", "b2/16", "all"); with none named, all figures, or the few of the quick run.
+    /// What `names` ask for ("b2", "b2/16", "all"); with none named, the full run's, or the few of
+    /// the quick one.
     ///
     /// # Errors
     /// A name that no figure has; the text lists those there are.
     pub(crate) fn new(names: &[String], quick: bool) -> Result<Self, String> {
         let entries = entries();
-        let asks = |name: &String, entry: &Entry| name == "all" || *name == entry.id || *name == entry.name;
-        if let Some(unknown) = names.iter().find(|name| !entries.iter().any(|entry| asks(name, entry))) {
+        let asks = |name: &String, entry: &Entry| *name == entry.id || *name == entry.name;
+        let known = |name: &String| name == "all" || entries.iter().any(|entry| asks(name, entry));
+        if let Some(unknown) = names.iter().find(|name| !known(name)) {
             let known: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
             return Err(format!("no figure is called `{unknown}`; there are all, {}", known.join(", ")));
         }
-        let wanted = |entry: &Entry| {
-            if names.is_empty() { !quick || entry.quick } else { names.iter().any(|name| asks(name, entry)) }
+        let all = names.iter().any(|name| name == "all") || names.is_empty() && !quick;
+        let by_run = |entry: &Entry| match entry.run {
+            Run::Quick => all || names.is_empty(),
+            Run::Full => all,
+            Run::Named => false,
         };
+        let wanted = |entry: &Entry| by_run(entry) || names.iter().any(|name| asks(name, entry));
         Ok(Self { names: entries.into_iter().filter(wanted).map(|entry| entry.name).collect() })
     }
 
@@ -96,6 +113,8 @@ mod tests {
         assert_eq!(names(&["b2/30", "b1"], true).unwrap(), ["b1/1", "b2/30"]);
         assert_eq!(names(&["b15", "b13/100000"], false).unwrap(), ["b13/100000", "b15"]);
         assert_eq!(names(&["all"], true), names(&[], false));
+        assert_eq!(names(&["b13"], false).unwrap(), ["b13/10000", "b13/100000", "b13/150000"]);
+        assert!(!Selection::new(&[], false).unwrap().has("b13/150000"), "only who names it waits for it");
         assert!(names(&["b1", "b99"], false).unwrap_err().contains("`b99`; there are all, b1/1, b2/4"));
     }
 

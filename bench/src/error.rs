@@ -34,6 +34,9 @@ pub(crate) enum BenchError {
         /// The end of what it logged.
         log: String,
     },
+    /// What it takes could not be made or found before, for this reason.
+    #[error("{0}")]
+    Missing(String),
     /// A file or a system call.
     #[error("{what}: {source}")]
     Io {

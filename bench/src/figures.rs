@@ -3,7 +3,9 @@
 use std::fmt;
 
 use crate::aim::Aim;
+use crate::catalogue::Run;
 use crate::reports::Listener;
+use crate::veth;
 
 /// How testpmd forwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -137,8 +139,10 @@ pub(crate) struct Figure {
     pub(crate) floor: f64,
     /// The ratio that careful work should reach.
     pub(crate) aim: Aim,
-    /// Whether it is among the few of the quick run.
-    pub(crate) quick: bool,
+    /// Rounds at most, where fewer than the others' tell enough, or each takes long.
+    pub(crate) most_rounds: usize,
+    /// Which runs it belongs to.
+    pub(crate) run: Run,
 }
 
 const OURS: Party = Party {
@@ -172,19 +176,20 @@ const B1: Figure = Figure {
     terms: Terms::Rate,
     floor: 0.5,
     aim: Aim::AtLeast(0.85),
-    quick: true,
+    most_rounds: usize::MAX,
+    run: Run::Quick,
 };
 const B2: Figure = Figure {
     id: "b2",
     metric: "aggregated multicast throughput",
     peer: BONDING,
     floor: 0.6,
-    quick: false,
+    run: Run::Full,
     ..B1
 };
 const B3: Figure = Figure { id: "b3", ours: FAST, floor: 1.5, ..B2 };
 const B3_OWN: Figure = Figure { peer: OWN_BONDING, floor: 0.6, aim: Aim::AtLeast(0.8), ..B3 };
-const B4: Figure = Figure { id: "b4", peer: IPV4_MULTICAST, floor: 1.0, ..B2 };
+const B4: Figure = Figure { id: "b4", peer: IPV4_MULTICAST, floor: 1.0, most_rounds: 3, ..B2 };
 const B5: Figure = Figure {
     id: "b5",
     label: "16",
@@ -228,6 +233,7 @@ const B8: Figure = Figure {
     ours: updated(0),
     peer: updated(0),
     floor: 0.9,
+    most_rounds: 3,
     ..B2
 };
 const B13: Figure = Figure {
@@ -247,6 +253,7 @@ const B14: Figure = Figure {
     source: Source::Wire,
     ours: PACKET,
     peer: KERNEL,
+    most_rounds: veth::ROUNDS,
     ..B2
 };
 const PACKET: Party = Party { who: Who::OnInterfaces(Driver::AfPacket), name: "Manifold, af_packet", ..OURS };
@@ -272,7 +279,7 @@ impl Figure {
     }
 
     const fn quick(self) -> Self {
-        Self { quick: true, ..self }
+        Self { run: Run::Quick, ..self }
     }
 
     const fn with_updates(self, label: &'static str, updates: u32, aim: f64) -> Self {
@@ -313,7 +320,7 @@ pub(crate) const FIGURES: &[Figure] = &[
     B13.with_igmp("10000", LOSSLESS),
     B13.with_igmp("100000", 100_000),
     // Half as much again as a port may hand to the control thread.
-    B13.with_igmp("150000", 150_000),
+    Figure { run: Run::Named, ..B13.with_igmp("150000", 150_000) },
     // Of one port and of af_packet nothing is asked but not to be far behind.
     B14.by("packet1", PACKET, 1, 0.5, 1.0),
     B14.by("packet8", PACKET, 8, 0.5, 1.0),

@@ -16,7 +16,6 @@ use crate::catalogue::Selection;
 use crate::error::BenchError;
 use crate::figures::Driver;
 use crate::machine::Cores;
-use crate::package;
 use crate::percentiles::Delays;
 use crate::probe::{Seen, Task};
 use crate::report::{FigureReport, PeerReport};
@@ -37,7 +36,7 @@ const ORDER: [Who; 6] = {
 };
 const ROUNDS: usize = 2;
 /// Groups of a turn: of ours each is joined and left, of the peer each is joined.
-const GROUPS: u32 = 250;
+const GROUPS: u32 = 150;
 /// How long a turn may take.
 const TURN: Duration = Duration::from_secs(60);
 
@@ -55,6 +54,8 @@ pub(crate) struct Outer<'a> {
     pub(crate) wires: &'a Wires,
     /// Manifold.
     pub(crate) manifold: &'a Path,
+    /// The peer.
+    pub(crate) igmpproxy: &'a Path,
     /// Where to run.
     pub(crate) cores: Cores,
     /// A folder for files.
@@ -65,17 +66,16 @@ impl Outer<'_> {
     /// The rows of those figures that are selected.
     ///
     /// # Errors
-    /// A join or leave has no effect, a frame comes unasked, or igmpproxy cannot be had.
+    /// A join or leave has no effect, or a frame comes unasked.
     pub(crate) fn reports(
         &self,
         selection: &Selection,
         say: impl Fn(String),
     ) -> Result<Vec<FigureReport>, BenchError> {
-        let igmpproxy = package::program("igmpproxy", "igmpproxy", self.scratch)?;
         let (mut turns, all) = (Vec::new(), ROUNDS * ORDER.len());
         for who in ORDER.into_iter().cycle().take(all) {
             say(format!("{} ({}/{all})", who.name(), turns.len() + 1));
-            turns.push((who, self.turn(who, &igmpproxy)?));
+            turns.push((who, self.turn(who)?));
         }
         let mut reports = Vec::new();
         for (kind, name) in [(Kind::Join, JOIN.1), (Kind::Leave, LEAVE.1)] {
@@ -86,7 +86,7 @@ impl Outer<'_> {
         Ok(reports)
     }
 
-    fn turn(&self, who: Who, igmpproxy: &Path) -> Result<Seen, BenchError> {
+    fn turn(&self, who: Who) -> Result<Seen, BenchError> {
         let place = Place { wires: self.wires, clients: 1, cores: self.cores, scratch: self.scratch };
         match who {
             Who::Ours(driver) => {
@@ -96,7 +96,7 @@ impl Outer<'_> {
                 Ok(seen)
             }
             Who::Peer => {
-                let kernel = Kernel::asked(igmpproxy, place)?;
+                let kernel = Kernel::asked(self.igmpproxy, place)?;
                 let seen = self.probe(0)?;
                 kernel.end()?;
                 Ok(seen)

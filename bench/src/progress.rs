@@ -26,9 +26,16 @@ impl Progress {
     }
 
     /// Takes the line away.
-    pub(crate) fn end(&self) {
+    pub(crate) fn clear(&self) {
         if self.terminal {
             eprint!("\r\x1b[K");
         }
+    }
+
+    /// Leaves a line that tells how long it took, and why it failed if it did.
+    pub(crate) fn end(&self, seconds: f64, failed: Option<&str>) {
+        self.clear();
+        let failed = failed.map(|why| format!(", failed: {why}")).unwrap_or_default();
+        eprintln!("{}: {seconds:.1} s{failed}", self.name);
     }
 }

@@ -67,6 +67,8 @@ pub(crate) struct FigureReport {
     /// Delays, for plots.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) distributions: Vec<Distribution>,
+    /// How long it took to measure, in seconds; figures that come of one measurement have its whole time each.
+    pub(crate) seconds: Option<f64>,
     /// What a reader has to know besides.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) notes: Vec<String>,
@@ -147,9 +149,15 @@ impl FigureReport {
             cost: None,
             at: None,
             distributions: Vec::new(),
+            seconds: None,
             notes: Vec::new(),
             trials: Vec::new(),
         }
+    }
+
+    /// All rows of a kind, none of which could be measured.
+    pub(crate) fn unmeasured(id: &'static str, metric: &'static str) -> Self {
+        Self::new(id, "every row".to_owned(), metric, "-")
     }
 
     /// The same with an aim.
@@ -160,6 +168,18 @@ impl FigureReport {
     /// The same without a peer: its verdict is that of the median.
     pub(crate) fn alone(self, ours: Spread, aim: Option<Aim>) -> Self {
         Self { ours: Some(ours), verdict: Aim::verdict(aim, ours.median), ..self.aiming(aim) }
+    }
+
+    /// The same, whose measurement failed: the first line of `why` is the verdict, what follows are notes.
+    pub(crate) fn failed(self, why: &str) -> Self {
+        let mut lines = why.lines().map(str::to_owned);
+        let first = lines.next().unwrap_or_default();
+        Self { verdict: Verdict::Failed(format!("failed: {first}")), notes: lines.collect(), ..self }
+    }
+
+    /// The same, whose measurement took so many seconds.
+    pub(crate) fn taking(self, seconds: f64) -> Self {
+        Self { seconds: Some((seconds * 10.0).round() / 10.0), ..self }
     }
 
     /// The same, not measured for want of something.
@@ -258,7 +278,15 @@ pub(crate) mod tests {
         let dir = tempfile::tempdir().unwrap();
         let machine = machine();
         let absent = FigureReport::new("b3", "x".to_owned(), "m", "u").without("not built: make fast");
-        let report = report(&machine, vec![outcome().report(&machine), alone(), absent]);
+        let report = report(
+            &machine,
+            vec![
+                outcome().report(&machine),
+                alone().taking(4.26),
+                absent.clone(),
+                absent.failed("no link\na log"),
+            ],
+        );
         let folder = dir.path().join("bench/out");
         report.write(&folder).unwrap();
         report.write(&folder).unwrap();
@@ -283,6 +311,9 @@ pub(crate) mod tests {
         let alone = &json["figures"][1];
         assert_eq!((&alone["id"], &alone["aim_is"]), (&"b15".into(), &"at most".into()));
         assert_eq!((&alone["ours"]["median"], &alone["verdict"]), (&158.0.into(), &"reached".into()));
+        assert_eq!((&alone["seconds"], &figure["seconds"]), (&4.3.into(), &serde_json::Value::Null));
+        let failed = &json["figures"][3];
+        assert_eq!((&failed["verdict"], &failed["notes"][0]), (&"failed: no link".into(), &"a log".into()));
         assert_eq!(json["figures"][2]["ours"], serde_json::Value::Null);
         assert_eq!(json["figures"][2]["verdict"], "not built: make fast");
     }

@@ -24,17 +24,20 @@ use crate::manifold::Manifold;
 use crate::memif::{self, Links};
 use crate::multicast::{self, Multicast};
 use crate::outer::{self, Outer};
+use crate::part::Part;
+use crate::programs;
 use crate::progress::Progress;
 use crate::report::FigureReport;
 use crate::reports::Hosts;
 use crate::rounds::{self, Turn};
+use crate::rows::Rows;
 use crate::scale;
 use crate::side::{Trial, Work};
 use crate::source;
 use crate::stalls;
 use crate::stamp::Stamp;
 use crate::testpmd::Testpmd;
-use crate::veth::{self, Veth};
+use crate::veth::Veth;
 
 /// Frames run before they are counted: caches are warm after thousands of them.
 const WARM_UP: Duration = Duration::from_millis(200);
@@ -73,10 +76,10 @@ pub(crate) struct Session {
     /// The programs by whose DPDK they run on; those of our own DPDK are not always built.
     manifolds: HashMap<Build, Manifold>,
     testpmds: HashMap<Build, Testpmd>,
-    multicast: Option<Multicast>,
-    stamp: Option<Rc<Stamp>>,
-    veth: Option<Veth>,
-    hosts: Option<Rc<Hosts>>,
+    multicast: Part<Multicast>,
+    stamp: Part<Rc<Stamp>>,
+    veth: Part<Veth>,
+    hosts: Part<Rc<Hosts>>,
     /// A folder for files.
     pub(crate) scratch: TempDir,
 }
@@ -86,7 +89,7 @@ impl Session {
     /// the peer that has to be built.
     ///
     /// # Errors
-    /// A program is missing, or cannot be built.
+    /// What every figure needs is missing, or a signal came.
     pub(crate) fn prepare(plan: Plan, selection: &Selection) -> Result<Self, BenchError> {
         if !rustix::process::geteuid().is_root() {
             return Err(BenchError::machine("hugepages and packet devices need root", "run it as root"));
@@ -101,24 +104,15 @@ impl Session {
             .tempdir()
             .map_err(BenchError::io("make a temporary folder"))?;
         let dpdk = machine::dpdk_version();
-        let bonding_keyword = machine::bonding_keyword(dpdk.as_deref());
-        let testpmd = |program| Testpmd { program, bonding_keyword };
-        let cure = "install Debian's package dpdk-dev, or name it with --testpmd";
-        let mut testpmds =
-            HashMap::from([(Build::Packaged, testpmd(machine::find_program(&plan.testpmd, cure)?))]);
-        let mut manifolds = HashMap::from([(Build::Packaged, packaged_manifold(plan.manifold.as_deref())?)]);
-        if let Some((program, peer)) = own_programs() {
-            manifolds.insert(Build::Own, Manifold { program });
-            testpmds.extend(peer.map(|program| (Build::Own, testpmd(program))));
-        }
+        let (manifolds, testpmds) = programs::find(plan.manifold.as_deref(), &plan.testpmd, dpdk.as_deref())?;
         let asked: Vec<_> = FIGURES.iter().filter(|figure| selection.has(&figure.name())).collect();
         let needs = |what: fn(&Figure) -> bool| asked.iter().any(|figure| what(figure));
         let stamps = needs(|f| f.source == Source::Stamped) || selection.has(capacity::ID);
         let multicast = needs(|f| f.peer.who == Who::Ipv4Multicast);
         let outer = [outer::JOIN, outer::LEAVE].iter().any(|(_, name)| selection.has(name));
-        let on_wires = outer || needs(|f| f.source == Source::Wire);
-        let ours = &manifolds[&Build::Packaged].program;
-        let veth = on_wires.then(|| Veth::new(ours, scratch.path())).transpose()?;
+        let on_wires = [needs(|f| f.source == Source::Wire), outer];
+        let (ours, folder) = (manifolds[&Build::Packaged].program.clone(), scratch.path());
+        let hosts = needs(|f| f.reports_per_second().is_some());
         Ok(Self {
             cores,
             machine: Machine::look(cores),
@@ -129,14 +123,10 @@ impl Session {
             plan,
             manifolds,
             testpmds,
-            multicast: multicast.then(|| Multicast::build(scratch.path())).transpose()?,
-            stamp: if stamps { Some(Rc::new(Stamp::build(scratch.path())?)) } else { None },
-            veth,
-            hosts: if needs(|f| f.reports_per_second().is_some()) {
-                Some(Rc::new(Hosts::new()?))
-            } else {
-                None
-            },
+            multicast: Part::new(multicast, || Multicast::build(folder))?,
+            stamp: Part::new(stamps, || Stamp::build(folder).map(Rc::new))?,
+            veth: Part::new(on_wires.contains(&true), || Veth::new(&ours, folder, on_wires))?,
+            hosts: Part::new(hosts, || Hosts::new().map(Rc::new))?,
             scratch,
         })
     }
@@ -160,83 +150,134 @@ impl Session {
     /// Measures every figure that is selected, in the catalogue's order.
     ///
     /// # Errors
-    /// A side does not deliver, or the machine does not do.
+    /// A signal came.
     pub(crate) fn measure(&self, selection: &Selection) -> Result<Vec<FigureReport>, BenchError> {
         let compared: Vec<_> = FIGURES.iter().copied().filter(|f| selection.has(&f.name())).collect();
-        let mut reports = Vec::new();
+        let mut rows = Rows::default();
         {
             // Before the first process starts, so that it is given back after the last one ended.
-            let capacity = selection.has(capacity::ID).then(|| self.capacity_work());
-            let stalls = selection.has(stalls::ID).then(|| self.stalls_work());
-            let links = [blocked::ID, latency::ID, heap::ID].into_iter().any(|id| selection.has(id));
-            let links = if links { self.memory_of_links_mb()? } else { 0 };
-            let others = [capacity.as_ref(), stalls.as_ref()];
-            let memory = self.memory_mb(&compared, others.into_iter().flatten())?.max(links);
-            let _hugepages = Hugepages::reserve(memory)?;
+            let memory = self.memory(selection, &compared)?;
             for figure in compared {
-                reports.push(self.compared(figure)?);
+                rows.add(Progress::new(figure), [rounds::blank(figure)], |progress| {
+                    self.compared(figure, &memory, progress).map(|row| vec![row])
+                })?;
             }
-            if let Some(work) = capacity {
-                let progress = Progress::new(capacity::ID);
-                progress.say(format_args!("joining {} groups", capacity::GROUPS));
-                self.manifolds[&Build::Packaged].check_delivery(&work)?;
-                reports.extend(capacity::reports(capacity::GROUPS)?);
-                progress.end();
-            }
-            if let Some(work) = stalls {
-                let progress = Progress::new(stalls::ID);
-                write_source(&work)?;
-                let manifold = &self.manifolds[&Build::Packaged];
-                reports.push(stalls::report(manifold, &work, self.plan.rounds, |what| progress.say(what))?);
-                progress.end();
-            }
-            reports.extend(self.on_links(selection)?);
+            self.of_tables_and_passes(selection, &memory, &mut rows)?;
+            self.on_links(selection, &memory, &mut rows)?;
         }
-        reports.extend(self.delays(selection)?);
-        reports.extend(self.outer(selection)?);
+        self.delays(selection, &mut rows)?;
+        self.outer(selection, &mut rows)?;
         if selection.has(scale::ID) {
-            let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-            let cargo = machine::find_program(Path::new(&cargo), "name it in CARGO")?;
-            let progress = Progress::new(scale::ID);
-            reports.extend(scale::run(&cargo, Path::new(env!("CARGO_MANIFEST_DIR")), |what| {
-                progress.say(what)
-            })?);
-            progress.end();
+            rows.add(
+                Progress::new(scale::ID),
+                [FigureReport::unmeasured(scale::ID, "control plane")],
+                |progress| {
+                    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+                    let cargo = machine::find_program(Path::new(&cargo), "name it in CARGO")?;
+                    scale::run(&cargo, Path::new(env!("CARGO_MANIFEST_DIR")), |what| progress.say(what))
+                },
+            )?;
         }
-        Ok(reports)
+        Ok(rows.all())
+    }
+
+    /// Hugepages for the largest of what is selected; none where nothing needs them.
+    fn memory(&self, selection: &Selection, compared: &[Figure]) -> Result<Part<Hugepages>, BenchError> {
+        let capacity = selection.has(capacity::ID).then(|| self.capacity_work());
+        let stalls = selection.has(stalls::ID).then(|| self.stalls_work());
+        let links = [blocked::ID, latency::ID, heap::ID].into_iter().any(|id| selection.has(id));
+        let links = if links { self.memory_of_links_mb()? } else { 0 };
+        let others = [capacity.as_ref(), stalls.as_ref()];
+        let most = self.memory_mb(compared, others.into_iter().flatten())?.max(links);
+        Part::new(most > 0, || Hugepages::reserve(most))
+    }
+
+    /// How many groups there can be, and how long a pass takes.
+    fn of_tables_and_passes(
+        &self,
+        selection: &Selection,
+        memory: &Part<Hugepages>,
+        rows: &mut Rows,
+    ) -> Result<(), BenchError> {
+        let manifold = &self.manifolds[&Build::Packaged];
+        if selection.has(capacity::ID) {
+            rows.add(
+                Progress::new(capacity::ID),
+                [FigureReport::unmeasured(capacity::ID, "group capacity")],
+                |progress| {
+                    memory.get()?;
+                    self.stamp.get()?;
+                    progress.say(format_args!("joining {} groups", capacity::GROUPS));
+                    manifold.check_delivery(&self.capacity_work())?;
+                    capacity::reports(capacity::GROUPS)
+                },
+            )?;
+        }
+        if selection.has(stalls::ID) {
+            rows.add(
+                Progress::new(stalls::ID),
+                [FigureReport::unmeasured(stalls::ID, "passes above 100 us")],
+                |progress| {
+                    memory.get()?;
+                    let work = self.stalls_work();
+                    source::write_for(&work)?;
+                    let row = stalls::report(manifold, &work, self.plan.rounds, |what| progress.say(what))?;
+                    Ok(vec![row])
+                },
+            )?;
+        }
+        Ok(())
     }
 
     /// What comes on a clock.
-    fn on_links(&self, selection: &Selection) -> Result<Vec<FigureReport>, BenchError> {
+    fn on_links(
+        &self,
+        selection: &Selection,
+        memory: &Part<Hugepages>,
+        rows: &mut Rows,
+    ) -> Result<(), BenchError> {
         let (manifold, scratch) = (&self.manifolds[&Build::Packaged].program, self.scratch.path());
-        let mut reports = Vec::new();
         if selection.has(blocked::ID) {
-            let progress = Progress::new(blocked::ID);
-            let say = |what| progress.say(what);
-            reports.push(blocked::report(manifold, self.cores, scratch, self.plan.quick, say)?);
-            progress.end();
+            rows.add(
+                Progress::new(blocked::ID),
+                [FigureReport::unmeasured(blocked::ID, "blocked time")],
+                |progress| {
+                    memory.get()?;
+                    let say = |what| progress.say(what);
+                    Ok(vec![blocked::report(manifold, self.cores, scratch, self.plan.quick, say)?])
+                },
+            )?;
         }
         if selection.has(latency::ID) {
-            let progress = Progress::new(latency::ID);
-            let setting = latency::Setting {
-                manifold,
-                testpmd: &self.testpmds[&Build::Packaged],
-                cores: self.cores,
-                scratch,
-                window_ms: u64::try_from(self.plan.window.as_millis()).unwrap_or(u64::MAX),
-            };
-            reports.extend(latency::reports(&setting, self.plan.rounds.min(latency::MOST_ROUNDS), |what| {
-                progress.say(what)
-            })?);
-            progress.end();
+            rows.add(
+                Progress::new(latency::ID),
+                [FigureReport::unmeasured(latency::ID, "forwarding delay")],
+                |progress| {
+                    memory.get()?;
+                    let setting = latency::Setting {
+                        manifold,
+                        testpmd: &self.testpmds[&Build::Packaged],
+                        cores: self.cores,
+                        scratch,
+                        window_ms: u64::try_from(self.plan.window.as_millis()).unwrap_or(u64::MAX),
+                    };
+                    let rounds = self.plan.rounds.min(latency::MOST_ROUNDS);
+                    latency::reports(&setting, rounds, |what| progress.say(what))
+                },
+            )?;
         }
         if selection.has(heap::ID) {
-            let progress = Progress::new(heap::ID);
-            progress.say("counting");
-            reports.push(heap::report(manifold, self.cores, scratch)?);
-            progress.end();
+            rows.add(
+                Progress::new(heap::ID),
+                [FigureReport::unmeasured(heap::ID, "heap use")],
+                |progress| {
+                    memory.get()?;
+                    progress.say("counting");
+                    Ok(vec![heap::report(manifold, self.cores, scratch)?])
+                },
+            )?;
         }
-        Ok(reports)
+        Ok(())
     }
 
     /// MiB of hugepages for a Manifold between links, and its far end.
@@ -248,34 +289,42 @@ impl Session {
     }
 
     /// Joins and leaves in this process.
-    fn delays(&self, selection: &Selection) -> Result<Vec<FigureReport>, BenchError> {
+    fn delays(&self, selection: &Selection, rows: &mut Rows) -> Result<(), BenchError> {
         let wanted = [delay::JOIN, delay::LEAVE].map(|id| selection.has(id));
         if !wanted.contains(&true) {
-            return Ok(Vec::new());
+            return Ok(());
         }
-        let progress = Progress::new(delay::JOIN);
-        let reports = delay::reports(self.cores, self.plan.quick, wanted, |what| progress.say(what))?;
-        progress.end();
-        Ok(reports)
+        let metrics = [(delay::JOIN, "group join delay"), (delay::LEAVE, "group leave delay")];
+        let blanks = metrics.into_iter().zip(wanted).filter(|(_, wanted)| *wanted);
+        let blanks = blanks.map(|((id, metric), _)| FigureReport::unmeasured(id, metric));
+        rows.add(Progress::new(delay::JOIN), blanks, |progress| {
+            delay::reports(self.cores, self.plan.quick, wanted, |what| progress.say(what))
+        })
     }
 
     /// Joins and leaves on kernel interfaces.
-    fn outer(&self, selection: &Selection) -> Result<Vec<FigureReport>, BenchError> {
-        let wanted = [outer::JOIN, outer::LEAVE].into_iter().find(|(_, name)| selection.has(name));
-        let Some((_, name)) = wanted else { return Ok(Vec::new()) };
-        let wires = &self.veth()?.wires;
-        let manifold = &self.manifolds[&Build::Packaged].program;
-        let outer = Outer { wires, manifold, cores: self.cores, scratch: self.scratch.path() };
-        let progress = Progress::new(name);
-        let reports = outer.reports(selection, |what| progress.say(what))?;
-        progress.end();
-        Ok(reports)
+    fn outer(&self, selection: &Selection, rows: &mut Rows) -> Result<(), BenchError> {
+        let wanted = || [outer::JOIN, outer::LEAVE].into_iter().filter(|(_, name)| selection.has(name));
+        let Some((_, name)) = wanted().next() else { return Ok(()) };
+        let blanks =
+            || wanted().map(|(id, _)| FigureReport::unmeasured(id, "group join or leave delay on veth"));
+        rows.add(Progress::new(name), blanks(), |progress| {
+            let veth = self.veth.get()?;
+            let igmpproxy = match veth.igmpproxy() {
+                Ok(igmpproxy) => igmpproxy,
+                Err(why) => return Ok(blanks().map(|row| row.without(why.to_string())).collect()),
+            };
+            let manifold = &self.manifolds[&Build::Packaged].program;
+            let scratch = self.scratch.path();
+            let outer = Outer { wires: &veth.wires, manifold, igmpproxy, cores: self.cores, scratch };
+            outer.reports(selection, |what| progress.say(what))
+        })
     }
 
     fn work(&self, figure: &Figure, party: &Party) -> Work {
         let kind = if party.who == Who::Ipv4Multicast { "-multicast" } else { "" };
         let file = |name: &str| self.scratch.path().join(format!("{name}-{}{kind}.pcap", party.wire_len));
-        let hosts = party.igmp.and_then(|_| self.hosts.clone());
+        let hosts = party.igmp.and_then(|_| self.hosts.get().ok().cloned());
         Work {
             party: *party,
             source: figure.source,
@@ -288,7 +337,7 @@ impl Session {
             window: self.plan.window,
             scratch: self.scratch.path().to_owned(),
             hosts,
-            stamp: self.stamp.clone().filter(|_| figure.source == Source::Stamped),
+            stamp: self.stamp.get().ok().filter(|_| figure.source == Source::Stamped).cloned(),
         }
     }
 
@@ -305,7 +354,7 @@ impl Session {
         self.work(&figure, &figure.ours)
     }
 
-    /// MiB of hugepages for the largest of the figures.
+    /// MiB of hugepages for the largest of the figures, 0 for none.
     fn memory_mb<'a>(
         &self,
         figures: &[Figure],
@@ -327,16 +376,21 @@ impl Session {
                 }
             }
         }
-        Ok(u64::from(most) + SPARE_MB)
+        Ok(if most == 0 { 0 } else { u64::from(most) + SPARE_MB })
     }
 
     /// Counts a number of frames, then measures.
-    fn compared(&self, figure: Figure) -> Result<FigureReport, BenchError> {
+    fn compared(
+        &self,
+        figure: Figure,
+        memory: &Part<Hugepages>,
+        progress: &Progress,
+    ) -> Result<FigureReport, BenchError> {
         let blank = rounds::blank(figure);
         if let Some(what) = figure.parties().into_iter().find_map(|party| self.missing(party.who)) {
             return Ok(blank.without(what));
         }
-        let progress = Progress::new(figure);
+        self.expect_parts(&figure, memory)?;
         // On kernel interfaces each trial ends with a count.
         for party in figure.parties().into_iter().filter(|_| figure.source != Source::Wire) {
             progress.say(format_args!("{}: counting {COUNTED_FRAMES} frames", party.name));
@@ -346,8 +400,7 @@ impl Session {
             Turn::Ours => self.trial(&figure, &figure.ours),
             Turn::Peer => self.trial(&figure, &figure.peer),
         };
-        let most = if figure.source == Source::Wire { veth::ROUNDS } else { usize::MAX };
-        let rounds = self.plan.rounds.min(most);
+        let rounds = self.plan.rounds.min(figure.most_rounds);
         let outcome = rounds::run(figure, rounds, trial, |done, ours, peer| {
             let (ours, peer) = (ours / 1e6, peer / 1e6);
             progress.say(format_args!("round {done}/{rounds}, ours {ours:.1}, peer {peer:.1} M copies/s"));
@@ -356,38 +409,56 @@ impl Session {
         if figure.source == Source::Stamped {
             report.notes.extend(self.source_alone(&figure)?);
         }
-        progress.end();
         Ok(report)
     }
 
     /// Why a side cannot be measured here.
-    fn missing(&self, who: Who) -> Option<&'static str> {
+    fn missing(&self, who: Who) -> Option<String> {
         let built = match who {
             Who::Manifold(build) => self.manifolds.contains_key(&build),
             Who::Testpmd(_, build) => self.testpmds.contains_key(&build),
-            Who::Ipv4Multicast => self.multicast.is_some(),
-            Who::OnInterfaces(_) | Who::Kernel => self.veth.is_some(),
-            Who::Forwarder { .. } => true,
+            Who::Kernel => return Some(self.veth.get().ok()?.smcrouted().err()?.to_string()),
+            Who::Ipv4Multicast | Who::OnInterfaces(_) | Who::Forwarder { .. } => true,
         };
-        (!built).then_some("not built: make fast")
+        (!built).then(|| "not built: make fast".to_owned())
     }
 
-    fn veth(&self) -> Result<&Veth, BenchError> {
-        self.veth.as_ref().ok_or_else(|| BenchError::machine("there are no cables", "report it"))
+    /// Whether what a figure needs could be made.
+    fn expect_parts(&self, figure: &Figure, memory: &Part<Hugepages>) -> Result<(), BenchError> {
+        match figure.source {
+            Source::Pcap => {
+                memory.get()?;
+            }
+            Source::Stamped => {
+                memory.get()?;
+                self.stamp.get()?;
+            }
+            Source::Memory => {}
+            Source::Wire => {
+                self.veth.get()?;
+            }
+        }
+        if figure.peer.who == Who::Ipv4Multicast {
+            self.multicast.get()?;
+        }
+        if figure.reports_per_second().is_some() {
+            self.hosts.get()?;
+        }
+        Ok(())
     }
 
     fn check_delivery(&self, work: &Work) -> Result<(), BenchError> {
         match work.party.who {
             Who::Manifold(build) => {
-                write_source(work)?;
+                source::write_for(work)?;
                 self.manifolds[&build].check_delivery(work)
             }
             // Each of their trials ends with a count.
-            Who::Testpmd(..) => write_source(work),
+            Who::Testpmd(..) => source::write_for(work),
             Who::Forwarder { .. } | Who::OnInterfaces(_) | Who::Kernel => Ok(()),
             Who::Ipv4Multicast => {
                 Multicast::write_source(work, source::LOOPED_FRAMES)?;
-                self.multicast.as_ref().map_or(Ok(()), |multicast| multicast.check_delivery(work))
+                self.multicast.get()?.check_delivery(work)
             }
         }
     }
@@ -401,12 +472,9 @@ impl Session {
                 self.testpmds[&build].trial(mode, &work, &ours)
             }
             Who::Forwarder { updates } => churn::trial(&work, updates),
-            Who::OnInterfaces(driver) => self.veth()?.ours(driver, &work),
-            Who::Kernel => self.veth()?.kernel(&work),
-            Who::Ipv4Multicast => match &self.multicast {
-                Some(multicast) => multicast.trial(&work),
-                None => Err(BenchError::machine("ipv4_multicast is not built", "report it")),
-            },
+            Who::OnInterfaces(driver) => self.veth.get()?.ours(driver, &work),
+            Who::Kernel => self.veth.get()?.kernel(&work),
+            Who::Ipv4Multicast => self.multicast.get()?.trial(&work),
         }
     }
 
@@ -421,29 +489,4 @@ impl Session {
         }
         Ok(Some(format!("the source alone, its frames freed by testpmd: {}", told.join(", "))))
     }
-}
-
-fn write_source(work: &Work) -> Result<(), BenchError> {
-    if work.source == Source::Pcap {
-        let wire_len = work.party.wire_len;
-        source::write(&work.looped, source::GROUP, source::LOOPED_FRAMES, wire_len)?;
-        source::write(&work.finite, source::GROUP, work.counted as usize, wire_len)?;
-    }
-    Ok(())
-}
-
-/// The binary that was named, or the one built beside this program.
-fn packaged_manifold(named: Option<&Path>) -> Result<Manifold, BenchError> {
-    let beside = || Some(std::env::current_exe().ok()?.parent()?.join("manifold"));
-    let path = named.map(Path::to_owned).or_else(beside).unwrap_or_else(|| "manifold".into());
-    let cure = "build it (cargo build --release -p dataplane), or name it with --manifold";
-    machine::find_program(&path, cure).map(|program| Manifold { program })
-}
-
-/// What `make fast` built, and the testpmd of its DPDK, beside the folder of this program.
-fn own_programs() -> Option<(PathBuf, Option<PathBuf>)> {
-    let exe = std::env::current_exe().ok()?;
-    let target = exe.parent()?.parent()?;
-    let found = |path: &str| Some(target.join(path)).filter(|path| path.is_file());
-    Some((found("fast/release/manifold")?, found("dpdk/bin/dpdk-testpmd")))
 }

@@ -10,6 +10,8 @@ use etherparse::PacketBuilder;
 use pcap_file::pcap::{PcapPacket, PcapWriter};
 
 use crate::error::BenchError;
+use crate::figures::Source;
+use crate::side::Work;
 
 /// The group that Manifold and testpmd get: one is as good as another.
 pub(crate) const GROUP: Ipv4Addr = Ipv4Addr::new(239, 1, 1, 1);
@@ -40,6 +42,19 @@ pub(crate) fn write(path: &Path, group: Ipv4Addr, count: usize, wire_len: usize)
         let bytes = frame(group, number, wire_len);
         let packet = PcapPacket::new(Duration::ZERO, bytes.len() as u32, &bytes);
         writer.write_packet(&packet).map_err(|e| failed(&e))?;
+    }
+    Ok(())
+}
+
+/// Writes the files of a trial, where its source plays some: one to be played over and over, and one to be counted.
+///
+/// # Errors
+/// When one cannot be written.
+pub(crate) fn write_for(work: &Work) -> Result<(), BenchError> {
+    if work.source == Source::Pcap {
+        let wire_len = work.party.wire_len;
+        write(&work.looped, GROUP, LOOPED_FRAMES, wire_len)?;
+        write(&work.finite, GROUP, work.counted as usize, wire_len)?;
     }
     Ok(())
 }

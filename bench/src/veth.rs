@@ -13,6 +13,7 @@ use lab::stop;
 use crate::error::BenchError;
 use crate::figures::{Driver, FIGURES, Source};
 use crate::package;
+use crate::part::Part;
 use crate::router::{Kernel, Members, OnInterfaces, Place};
 use crate::side::{Trial, Work};
 use crate::source::GROUP;
@@ -20,29 +21,52 @@ use crate::traffic::{self, Flood, Offered};
 use crate::wires::{SOURCE, Wires};
 
 /// Rounds of each figure at most: a trial takes seconds to begin and to end.
-pub(crate) const ROUNDS: usize = 3;
+pub(crate) const ROUNDS: usize = 2;
 /// What a forwarder has counted may still be under way to its counters.
 const FLUSHED: Duration = Duration::from_secs(1);
 
 /// What the figures on kernel interfaces need.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Veth {
     /// The cables.
     pub(crate) wires: Rc<Wires>,
-    smcrouted: PathBuf,
+    smcrouted: Part<PathBuf>,
+    igmpproxy: Part<PathBuf>,
     manifold: PathBuf,
 }
 
 impl Veth {
-    /// Makes the cables; `manifold` is the program.
+    /// Makes the cables and looks for those peers that `rates` and `delays` need; `manifold` is the program.
     ///
     /// # Errors
-    /// A peer is missing, or the kernel refuses.
-    pub(crate) fn new(manifold: &Path, folder: &Path) -> Result<Self, BenchError> {
-        let smcrouted = package::program("smcrouted", "smcroute", folder)?;
+    /// The kernel refuses, or a signal came.
+    pub(crate) fn new(
+        manifold: &Path,
+        folder: &Path,
+        [rates, delays]: [bool; 2],
+    ) -> Result<Self, BenchError> {
+        let peer = |needed, name, package| Part::new(needed, || package::program(name, package, folder));
+        let smcrouted = peer(rates, "smcrouted", "smcroute")?;
+        let igmpproxy = peer(delays, "igmpproxy", "igmpproxy")?;
         let on_wires = FIGURES.iter().filter(|figure| figure.source == Source::Wire);
         let wires = Wires::new(on_wires.map(|figure| figure.fan_out).max().unwrap_or(1))?;
-        Ok(Self { wires: Rc::new(wires), smcrouted, manifold: manifold.to_owned() })
+        Ok(Self { wires: Rc::new(wires), smcrouted, igmpproxy, manifold: manifold.to_owned() })
+    }
+
+    /// The peer of the rates.
+    ///
+    /// # Errors
+    /// It is not installed, and cannot be had.
+    pub(crate) fn smcrouted(&self) -> Result<&Path, BenchError> {
+        self.smcrouted.get().map(PathBuf::as_path)
+    }
+
+    /// The peer of the delays ([`crate::outer`]).
+    ///
+    /// # Errors
+    /// It is not installed, and cannot be had.
+    pub(crate) fn igmpproxy(&self) -> Result<&Path, BenchError> {
+        self.igmpproxy.get().map(PathBuf::as_path)
     }
 
     /// Runs one trial of Manifold.
@@ -61,10 +85,10 @@ impl Veth {
     /// Runs one trial of the kernel.
     ///
     /// # Errors
-    /// It does not start, or an end did not receive what it forwarded.
+    /// It cannot be had or does not start, or an end did not receive what it forwarded.
     pub(crate) fn kernel(&self, work: &Work) -> Result<Trial, BenchError> {
         let before = self.wires.settled(work.fan_out)?;
-        let kernel = Kernel::static_route(&self.smcrouted, self.place(work))?;
+        let kernel = Kernel::static_route(self.smcrouted()?, self.place(work))?;
         let trial = self.flood(work)?;
         self.expect("the kernel", work, &before, || Ok(vec![(kernel.forwarded()?, 0); work.fan_out]))?;
         kernel.end()?;
