@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 const BY_ADDRESS: (u32, Duration) = (10, Duration::from_secs(30));
 /// The same for one user, whoever tries: more, so that a stranger does not lock the user out at once.
 const BY_USER: (u32, Duration) = (30, Duration::from_secs(10));
+/// For how long a user is known at an address after having logged in there: strangers' tries elsewhere do not lock them
+/// out of it.
+const KNOWN: Duration = Duration::from_secs(30 * 86_400);
 /// Addresses and users that are remembered. Above that, the fullest buckets are forgotten first: they deny nothing.
 const MOST: usize = 4096;
 
@@ -36,16 +39,18 @@ enum Key {
 pub struct Attempts {
     /// When each bucket will be full again. A bucket that is full already is as good as none.
     full_at: HashMap<Key, Instant>,
+    /// Who logged in from where, and when they did last.
+    known: HashMap<(Source, String), Instant>,
 }
 
 impl Attempts {
-    /// Takes a try from both buckets, or none and says how long to wait.
+    /// Takes a try from both buckets, or none and says how long to wait. The user's does not count where they are known.
     ///
     /// # Errors
     /// One of them is empty; after that time there is a try.
     pub fn take(&mut self, source: Source, user: &str, now: Instant) -> Result<(), Duration> {
-        let keys = [(Key::Source(source), BY_ADDRESS), (Key::User(user.to_owned()), BY_USER)];
-        let wait = keys.iter().filter_map(|(key, (burst, each))| {
+        let keys = self.keys(source, user, now);
+        let wait = keys.iter().flatten().filter_map(|(key, (burst, each))| {
             let full_at = self.full_at.get(key).copied().unwrap_or(now).max(now);
             let after = full_at + *each;
             let bound = now + *each * *burst;
@@ -54,7 +59,7 @@ impl Attempts {
         if let Some(wait) = wait.max() {
             return Err(wait);
         }
-        for (key, (_, each)) in keys {
+        for (key, (_, each)) in keys.into_iter().flatten() {
             let full_at = self.full_at.entry(key).or_insert(now);
             *full_at = (*full_at).max(now) + each;
         }
@@ -62,13 +67,31 @@ impl Attempts {
         Ok(())
     }
 
-    /// Gives back what the last [`Self::take`] took: it was the right password.
-    pub fn give_back(&mut self, source: Source, user: &str) {
-        for (key, (_, each)) in [(Key::Source(source), BY_ADDRESS), (Key::User(user.to_owned()), BY_USER)] {
+    /// Gives back what the last [`Self::take`] took: the password was not looked at.
+    pub fn give_back(&mut self, source: Source, user: &str, now: Instant) {
+        for (key, (_, each)) in self.keys(source, user, now).into_iter().flatten() {
             if let Some(full_at) = self.full_at.get_mut(&key) {
                 *full_at = full_at.checked_sub(each).unwrap_or(*full_at);
             }
         }
+    }
+
+    /// It was the right password: gives back what [`Self::take`] took, and knows the user at this address.
+    pub fn succeed(&mut self, source: Source, user: &str, now: Instant) {
+        self.give_back(source, user, now);
+        self.known.insert((source, user.to_owned()), now);
+        if self.known.len() > MOST {
+            let stalest = self.known.iter().min_by_key(|(_, at)| **at).map(|(key, _)| key.clone());
+            stalest.and_then(|key| self.known.remove(&key));
+        }
+    }
+
+    /// The buckets that count.
+    fn keys(&self, source: Source, user: &str, now: Instant) -> [Option<(Key, (u32, Duration))>; 2] {
+        let last = self.known.get(&(source, user.to_owned()));
+        let is_known = last.is_some_and(|last| now.saturating_duration_since(*last) < KNOWN);
+        let by_user = (!is_known).then(|| (Key::User(user.to_owned()), BY_USER));
+        [Some((Key::Source(source), BY_ADDRESS)), by_user]
     }
 
     fn forget(&mut self, now: Instant) {
@@ -121,8 +144,29 @@ mod tests {
         let (mut attempts, now) = (Attempts::default(), Instant::now());
         for _ in 0..100 {
             assert_eq!(attempts.take(source(1), "ann", now), Ok(()));
-            attempts.give_back(source(1), "ann");
+            attempts.succeed(source(1), "ann", now);
         }
+        for _ in 0..100 {
+            assert_eq!(attempts.take(source(2), "bob", now), Ok(()));
+            attempts.give_back(source(2), "bob", now);
+        }
+    }
+
+    #[test]
+    fn strangers_do_not_lock_a_user_out_of_where_they_logged_in() {
+        let (mut attempts, now) = (Attempts::default(), Instant::now());
+        assert_eq!(attempts.take(source(1), "ann", now), Ok(()));
+        attempts.succeed(source(1), "ann", now);
+        while (2..6).any(|n| attempts.take(source(n), "ann", now).is_ok()) {}
+        assert!(attempts.take(source(9), "ann", now).is_err(), "the user's bucket is empty");
+        for _ in 0..10 {
+            assert_eq!(attempts.take(source(1), "ann", now), Ok(()));
+        }
+        assert!(attempts.take(source(1), "ann", now).is_err(), "the address has its bucket all the same");
+        assert!(attempts.take(source(1), "bob", now).is_err());
+        let later = now + KNOWN;
+        while (2..6).any(|n| attempts.take(source(n), "ann", later).is_ok()) {}
+        assert!(attempts.take(source(1), "ann", later).is_err(), "nobody is known for ever");
     }
 
     #[test]
@@ -142,7 +186,10 @@ mod tests {
         for n in 2..6000 {
             attempts.take(source(n), &format!("user{n}"), now).unwrap();
         }
-        assert!(attempts.full_at.len() <= MOST);
+        for n in 10..5010 {
+            attempts.succeed(source(n), "eve", now);
+        }
+        assert!(attempts.full_at.len() <= MOST && attempts.known.len() <= MOST);
         assert!(attempts.take(source(1), "bob", now).is_err(), "its bucket is still empty");
     }
 }

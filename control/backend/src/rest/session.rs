@@ -76,7 +76,7 @@ pub(crate) async fn log_in(
     let kept = found.as_ref().map(|user| user.password.clone());
     let place = tokio::time::timeout(PATIENCE, Arc::clone(&app.hashing).acquire_owned()).await;
     let Ok(Ok(place)) = place else {
-        app.attempts().give_back(source, &named);
+        app.attempts().give_back(source, &named, Instant::now());
         return Err(Problem::new(Kind::Busy, "too many log in at a time", "try again in some seconds"));
     };
     // The place is the work's, which goes on when the client hangs up.
@@ -93,7 +93,7 @@ pub(crate) async fn log_in(
         let what = "there is no such user, or the password is another";
         return Err(Problem::new(Kind::WrongPassword, what, "mind capitals and the keyboard's layout"));
     };
-    app.attempts().give_back(source, &named);
+    app.attempts().succeed(source, &named, Instant::now());
     tracing::info!(user = user.name, peer = %connection.peer.ip(), "logged in");
     let secrets = [Secret::random(), Secret::random()];
     let opened = app.sessions().open(&user.name, &user.generation, secrets, Instant::now());
