@@ -9,7 +9,7 @@ use api::{EventsReply, MAX_EVENTS};
 use crate::app::App;
 use crate::live::stream::event;
 use crate::proxy::unix_ms;
-use crate::rest::status_now;
+use crate::rest::{status_of, unit_now};
 
 /// From one turn to the next.
 const PACE: Duration = Duration::from_millis(500);
@@ -31,10 +31,12 @@ pub(crate) async fn run(app: Arc<App>) {
 }
 
 /// Makes what is heard fresh before a stream begins with it.
-pub(crate) async fn refresh(app: &App) {
+pub(crate) async fn refresh(app: &Arc<App>) {
     let fresh = app.live.heard().at.is_some_and(|at| at.elapsed() < 2 * PACE);
     if !fresh {
-        turn(app).await;
+        // A task of its own: others wait for what it hears, whatever becomes of this client.
+        let app = Arc::clone(app);
+        let _ = tokio::spawn(async move { turn(&app).await }).await;
     }
 }
 
@@ -64,35 +66,33 @@ async fn turn(app: &App) {
         Ok(_) => Some(tokio::join!(app.proxy.ports(), app.proxy.groups(), events(app))),
         Err(_) => None,
     };
+    // Before the lock: systemd may have to be asked.
+    let unit = unit_now(app).await;
     let (now, at) = (Instant::now(), unix_ms());
-    let (heard, traffic, messages) = {
-        let mut heard = live.heard();
-        if let Ok(status) = &status {
-            heard.status = Some(status.as_ref().clone());
-        }
-        let mut messages = Vec::new();
-        let mut traffic = None;
-        if let Some((ports, groups, events)) = rest {
-            if let Ok(ports) = ports {
-                heard.ports.hear(&ports, now, at);
-                traffic = heard.ports.traffic();
-                messages.extend(heard.ports.message().map(|message| event("ports", &message)));
-            }
-            for reply in events {
-                messages.extend(heard.events.hear(reply).map(|message| event("events", &message)));
-            }
-            if let Ok(groups) = groups {
-                let message = heard.groups.hear(&groups, now, at);
-                if message.says_something() {
-                    messages.push(event("groups", &message));
-                }
-            }
-        }
-        (heard.status.clone(), traffic, messages)
-    };
-    // Outside the lock: systemd may have to be asked.
-    let told = event("status", &status_now(app, heard, traffic).await);
+    // Under one lock to the end: whoever begins to listen is told of a change by what is heard, or by a message, not by both.
     let mut heard = live.heard();
+    if let Ok(status) = &status {
+        heard.status = Some(status.as_ref().clone());
+    }
+    let mut messages = Vec::new();
+    let mut traffic = None;
+    if let Some((ports, groups, events)) = rest {
+        if let Ok(ports) = ports {
+            heard.ports.hear(&ports, now, at);
+            traffic = heard.ports.traffic();
+            messages.extend(heard.ports.message().map(|message| event("ports", &message)));
+        }
+        for reply in events {
+            messages.extend(heard.events.hear(reply).map(|message| event("events", &message)));
+        }
+        if let Ok(groups) = groups {
+            let message = heard.groups.hear(&groups, now, at);
+            if message.says_something() {
+                messages.push(event("groups", &message));
+            }
+        }
+    }
+    let told = event("status", &status_of(app, unit, heard.status.clone(), traffic));
     heard.at = Some(now);
     heard.told = told.clone();
     for message in std::iter::once(told).chain(messages) {

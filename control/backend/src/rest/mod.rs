@@ -22,8 +22,8 @@ use crate::app::App;
 use crate::problem::{Kind, Problem};
 use crate::{gate, live, metrics, page};
 
-pub(crate) use show::status_now;
 pub use show::{BackendStatus, ProxyStatus, Status, Traffic};
+pub(crate) use show::{status_of, unit_now};
 
 /// Where the API begins.
 const BASE: &str = "/api/v1";

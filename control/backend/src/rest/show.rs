@@ -14,7 +14,7 @@ use types::GroupAddr;
 use crate::app::App;
 use crate::gate::Viewer;
 use crate::problem::{Kind, Problem};
-use crate::proxy::UnitState;
+use crate::proxy::{ProxyHealth, UnitState};
 use crate::rest::body::{Asked, Named};
 use crate::rest::told::Told;
 
@@ -68,17 +68,30 @@ pub struct BackendStatus {
     pub streams: u64,
 }
 
-/// Where the proxy stands: `heard` is its status if it has just answered, or what it said last.
-pub(crate) async fn status_now(app: &App, heard: Option<StatusReply>, traffic: Option<Traffic>) -> Status {
+/// What systemd says of the proxy while it does not answer.
+pub(crate) async fn unit_now(app: &App) -> Option<UnitState> {
+    if is_up(&app.proxy.health().now()) { None } else { app.unit.state().await }
+}
+
+fn is_up(health: &ProxyHealth) -> bool {
+    health.error.is_none() && health.answers > 0
+}
+
+/// Where the proxy stands: `heard` is its status if it has just answered, or what it said last; `unit` is of [`unit_now`].
+pub(crate) fn status_of(
+    app: &App,
+    unit: Option<UnitState>,
+    heard: Option<StatusReply>,
+    traffic: Option<Traffic>,
+) -> Status {
     let health = app.proxy.health().now();
-    let up = health.error.is_none() && health.answers > 0;
-    let unit = if up { None } else { app.unit.state().await };
+    let up = is_up(&health);
     Status {
         proxy: ProxyStatus {
             up,
             error: health.error,
             down_s: health.down_since.map(|since| api::seconds(since.elapsed())),
-            unit,
+            unit: unit.filter(|_| !up),
             answers: health.answers,
             last_answer_unix_ms: health.last_answer_unix_ms,
             status: heard,
@@ -102,7 +115,8 @@ pub(crate) async fn status(_: Viewer, State(app): State<Arc<App>>) -> Json<Statu
         Ok(status) => Some(StatusReply::clone(&status)),
         Err(_) => app.live.last_status(),
     };
-    Json(status_now(&app, heard, None).await)
+    let unit = unit_now(&app).await;
+    Json(status_of(&app, unit, heard, None))
 }
 
 /// Every group with its members.

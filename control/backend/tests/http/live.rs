@@ -115,3 +115,32 @@ fn a_stream_ends_with_its_session() {
     removed.unwrap();
     while events.next().is_some() {}
 }
+
+#[test]
+fn whoever_begins_to_listen_hears_no_event_twice() {
+    let backend = Backend::start(|_| {});
+    let _proxy = FakeProxy::start(&backend.socket(), |request| match request {
+        // One more each time.
+        Request::ShowEvents { after, .. } => {
+            let event = json!({"id": after + 1, "at_unix_ms": 1, "kind": "joined", "port": "hall-a",
+                               "group": "239.1.1.1", "text": "joined"});
+            let reply = json!({"events": {"events": [event], "next": after + 1, "lost": 0}});
+            Some(serde_json::from_value(reply).unwrap())
+        }
+        request => Some(replies::all(request, 1)),
+    });
+    let viewer = backend.token(Role::Viewer);
+    thread::scope(|scope| {
+        for n in 0..16 {
+            let (backend, viewer) = (&backend, &viewer);
+            scope.spawn(move || {
+                thread::sleep(Duration::from_millis(37 * n));
+                let mut stream = backend.stream(viewer);
+                let ids = std::iter::repeat_with(|| stream.wait("events", |_| true)).take(3);
+                let ids = ids.flat_map(|told| told["events"].as_array().unwrap().clone());
+                let ids: Vec<_> = ids.map(|event| event["id"].as_u64().unwrap()).collect();
+                assert!(ids.windows(2).all(|pair| pair[1] == pair[0] + 1), "{ids:?}");
+            });
+        }
+    });
+}
