@@ -89,9 +89,11 @@ fn tiles(figures: &[FigureReport]) -> String {
     let of = |wanted: Verdict| figures.iter().filter(|figure| figure.verdict == wanted).count();
     let (reached, aimed) =
         (of(Verdict::Reached), figures.iter().filter(|figure| figure.aim.is_some()).count());
+    let failed = figures.iter().filter(|figure| matches!(figure.verdict, Verdict::Failed(_))).count();
+    let failed = if failed == 0 { String::new() } else { format!(", {failed} could not be measured") };
     tile(
         format!("{reached} of {aimed}"),
-        format!("aims reached; {} too noisy to tell", of(Verdict::TooNoisy)),
+        format!("aims reached; {} too noisy to tell{failed}", of(Verdict::TooNoisy)),
     );
     text + "</div>\n"
 }
@@ -453,6 +455,17 @@ mod tests {
         let machine = machine();
         let page = render(&report(&machine, vec![outcome().report(&machine), alone()]));
         assert!(!page.contains("<svg") && page.contains("All figures"));
+        assert!(!page.contains("could not be measured"));
+    }
+
+    #[test]
+    fn what_failed_is_counted_and_says_why() {
+        let machine = machine();
+        let failed = blank(FIGURES[4]).failed("manifold: ended early\nthe log");
+        let page = render(&report(&machine, vec![alone(), failed]));
+        for part in ["1 could not be measured", "failed: manifold: ended early", "the log"] {
+            assert!(page.contains(part), "{part}");
+        }
     }
 
     #[test]
