@@ -84,8 +84,12 @@ impl ServedPort {
     /// be opened again.
     pub(crate) fn stays_open(&self) -> bool {
         let now = || links::inspect(&self.link.as_ref()?.name).ok();
-        let is_by_af_xdp = self.port.as_ref().is_some_and(|port| port.info().driver == AF_XDP);
-        is_by_af_xdp && (!dpdk::AF_XDP_IS_MENDED || now().is_some_and(|link| link.admin_up))
+        self.has_own_pool() && (!dpdk::AF_XDP_IS_MENDED || now().is_some_and(|link| link.admin_up))
+    }
+
+    /// Whether it is open, and receives into buffers of its own.
+    pub(crate) fn has_own_pool(&self) -> bool {
+        self.port.as_ref().is_some_and(|port| port.info().driver == AF_XDP)
     }
 
     /// Whether it is in service.

@@ -1,10 +1,13 @@
 //! What the machine must have before DPDK starts: ports enough in its build, memory, cores.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use settings::{CoreSet, Cores, MemoryPlan, Placement, Settings, place_threads, plan_memory};
+use settings::{
+    CoreSet, Cores, Driver, MemoryPlan, Placement, PortSettings, Settings, place_threads, plan_memory,
+};
 
-use crate::drivers::AUTO;
+use crate::drivers::{AUTO, KernelDriver, choose};
 use crate::failure::Failure;
+use crate::interfaces::Looked;
 
 /// What this build can serve, whatever the machine.
 ///
@@ -24,11 +27,11 @@ pub(crate) fn serves(settings: &Settings) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Decides memory and cores from what the machine has.
+/// Decides on cores from those that the machine has.
 ///
 /// # Errors
-/// Too little of either.
-pub(crate) fn plan(settings: &Settings) -> Result<(MemoryPlan, Placement), Failure> {
+/// Too few.
+pub(crate) fn place(settings: &Settings) -> Result<Placement, Failure> {
     let set =
         CoreSet { cores: available_cores(), is_chosen: are_chosen(&available_cores(), &online_cores()) };
     let mut placement = place_threads(settings, &set).map_err(Failure::machine)?;
@@ -37,9 +40,29 @@ pub(crate) fn plan(settings: &Settings) -> Result<(MemoryPlan, Placement), Failu
     {
         placement.workers.truncate(1);
     }
-    let memory = plan_memory(settings, placement.workers.len(), AUTO, free_hugepages_mb())
-        .map_err(Failure::machine)?;
-    Ok((memory, placement))
+    Ok(placement)
+}
+
+/// Decides on memory from what the machine has, for ports whose interfaces were looked at.
+///
+/// # Errors
+/// Too little.
+pub(crate) fn memory(settings: &Settings, workers: u16, looked: &[Looked]) -> Result<MemoryPlan, Failure> {
+    let queues = |port: &PortSettings| {
+        let at = settings.ports.iter().position(|other| other.name == port.name);
+        match at.and_then(|at| looked.get(at)) {
+            Some(Ok(Some(link))) => match choose(port, link, workers).map(|choice| choice.driver) {
+                Ok(KernelDriver::AfXdp { queues }) => queues,
+                Ok(KernelDriver::AfPacket) | Err(_) => 0,
+            },
+            // One that is not there yet may have as many as there are workers.
+            Some(Ok(None) | Err(_)) | None => match (port.driver, AUTO) {
+                (Driver::AfXdp, _) | (Driver::Auto, Driver::AfXdp) => workers,
+                (Driver::AfPacket | Driver::Auto, _) => 0,
+            },
+        }
+    };
+    plan_memory(settings, workers.into(), queues, free_hugepages_mb()).map_err(Failure::machine)
 }
 
 /// MiB of free hugepages of the default size.

@@ -37,6 +37,8 @@ pub(crate) struct Devices {
     pub(crate) router_mac: MacAddr,
     /// How many workers there are: each sends by a queue of its own.
     pub(crate) workers: u16,
+    /// Frames of a pool of its own that other ports may keep: see [`settings::kept_to_send`].
+    pub(crate) kept: u32,
 }
 
 /// A device that runs, its queues not yet with a worker.
@@ -253,7 +255,7 @@ impl Devices {
         // A name that no pool has, also not one that is about to go.
         static MADE: AtomicU32 = AtomicU32::new(0);
         let name = format!("af_xdp_{}", MADE.fetch_add(1, Ordering::Relaxed));
-        let size = af_xdp_pool_size(settings, queues, self.workers.into());
+        let size = af_xdp_pool_size(settings, queues, self.workers.into(), self.kept);
         Mempool::of_pages(&self.eal, &name, size, PAGE_POOL_CACHE).map_err(|e| {
             let what = format!(
                 "no memory for the {size} buffers of its own that af_xdp needs: {e}; raise `max-ports` or `memory-mb` in [eal]"

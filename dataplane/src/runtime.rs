@@ -29,7 +29,9 @@ use dpdk::{Eal, Queues};
 use forwarding::{Ingress, frame_ring};
 use links::LinkWatch;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use settings::{Device, LiveLayer, MemoryPlan, Placement, Poll, Settings, eal_args, mbuf_data_room};
+use settings::{
+    Device, LiveLayer, MemoryPlan, Placement, Poll, Settings, eal_args, kept_to_send, mbuf_data_room,
+};
 use types::Time;
 
 use crate::assembly::{PlacedPort, assemble, intake, lane};
@@ -65,8 +67,10 @@ pub fn run(config: &Path, trailing: &[String]) -> Result<(), Failure> {
         tracing::warn!("{warning}");
     }
     let signals = Signals::install().map_err(Failure::machine)?;
+    let placement = machine::place(&settings)?;
+    let workers = u16::try_from(placement.workers.len()).map_err(Failure::machine)?;
     let (interfaces, links) = Interfaces::take_all(&settings)?;
-    let (memory, placement) = machine::plan(&settings)?;
+    let memory = machine::memory(&settings, workers, &links)?;
     machine::leave_worker_cores(&settings, &placement);
     let eal = start_eal(&present(&settings, &links), &memory, &placement, trailing)?;
     let machine = Machine { eal, memory, placement, interfaces, links };
@@ -90,9 +94,10 @@ pub fn check(config: &Path, look_at_machine: bool) -> Result<(), Failure> {
     let mut text: String = settings.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
     let mut served = HashMap::new();
     if look_at_machine {
-        let looked = inspect_all(&settings)?;
-        let (memory, placement) = machine::plan(&settings)?;
+        let placement = machine::place(&settings)?;
         let workers = u16::try_from(placement.workers.len()).map_err(Failure::machine)?;
+        let looked = inspect_all(&settings)?;
+        let memory = machine::memory(&settings, workers, &looked)?;
         for (port, looked) in settings.ports.iter().zip(looked) {
             match (looked, &port.device) {
                 (Ok(Some(link)), Device::Kernel(_)) => {
@@ -195,7 +200,8 @@ impl Running {
         let workers = u16::try_from(cores.len()).map_err(Failure::machine)?;
         let far = far_ports(&settings, &opened, &cores);
         far.iter().for_each(|warning| tracing::warn!("{warning}"));
-        let devices = Devices { eal, pool: pool.clone(), router_mac, workers };
+        let kept = kept_to_send(&settings, cores.len());
+        let devices = Devices { eal, pool: pool.clone(), router_mac, workers, kept };
         let (mut inventory, mut queues) = (Inventory::default(), Vec::new());
         for (port_settings, opened) in settings.ports.iter().zip(opened) {
             let index = inventory.free_place().ok_or_else(|| Failure::machine("no place for a port"))?;

@@ -16,8 +16,12 @@ const PAGE: u32 = 4096;
 const CACHED_MBUFS: u32 = 768;
 /// Mbufs for frames that the control thread has a worker send.
 const INJECT_MBUFS: u32 = 512;
-/// Mbufs that the kernel has of each net_af_xdp queue to receive into.
+/// Mbufs that the kernel has of each net_af_xdp queue to receive into, and those that it may have taken from the ring
+/// to transmit: its completion queue holds no more.
 const AF_XDP_FILL: u32 = 2048;
+const AF_XDP_SENDING: u32 = 2048;
+/// Drivers of virtual devices that have done with a frame when its burst returns.
+const DONE_AT_ONCE: &[&str] = &["net_af_packet", "net_af_xdp", "net_null", "net_pcap", "net_tap"];
 /// Mbufs of a net_af_xdp port that each worker may hold: a cache of 64 at one and a half, and two bursts.
 const AF_XDP_HELD: u32 = 160;
 /// Frames that a worker takes from a queue at a time.
@@ -71,19 +75,19 @@ pub struct MemoryPlan {
     pub warning: Option<String>,
 }
 
-/// Decides the kind of memory from the settings, the number of workers, what `driver = "auto"` may come to here, and how
-/// many MiB of hugepages are free.
+/// Decides the kind of memory from the settings, the number of workers, how many queues of net_af_xdp each port on a kernel
+/// interface may have here (0: it is af_packet's), and how many MiB of hugepages are free.
 ///
 /// # Errors
 /// Hugepages are required, by the settings or by a PCI port, and the machine has too few.
 pub fn plan_memory(
     settings: &Settings,
     workers: usize,
-    auto: Driver,
+    queues: impl Fn(&PortSettings) -> u16,
     free_hugepages_mb: u32,
 ) -> Result<MemoryPlan, MachineError> {
     let megabytes =
-        |mode| settings.eal.memory_mb.unwrap_or_else(|| megabytes_for(settings, workers, auto, mode));
+        |mode| settings.eal.memory_mb.unwrap_or_else(|| megabytes_for(settings, workers, &queues, mode));
     let needed = megabytes(MemoryMode::Hugepages);
     let plan = |mode, warning| Ok(MemoryPlan { mode, megabytes: megabytes(mode), warning });
     let pci = settings.ports.iter().find(|port| matches!(port.device, Device::Pci(_)));
@@ -138,30 +142,48 @@ pub fn pool_size(settings: &Settings, workers: usize) -> u32 {
     mbufs.max(LEAST_MBUFS).next_multiple_of(1024) - 1
 }
 
-/// Mbufs in the pool of its own that a port of net_af_xdp with so many queues has, each in a page: what the kernel has to
-/// receive into, what waits to be sent, and what workers hold. Not counted by [`pool_size`].
-pub fn af_xdp_pool_size(port: &PortSettings, queues: u16, workers: usize) -> u32 {
+/// Mbufs that the transmit rings of all ports may keep, whichever pool they are of: those of NICs, and of virtual devices
+/// whose drivers are not done with a frame at once. Ports that may come count as for [`pool_size`].
+pub fn kept_to_send(settings: &Settings, workers: usize) -> u32 {
     let workers = workers.min(MAX_WORKERS) as u32;
-    let rings = u32::from(queues) * (AF_XDP_FILL + u32::from(port.tx_descriptors));
-    (rings + (workers + 1) * AF_XDP_HELD).next_multiple_of(1024) - 1
+    let ring = |port: &PortSettings| match &port.device {
+        Device::Kernel(_) => 0,
+        Device::Vdev(vdev) if DONE_AT_ONCE.contains(&vdev.driver()) => 0,
+        Device::Vdev(_) | Device::Pci(_) => workers * u32::from(port.tx_descriptors),
+    };
+    let largest = settings.ports.iter().map(ring).max().unwrap_or(0);
+    settings.ports.iter().map(ring).sum::<u32>() + coming(settings) * largest
 }
 
-/// MiB for the port's own pool, if it may be one of net_af_xdp. How many queues an interface has is seen later; it has
-/// one for each worker, or it is af_packet's.
-fn own_pool_mb(port: &PortSettings, workers: usize, auto: Driver) -> u32 {
-    let queues = match &port.device {
-        Device::Kernel(_) if port.driver == Driver::AfXdp => workers.min(MAX_WORKERS) as u16,
-        Device::Kernel(_) if (port.driver, auto) == (Driver::Auto, Driver::AfXdp) => {
-            workers.min(MAX_WORKERS) as u16
-        }
+/// Mbufs in the pool of its own that a port of net_af_xdp with so many queues has, each in a page: what the kernel has to
+/// receive into and to send, what waits to be sent (that ring has as many descriptors as the receive ring, whatever
+/// `tx-descriptors` says), what workers hold, and what other ports keep of it ([`kept_to_send`]). So it can always
+/// receive, whoever takes nothing. Not counted by [`pool_size`].
+pub fn af_xdp_pool_size(port: &PortSettings, queues: u16, workers: usize, kept: u32) -> u32 {
+    let workers = workers.min(MAX_WORKERS) as u32;
+    let waiting = u32::from(port.rx_descriptors).next_power_of_two();
+    let rings = u32::from(queues) * (AF_XDP_FILL + AF_XDP_SENDING + waiting);
+    (rings + kept + (workers + 1) * AF_XDP_HELD).next_multiple_of(1024) - 1
+}
+
+/// MiB for the port's own pool, with the pool's ring and its caches; none where it has no queues of net_af_xdp.
+fn own_pool_mb(port: &PortSettings, queues: u16, workers: usize, kept: u32) -> u32 {
+    if queues == 0 {
+        return 0;
+    }
+    let pages = u64::from(af_xdp_pool_size(port, queues, workers, kept)) * u64::from(PAGE);
+    pages.div_ceil(1 << 20) as u32 + 1
+}
+
+/// Queues of net_af_xdp that a port has, `of_interface` those of one on a kernel interface.
+fn af_xdp_queues(port: &PortSettings, of_interface: impl Fn(&PortSettings) -> u16) -> u16 {
+    match &port.device {
+        Device::Kernel(_) => of_interface(port),
         Device::Vdev(vdev) if vdev.driver() == "net_af_xdp" => {
             vdev.argument("queue_count").and_then(|count| count.parse().ok()).unwrap_or(1)
         }
-        Device::Kernel(_) | Device::Vdev(_) | Device::Pci(_) => return 0,
-    };
-    let pages = u64::from(af_xdp_pool_size(port, queues, workers)) * u64::from(PAGE);
-    // With the pool's ring and its caches.
-    pages.div_ceil(1 << 20) as u32 + 1
+        Device::Vdev(_) | Device::Pci(_) => 0,
+    }
 }
 
 /// Bytes of each mbuf's data room, headroom included: the largest frame of any port, in one segment.
@@ -196,12 +218,21 @@ fn coming(settings: &Settings) -> u32 {
 /// Without hugepages the pool takes more: DPDK lets no mbuf cross a page, so one of 2,176 bytes has a page of 4 KiB to
 /// itself. Two kernel interfaces with 8,191 mbufs then come to 42 MiB, of which a run takes 34.
 ///
-/// Where `driver = "auto"` is af_packet, as on the distribution's DPDK.
+/// Where `driver = "auto"` is af_packet, as on the distribution's DPDK, and interfaces have a queue for each worker.
 pub fn memory_mb(settings: &Settings, workers: usize, mode: MemoryMode) -> u32 {
-    megabytes_for(settings, workers, Driver::AfPacket, mode)
+    let named = |port: &PortSettings| match port.driver {
+        Driver::AfXdp => workers.min(MAX_WORKERS) as u16,
+        Driver::AfPacket | Driver::Auto => 0,
+    };
+    megabytes_for(settings, workers, named, mode)
 }
 
-fn megabytes_for(settings: &Settings, workers: usize, auto: Driver, mode: MemoryMode) -> u32 {
+fn megabytes_for(
+    settings: &Settings,
+    workers: usize,
+    queues: impl Fn(&PortSettings) -> u16,
+    mode: MemoryMode,
+) -> u32 {
     let object = POOL_HEADER + (MBUF_STRUCT + u32::from(mbuf_data_room(settings))).next_multiple_of(64);
     let each = match mode {
         MemoryMode::Hugepages => object,
@@ -212,7 +243,8 @@ fn megabytes_for(settings: &Settings, workers: usize, auto: Driver, mode: Memory
     let pool = (u64::from(pool_size(settings, workers)) * u64::from(each)).div_ceil(1 << 20) as u32;
     let tables = |port: &PortSettings| if matches!(port.device, Device::Pci(_)) { PCI_MB } else { VDEV_MB };
     let present: u32 = settings.ports.iter().map(tables).sum();
-    let own = |port: &PortSettings| own_pool_mb(port, workers, auto);
+    let kept = kept_to_send(settings, workers);
+    let own = |port: &PortSettings| own_pool_mb(port, af_xdp_queues(port, &queues), workers, kept);
     let owned: u32 = settings.ports.iter().map(own).sum();
     let largest = settings.ports.iter().map(own).max().unwrap_or(0);
     let coming = coming(settings);

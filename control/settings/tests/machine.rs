@@ -1,8 +1,8 @@
 //! What settings mean for the machine: memory, cores, DPDK's command line.
 
 use settings::{
-    CoreSet, Driver, MemoryMode, MemoryPlan, Placement, Settings, af_xdp_pool_size, eal_args, mbuf_data_room,
-    memory_mb, parse, place_threads, plan_memory, pool_size,
+    CoreSet, Driver, MemoryMode, MemoryPlan, Placement, Settings, af_xdp_pool_size, eal_args, kept_to_send,
+    mbuf_data_room, memory_mb, parse, place_threads, plan_memory, pool_size,
 };
 
 fn settings(text: &str) -> Settings {
@@ -121,10 +121,9 @@ fn hugepages_are_taken_required_or_done_without() {
         |hugepages: &str| with_devices(&format!("[eal]\nhugepages = \"{hugepages}\"\n"), &["e0", "e1"]);
     let pci = |hugepages: &str| with_devices(&format!("[eal]\nhugepages = \"{hugepages}\"\n"), &["3b:00.0"]);
     let mode = |settings: &Settings, free| {
-        plan_memory(settings, 1, Driver::AfPacket, free).map(|plan| (plan.mode, plan.warning))
+        plan_memory(settings, 1, |_| 0, free).map(|plan| (plan.mode, plan.warning))
     };
-    let error =
-        |settings: &Settings, free| plan_memory(settings, 1, Driver::AfPacket, free).unwrap_err().to_string();
+    let error = |settings: &Settings, free| plan_memory(settings, 1, |_| 0, free).unwrap_err().to_string();
 
     assert_eq!(mode(&kernel("auto"), 1024), Ok((MemoryMode::Hugepages, None)));
     assert_eq!(mode(&kernel("no"), 1024), Ok((MemoryMode::NoHugepages, None)));
@@ -151,7 +150,7 @@ fn hugepages_are_taken_required_or_done_without() {
          \"auto\" or \"require\""
     );
     let set = with_devices("[eal]\nmemory-mb = 77\n", &["e0"]);
-    assert_eq!(plan_memory(&set, 1, Driver::AfPacket, 0).unwrap().megabytes, 77);
+    assert_eq!(plan_memory(&set, 1, |_| 0, 0).unwrap().megabytes, 77);
 }
 
 #[test]
@@ -197,17 +196,43 @@ fn a_kernel_interface_has_a_pair_of_queues_for_each_worker() {
 
 #[test]
 fn ports_on_af_xdp_have_pools_of_their_own() {
-    let memory = |before: &str, auto| {
-        plan_memory(&with_devices(before, &["eth0", "eth1"]), 1, auto, 0).unwrap().megabytes
+    let memory = |before: &str, queues: u16| {
+        plan_memory(&with_devices(before, &["eth0", "eth1"]), 1, |_| queues, 0).unwrap().megabytes
     };
-    let plain = memory("", Driver::AfPacket);
-    // 4,095 pages and a MiB for each: 2,048 to receive into, 1,024 to send, 2 x 160 in the hands of threads.
-    assert_eq!(memory("", Driver::AfXdp), plain + 2 * 17);
-    assert_eq!(memory("[defaults]\ndriver = \"af_packet\"\n", Driver::AfXdp), plain);
-    assert_eq!(memory("[defaults]\ndriver = \"af_xdp\"\n", Driver::AfPacket), plain + 2 * 17);
+    let plain = memory("", 0);
+    // 6,143 pages and a MiB for each: 2,048 to receive into, 2,048 that the kernel sends, 1,024 that wait for it, 2 x 160
+    // in the hands of threads.
+    assert_eq!(memory("", 1), plain + 2 * 25);
+    assert_eq!(memory("", 4), plain + 2 * 85);
     let coming = "[eal]\nmax-ports = 3\n";
-    assert_eq!(memory(coming, Driver::AfXdp), memory(coming, Driver::AfPacket) + 3 * 17);
-    let port = &with_devices("", &["net_af_xdp0,iface=a,queue_count=4"]).ports[0];
-    assert_eq!(af_xdp_pool_size(port, 1, 1), 4 * 1024 - 1);
-    assert_eq!(af_xdp_pool_size(port, 4, 2), 13 * 1024 - 1);
+    assert_eq!(memory(coming, 1), memory(coming, 0) + 3 * 25);
+    let named = with_devices("[defaults]\ndriver = \"af_xdp\"\n", &["eth0", "eth1"]);
+    assert_eq!(memory_mb(&named, 1, MemoryMode::NoHugepages), plain + 2 * 25);
+    let vdev = |workers| {
+        memory_mb(&with_devices("", &["net_af_xdp0,iface=a,queue_count=4"]), workers, MemoryMode::NoHugepages)
+    };
+    assert!(vdev(1) > 80);
+}
+
+#[test]
+fn a_pool_of_af_xdp_lasts_while_every_ring_is_full() {
+    let size = |before: &str, queues, workers, kept| {
+        let port = &with_devices(before, &["eth0"]).ports[0];
+        af_xdp_pool_size(port, queues, workers, kept)
+    };
+    assert_eq!(size("", 1, 1, 0), 6 * 1024 - 1);
+    assert_eq!(size("", 4, 2, 0), 21 * 1024 - 1);
+    // The driver's transmit ring is as long as the receive ring.
+    assert_eq!(size("[defaults]\ntx-descriptors = 32768\n", 1, 1, 0), 6 * 1024 - 1);
+    assert_eq!(size("[defaults]\nrx-descriptors = 4128\n", 1, 1, 0), (4 + 8 + 1) * 1024 - 1);
+    assert_eq!(size("", 1, 1, 2 * 1024), 8 * 1024 - 1);
+}
+
+#[test]
+fn what_other_ports_keep_of_a_pool_is_counted() {
+    let kept =
+        |before: &str, devices: &[&str], workers| kept_to_send(&with_devices(before, devices), workers);
+    assert_eq!(kept("", &["eth0", "net_pcap0,rx_pcap=a,tx_pcap=b", "net_null0"], 2), 0);
+    assert_eq!(kept("", &["eth0", "3b:00.0", "net_ring0"], 2), 2 * 2 * 1024);
+    assert_eq!(kept("[eal]\nmax-ports = 4\n", &["eth0", "3b:00.0"], 1), 3 * 1024, "and two that may come");
 }

@@ -11,7 +11,8 @@ use control::ControlError;
 use dpdk::Queues;
 use links::LinkInfo;
 use settings::{
-    Device, Difference, LiveLayer, MemoryMode, PortSettings, Settings, difference, mbuf_data_room, pool_size,
+    Device, Difference, LiveLayer, MemoryMode, PortSettings, Settings, difference, kept_to_send,
+    mbuf_data_room, pool_size,
 };
 use types::{MAX_PORTS, PortIndex};
 
@@ -128,6 +129,7 @@ impl Running {
         keep: impl FnOnce() -> Result<Option<String>, Failure>,
     ) -> Result<ChangedReply, Refused> {
         let Prepared { new, plan, difference, waiting, warnings } = prepared;
+        self.devices.kept = self.devices.kept.max(kept_to_send(&new, self.crew.len()));
         let mut opened = Vec::new();
         let ready = self.open(&plan, &new, &mut opened).and_then(|still| Ok((still, keep()?)));
         let (still, kept) = ready.map_err(|failure| {
@@ -201,13 +203,21 @@ impl Running {
         if refused.is_empty() { Ok(()) } else { Err(Refused::invalid(refused)) }
     }
 
-    /// The pool was made at the start, for so many ports with such rings and frames.
+    /// The pool was made at the start, for so many ports with such rings and frames; so were those of ports on af_xdp, for
+    /// what the others keep.
     fn check_buffers(&self, new: &Settings) -> Vec<ProblemView> {
         let mut needed = new.clone();
         // Ports that may come are what this is about.
         needed.eal.max_ports = None;
         let (buffers, there) = (pool_size(&needed, self.crew.len()), self.devices.pool.size());
+        let kept = kept_to_send(&needed, self.crew.len());
         let mut refused = Vec::new();
+        if kept > self.devices.kept && self.inventory.iter().any(ServedPort::has_own_pool) {
+            refused.push(of_failure(&Failure::machine(format!(
+                "other ports' rings could keep {kept} buffers of a port on af_xdp, and it has {} for them; restart with it",
+                self.devices.kept
+            ))));
+        }
         if buffers > there {
             let ports = new.ports.len();
             refused.push(of_failure(&Failure::machine(format!(
