@@ -39,7 +39,7 @@ pub(super) fn settings() -> IngressSettings {
     }
 }
 
-pub(super) fn ingress() -> Ingress {
+pub(crate) fn ingress() -> Ingress {
     Ingress::new(&settings())
 }
 

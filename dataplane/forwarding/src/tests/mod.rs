@@ -1,6 +1,6 @@
 //! The forwarder as a whole.
 
-mod bench;
+pub(crate) mod bench;
 mod faults;
 mod model;
 mod punts;
