@@ -1,7 +1,7 @@
 //! What settings mean for the machine: memory, cores, DPDK's command line.
 
 use settings::{
-    CoreSet, Driver, MemoryMode, MemoryPlan, Placement, Settings, af_xdp_pool_size, eal_args, kept_to_send,
+    CoreSet, MemoryMode, MemoryPlan, Placement, Settings, af_xdp_pool_size, eal_args, kept_to_send,
     mbuf_data_room, memory_mb, parse, place_threads, plan_memory, pool_size,
 };
 
