@@ -68,12 +68,20 @@ impl fmt::Display for Choice {
 pub(crate) fn choose(port: &PortSettings, link: &LinkInfo, workers: u16) -> Result<Choice, Failure> {
     let channels = Channels::of(link.index).map_err(|error| error.to_string());
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let interface = Interface { has_xdp: link.kind != LinkKind::Macvlan, channels, mtu: link.mtu };
-    choose_from(port.driver, AUTO, may_load_programs(&status), workers, interface).map_err(|why| {
+    let interface = Interface {
+        has_xdp: link.kind != LinkKind::Macvlan,
+        has_program: link.has_program,
+        channels,
+        mtu: link.mtu,
+    };
+    choose_from(port.driver, AUTO, may_load_programs(&status), workers, interface).map_err(|(why, cure)| {
         let name = &link.name;
         Failure::of_port(
             port,
-            format!("af_xdp cannot serve {name}: {why}; set `driver = \"auto\"`, or change {name}"),
+            format!(
+                "af_xdp cannot serve {name}: {why}; {}, or set `driver = \"auto\"`",
+                cure.replace("DEV", name)
+            ),
         )
     })
 }
@@ -90,6 +98,8 @@ fn may_load_programs(status: &str) -> bool {
 struct Interface {
     /// Its kernel driver runs XDP programs. For others the kernel could, but nobody here asks it to.
     has_xdp: bool,
+    /// It runs a program of somebody else's.
+    has_program: bool,
     /// Its queues, or why they are not known.
     channels: Result<Channels, String>,
     /// In bytes.
@@ -102,15 +112,29 @@ fn choose_from(
     may_load: bool,
     workers: u16,
     interface: Interface,
-) -> Result<Choice, String> {
-    let Interface { has_xdp, channels, mtu } = interface;
+) -> Result<Choice, (String, &'static str)> {
+    let Interface { has_xdp, has_program, channels, mtu } = interface;
     let most = u32::from(dpdk::PAGE_FRAME_ROOM) - ETHERNET_HEADER;
     let unfit = match &channels {
-        _ if !has_xdp => Some("a macvlan runs no XDP program of its own".to_owned()),
-        Ok(Channels { receive, pairs }) if receive > pairs => {
-            Some(format!("it has {receive} receive queues, and {pairs} of them with one to send by"))
+        _ if !may_load => Some((
+            "it takes CAP_BPF or CAP_SYS_ADMIN, and this process has neither".to_owned(),
+            "run as root or with CAP_BPF",
+        )),
+        _ if !has_xdp => {
+            Some(("a macvlan runs no XDP program of its own".to_owned(), "take the interface below it"))
         }
-        Ok(_) | Err(_) if mtu > most => Some(format!("its MTU is {mtu}, and af_xdp takes {most} at most")),
+        _ if has_program => Some((
+            "it runs an XDP program of somebody else's".to_owned(),
+            "take it off with `ip link set dev DEV xdp off`",
+        )),
+        Ok(Channels { receive, pairs }) if receive > pairs => Some((
+            format!("it has {receive} receive queues, and {pairs} of them with one to send by"),
+            "give it as many of each with `ethtool -L DEV`",
+        )),
+        Ok(_) | Err(_) if mtu > most => Some((
+            format!("its MTU is {mtu}, and af_xdp takes {most} at most"),
+            "lower it with `ip link set dev DEV mtu`",
+        )),
         Ok(_) | Err(_) => None,
     };
     // What speaks against it where nobody named it.
@@ -119,7 +143,6 @@ fn choose_from(
             "the af_xdp of this DPDK waits for slow peers and opens no interface twice; that of `make fast` does neither"
                 .to_owned(),
         ),
-        _ if !may_load => Some("af_xdp takes CAP_BPF or CAP_SYS_ADMIN, and this process has neither".to_owned()),
         Err(error) => Some(error.clone()),
         Ok(Channels { pairs, .. }) if *pairs < workers => {
             Some(format!("its queues are {pairs}, and the workers {workers}"))
@@ -135,10 +158,12 @@ fn choose_from(
         (Driver::AfPacket, _) => Ok(af_packet(None)),
         (Driver::AfXdp, None) => Ok(af_xdp(false)),
         (Driver::AfXdp, Some(why)) => Err(why),
-        (Driver::Auto, unfit) => match doubt.or(unfit) {
-            None => Ok(af_xdp(true)),
-            reason => Ok(af_packet(reason)),
-        },
+        (Driver::Auto, unfit) => {
+            match unfit.map(|(why, _)| why).filter(|_| auto == Driver::AfXdp).or(doubt) {
+                None => Ok(af_xdp(true)),
+                reason => Ok(af_packet(reason)),
+            }
+        }
     }
 }
 
@@ -155,23 +180,33 @@ mod tests {
         queues: Result<(u16, u16), &str>,
         mtu: u32,
     ) -> Result<Choice, String> {
+        let (has_xdp, has_program) = (true, false);
         let channels = queues.map(|(receive, pairs)| Channels { receive, pairs }).map_err(str::to_owned);
-        choose_from(wanted, auto, may_load, workers, Interface { has_xdp: true, channels, mtu })
+        let interface = Interface { has_xdp, has_program, channels, mtu };
+        choose_from(wanted, auto, may_load, workers, interface).map_err(|(why, _)| why)
     }
 
     #[test]
     fn what_the_settings_name_is_taken_or_refused() {
         let tap = chosen((Driver::AfPacket, XDP), true, 1, Ok((1, 1)), 1500).unwrap();
         assert_eq!(tap.to_string(), "by af_packet");
-        let named = |queues, mtu| chosen((XDP, Driver::AfPacket), false, 2, queues, mtu);
+        let named = |queues, mtu| chosen((XDP, Driver::AfPacket), true, 2, queues, mtu);
+        let bare = chosen((XDP, XDP), false, 1, Ok((1, 1)), 1500).unwrap_err();
+        assert!(bare.starts_with("it takes CAP_BPF"), "{bare}");
         assert_eq!(named(Err("unknown"), 1500).unwrap().to_string(), "by af_xdp");
         let two = named(Ok((2, 2)), 1500).unwrap();
         assert_eq!((two.driver, two.falls_back), (KernelDriver::AfXdp { queues: 2 }, false));
         assert_eq!(named(Ok((1, 1)), 9000).unwrap_err(), "its MTU is 9000, and af_xdp takes 3506 at most");
         let unpaired = "it has 2 receive queues, and 1 of them with one to send by";
         assert_eq!(named(Ok((2, 1)), 1500).unwrap_err(), unpaired);
-        let macvlan = Interface { has_xdp: false, channels: Err(String::new()), mtu: 1500 };
-        assert!(choose_from(XDP, XDP, true, 1, macvlan).unwrap_err().starts_with("a macvlan"));
+        let odd = |has_xdp, has_program| {
+            let interface = Interface { has_xdp, has_program, channels: Err(String::new()), mtu: 1500 };
+            choose_from(XDP, XDP, true, 1, interface).unwrap_err()
+        };
+        assert!(odd(false, false).0.starts_with("a macvlan"));
+        let (why, cure) = odd(true, true);
+        assert_eq!(why, "it runs an XDP program of somebody else's");
+        assert!(cure.contains("xdp off"));
     }
 
     #[test]
@@ -188,8 +223,16 @@ mod tests {
             (auto(true, 1, Ok((2, 1)), 1500), "it has 2 receive queues"),
             (auto(true, 1, Ok((1, 1)), 3507), "its MTU is 3507, and af_xdp takes 3506 at most"),
             (auto(true, 1, Err("no answer"), 1500), "no answer"),
-            (auto(false, 1, Ok((1, 1)), 1500), "af_xdp takes CAP_BPF"),
+            (auto(false, 1, Ok((1, 1)), 1500), "it takes CAP_BPF"),
         ];
+        let taken = Interface {
+            has_xdp: true,
+            has_program: true,
+            channels: Ok(Channels { receive: 1, pairs: 1 }),
+            mtu: 1500,
+        };
+        let taken = choose_from(Driver::Auto, XDP, true, 1, taken).unwrap().to_string();
+        assert_eq!(taken, "by af_packet: it runs an XDP program of somebody else's");
         for (told, reason) in reasons {
             assert!(told.starts_with(&format!("by af_packet: {reason}")), "{told}");
         }

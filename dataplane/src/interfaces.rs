@@ -4,6 +4,7 @@
 use links::{Guard, InstanceLock, LinkError, LinkInfo};
 use settings::{PortSettings, Settings};
 
+use crate::drivers::choose;
 use crate::failure::Failure;
 
 /// The guard that keeps the kernel away from the interfaces, and with it the instance's lock.
@@ -18,7 +19,7 @@ impl Interfaces {
     /// # Errors
     /// The instance runs already; an interface of the administrator's is missing, of a kind not taken, or
     /// somebody's; a privilege is missing. Nothing is left changed but that an interface that was down is up.
-    pub(crate) fn take_all(settings: &Settings) -> Result<(Self, Vec<Looked>), Failure> {
+    pub(crate) fn take_all(settings: &Settings, workers: u16) -> Result<(Self, Vec<Looked>), Failure> {
         let lock = InstanceLock::acquire(&settings.paths.run_dir, &settings.proxy.instance)
             .map_err(Failure::machine)?;
         let (guard, recovery) = Guard::new(lock).map_err(Failure::machine)?;
@@ -30,7 +31,7 @@ impl Interfaces {
             tracing::info!("{note}");
         }
         let mut interfaces = Self { guard };
-        let mut found = inspect_all(settings)?;
+        let mut found = inspect_all(settings, workers)?;
         for (port, looked) in settings.ports.iter().zip(&mut found) {
             if let Ok(Some(link)) = looked
                 && let Err(failure) = interfaces.claim(port, link)
@@ -78,13 +79,13 @@ pub(crate) type Looked = Result<Option<LinkInfo>, Failure>;
 ///
 /// # Errors
 /// An interface of the administrator's is missing, of a kind not taken, somebody's, or that of two ports.
-pub(crate) fn inspect_all(settings: &Settings) -> Result<Vec<Looked>, Failure> {
+pub(crate) fn inspect_all(settings: &Settings, workers: u16) -> Result<Vec<Looked>, Failure> {
     let mut found: Vec<Looked> = Vec::with_capacity(settings.ports.len());
     for port in &settings.ports {
         let taken = settings.ports.iter().zip(&found);
         let taken = taken
             .filter_map(|(port, looked)| Some((looked.as_ref().ok()?.as_ref()?.index, port.name.as_str())));
-        let looked = match inspect(port, &settings.ports, taken) {
+        let looked = match inspect(port, settings, workers, taken) {
             Ok(link) => Ok(link),
             Err(failure) => Err(only_live(port, failure)?),
         };
@@ -99,23 +100,28 @@ fn only_live(port: &PortSettings, failure: Failure) -> Result<Failure, Failure> 
 }
 
 /// Looks at the kernel interface of `port`, when its device is one; `taken` are those of other ports, to which
-/// an alternative name could lead, and `ports` have interfaces that are none to offer. Changes nothing.
+/// an alternative name could lead, and those of `settings` have interfaces that are none to offer. Changes nothing.
 ///
 /// # Errors
-/// The interface is missing, of a kind not taken, or somebody's.
+/// The interface is missing, of a kind not taken, somebody's, or not one for the driver that the settings name.
 pub(crate) fn inspect<'a>(
     port: &PortSettings,
-    ports: &[PortSettings],
+    settings: &Settings,
+    workers: u16,
     mut taken: impl Iterator<Item = (u32, &'a str)>,
 ) -> Result<Option<LinkInfo>, Failure> {
     let Some(name) = port.device.kernel_interface() else { return Ok(None) };
-    let link = links::inspect(name).map_err(|e| Failure::of_port(port, free_only(e, ports)))?;
+    let found = links::inspect(name);
+    let mut link = found.map_err(|e| Failure::of_port(port, free_only(e, &settings.ports)))?;
+    // From here on it is one of somebody else's.
+    link.has_program &= !Guard::has_program(&settings.paths.run_dir, link.index);
     links::usable(&link).map_err(|e| Failure::of_port(port, e))?;
     if let Some((_, first)) = taken.find(|(index, _)| *index == link.index) {
         let device = &port.device;
         let what = format!("{device} is the interface of port \"{first}\" already; give each port its own");
         return Err(Failure::of_port(port, what));
     }
+    choose(port, &link, workers)?;
     Ok(Some(link))
 }
 

@@ -237,7 +237,11 @@ impl Devices {
             mtu: if settings.device.kernel_interface().is_none() { settings.mtu } else { None },
             ..PortConfig::new(pool)
         };
-        let mut queues = port.start(&config).map_err(|e| Failure::of_port(settings, e))?;
+        let needs = "; af_xdp needs CAP_BPF or CAP_SYS_ADMIN, and no other XDP program; its driver's words are in the log; \
+                     or set `driver = \"af_packet\"`";
+        let needs = if by_af_xdp { needs } else { "" };
+        let mut queues =
+            port.start(&config).map_err(|e| Failure::of_port(settings, format!("{e}{needs}")))?;
         queues.tx.truncate(tx_queues.into());
         if port.info().driver == AF_PACKET {
             pour_out(&mut queues, &settings.device);

@@ -69,7 +69,7 @@ pub fn run(config: &Path, trailing: &[String]) -> Result<(), Failure> {
     let signals = Signals::install().map_err(Failure::machine)?;
     let placement = machine::place(&settings)?;
     let workers = u16::try_from(placement.workers.len()).map_err(Failure::machine)?;
-    let (interfaces, links) = Interfaces::take_all(&settings)?;
+    let (interfaces, links) = Interfaces::take_all(&settings, workers)?;
     let memory = machine::memory(&settings, workers, &links)?;
     machine::leave_worker_cores(&settings, &placement);
     let eal = start_eal(&present(&settings, &links), &memory, &placement, trailing)?;
@@ -96,7 +96,7 @@ pub fn check(config: &Path, look_at_machine: bool) -> Result<(), Failure> {
     if look_at_machine {
         let placement = machine::place(&settings)?;
         let workers = u16::try_from(placement.workers.len()).map_err(Failure::machine)?;
-        let looked = inspect_all(&settings)?;
+        let looked = inspect_all(&settings, workers)?;
         let memory = machine::memory(&settings, workers, &looked)?;
         for (port, looked) in settings.ports.iter().zip(looked) {
             match (looked, &port.device) {

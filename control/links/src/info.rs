@@ -120,6 +120,8 @@ pub struct LinkInfo {
     pub admin_up: bool,
     /// Frames can pass: up, with carrier, and not held down by the interface below or by 802.1X.
     pub up: bool,
+    /// It runs an XDP program, whosever: see [`Guard::has_program`](crate::Guard::has_program).
+    pub has_program: bool,
     /// The interface it sits on, in this network namespace. A veth's peer is not one.
     pub lower: Option<String>,
     /// What it belongs to.
@@ -244,6 +246,7 @@ fn assemble(
         mtu: link.mtu,
         admin_up: link.is_admin_up(),
         up: link.is_up(),
+        has_program: link.has_program,
         lower: lower(at).and_then(find).map(|lower| links[lower].name.clone()),
         master: link.master.map(|index| match find(index) {
             Some(at) => Master { name: links[at].name.clone(), kind: kinds[at].clone() },

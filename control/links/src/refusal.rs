@@ -242,6 +242,7 @@ mod tests {
             mtu: 1500,
             admin_up: true,
             up: true,
+            has_program: false,
             lower: None,
             master: None,
             uppers: Vec::new(),

@@ -210,7 +210,9 @@ impl Running {
             self.note_gone(index);
             return Ok(());
         }
-        let Some(mut link) = inspect(&settings, &self.settings.ports, self.inventory.interfaces())? else {
+        let Some(mut link) =
+            inspect(&settings, &self.settings, self.devices.workers, self.inventory.interfaces())?
+        else {
             return Ok(());
         };
         check_mac(&settings, Some(&link), self.devices.router_mac)?;

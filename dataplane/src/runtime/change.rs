@@ -185,7 +185,7 @@ impl Running {
             if let Err(failure) = self.check_pci(port) {
                 refuse(failure);
             }
-            let looked = inspect(port, &new.ports, taken.iter().copied()).and_then(|link| {
+            let looked = inspect(port, new, self.devices.workers, taken.iter().copied()).and_then(|link| {
                 check_mac(port, link.as_ref(), self.devices.router_mac)?;
                 Ok(link)
             });
@@ -272,7 +272,7 @@ impl Running {
     fn open_port(&mut self, new: &Settings, name: &str) -> Result<Option<Opened>, Failure> {
         let Some((_, settings)) = new.port(name) else { return Ok(None) };
         // Which ports have which interface was looked at before.
-        let mut link = inspect(settings, &new.ports, std::iter::empty())?;
+        let mut link = inspect(settings, new, self.devices.workers, std::iter::empty())?;
         if let Some(link) = &mut link {
             self.interfaces.claim(settings, link)?;
         }

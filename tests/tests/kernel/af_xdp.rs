@@ -92,6 +92,23 @@ fn a_port_comes_and_goes_while_a_stream_runs_and_the_others_lose_nothing() {
     stage.close();
 }
 
+#[test]
+fn what_af_xdp_cannot_serve_is_refused_before_a_port_is_closed() {
+    let stage = Stage::new(&["hall-a", "hall-b"], Cabling::Direct);
+    let running = stage.start(&Recipe { driver: "af_packet".to_owned(), ..stage.recipe() });
+    stage.middle.ip("link set dev hall-b mtu 9000").unwrap();
+    stage.rewrite(&by_af_xdp(&stage), |text| text);
+    let refused = Client::connect(running.socket()).unwrap().change(&Request::Reload).unwrap_err();
+    let refused = format!("{refused:?}");
+    assert!(refused.contains("its MTU is 9000") && refused.contains("link set dev hall-b mtu"), "{refused}");
+    assert_eq!(drivers(&running), ["net_af_packet"; 3]);
+    let log = running.log();
+    assert!(!log.contains("port=\"hall-a\" up=false"), "{log}");
+    every_viewer_gets_all(&stage, &running);
+    running.finish(&stage);
+    stage.close();
+}
+
 /// Each time the port takes a pool of its own from memory that cannot grow: one that stayed would leave none.
 #[cfg(feature = "own-dpdk")]
 #[test]

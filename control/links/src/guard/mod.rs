@@ -6,7 +6,7 @@ mod nft;
 mod state;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::info::{LinkError, LinkInfo, change_flags, dump_links, end_program};
 use crate::lock::{InstanceLock, LockError};
@@ -143,7 +143,8 @@ impl Guard {
         let before = self.entries.clone();
         let known = before.iter().find(|entry| entry.index == link.index);
         let switched_off = known.is_some_and(|entry| entry.restore_ipv6);
-        let had_program = known.map_or(has_program, |entry| entry.had_program);
+        // Whoever had one, and took it off, leaves the next to us.
+        let had_program = has_program && known.is_none_or(|entry| entry.had_program);
         self.entries.retain(|entry| entry.index != link.index && entry.name != link.name);
         let restore_ipv6 = ipv6_on || switched_off;
         self.entries.push(Entry { index: link.index, name: link.name.clone(), restore_ipv6, had_program });
@@ -203,6 +204,19 @@ impl Guard {
     /// As [`remove`](Self::remove).
     pub fn release(mut self) -> Result<(), GuardError> {
         self.undo()
+    }
+
+    /// Whether a program on the interface would be ours: a running or crashed instance with this run directory has it, and
+    /// found none there. Takes no lock, and changes nothing.
+    pub fn has_program(run_dir: &Path, index: u32) -> bool {
+        let Ok(place) = Place::here() else { return false };
+        let ours = |instance: String| match state::read(run_dir, &instance) {
+            Ok(Stored::State(state)) if state.place == place => {
+                state.entries.iter().any(|entry| entry.index == index && !entry.had_program)
+            }
+            Ok(Stored::State(_) | Stored::Absent | Stored::Unreadable) | Err(_) => false,
+        };
+        state::instances(run_dir).is_ok_and(|instances| instances.into_iter().any(ours))
     }
 
     /// The indices of the interfaces under guard.
