@@ -301,8 +301,9 @@ pub(crate) mod tests {
         assert_eq!(figure["unit"], "copies/s");
         assert_eq!(figure["ours"]["median"], 80e6);
         assert_eq!(figure["peer"]["name"], "testpmd macswap");
-        assert_eq!(figure["peer"]["max"], 110e6);
-        assert_eq!(figure["ratio"]["min"], 0.8 * 0.9);
+        // How exactly a number is read back depends on what else is built with serde_json.
+        let near = |value: &serde_json::Value, what: f64| (value.as_f64().unwrap() / what - 1.0).abs() < 1e-9;
+        assert!(near(&figure["peer"]["max"], 110e6) && near(&figure["ratio"]["min"], 0.8 * 0.9));
         assert_eq!((&figure["aim"], &figure["aim_is"]), (&0.85.into(), &"at least".into()));
         assert_eq!(figure["cost"]["ours"]["copy_ns"]["median"], 12.5);
         assert_eq!(figure["cost"]["peer"]["copy_tsc"]["median"], 25.0);
