@@ -28,7 +28,7 @@ fast: dpdk
 demo: build
 	@$(TARGET)/release/story
 
-test: lint test-unit test-loom test-system test-page
+test: lint test-unit test-loom test-system
 
 test-unit: setup
 	$(CARGO) test --workspace --exclude tests
