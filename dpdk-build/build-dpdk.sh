@@ -55,7 +55,7 @@ libraries=bitratestats,cryptodev,dmadev,eventdev,gro,gso,hash,ip_frag,latencysta
 prefix=$(realpath -m "$prefix")
 options=(
     -Dprefix="$prefix" -Dlibdir=lib -Dbuildtype=release -Ddefault_library=static -Dplatform=native
-    # Freeing a buffer belongs into the drivers' loops: as a call, six registers saved and taken back are most of a copy.
+    # Freeing a buffer belongs into the drivers' loops: as a call it saves and takes back six registers for each copy.
     -Dc_args=--param=max-inline-insns-single=1000
     -Dmax_ethports=64 -Dmbuf_refcnt_atomic="$atomic"
     -Denable_drivers="$drivers" -Denable_apps="$apps" -Dtests=false -Denable_docs=false
