@@ -53,6 +53,8 @@ class Draft extends EventTarget {
   #turn = 0;
   /** Counts those who were here. */
   #era = 0;
+  /** The looks at the settings that were asked for, one after the other. */
+  #looks = Promise.resolve();
 
   /** Forgets all: somebody else is there. */
   forget() {
@@ -65,7 +67,13 @@ class Draft extends EventTarget {
   }
 
   /** Looks at the settings anew. What others changed meanwhile is in `others`, if there is a draft; nothing of it is lost. */
-  async load() {
+  load() {
+    // What was asked for earlier never takes the place of what was asked for later.
+    this.#looks = this.#looks.then(() => this.#look());
+    return this.#looks;
+  }
+
+  async #look() {
     const era = this.#era;
     try {
       const [settings, { connections }] = await Promise.all([get("settings"), get("connections")]);
@@ -163,10 +171,13 @@ class Draft extends EventTarget {
       .map(({ port, value }) => ({ name: port, device: value }));
   }
 
-  /** Applies what was previewed. With other settings in force nothing is applied, and the problem is thrown. */
-  async apply() {
+  /**
+   * Applies what was previewed at `revision`: with other settings in force nothing is applied, and the problem is thrown.
+   * The revision is the preview's and not that of `settings`, which may have been looked at anew while somebody read it.
+   */
+  async apply(revision) {
     try {
-      const reply = await post("changes", { edits: [...this.edits.values()], revision: this.settings.revision });
+      const reply = await post("changes", { edits: [...this.edits.values()], revision });
       this.edits.clear();
       Object.assign(this, { preview: null, others: null });
       await this.load();
@@ -177,6 +188,16 @@ class Draft extends EventTarget {
       }
       throw problem;
     }
+  }
+
+  /** What applying would do, to be shown before it is done; `null` where others changed something, which comes first. */
+  async review() {
+    let preview = await this.check();
+    if (preview && preview.revision !== this.settings.revision) {
+      await this.load();
+      preview = this.others === null ? await this.check() : null;
+    }
+    return preview;
   }
 
   /** Asks the proxy what the changes would do. */

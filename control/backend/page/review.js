@@ -59,9 +59,12 @@ export function changeTable(changes, more, heads = ["from", "to"]) {
 const lines = (title, texts) =>
   texts.length === 0 ? null : el("div", { class: "note warn" }, el("p", null, icon("warn"), el("strong", null, title)), el("ul", { lang: "en" }, texts.map((text) => el("li", null, text))));
 
-/** Shows the difference, and applies it when that is wished; `applied` gets the reply. */
-export function review(preview, applied) {
-  const error = el("div", { class: "error", role: "alert" });
+/**
+ * Shows the difference, and applies it when that is wished: `applied` gets the reply. `again` is called when
+ * the settings were others by then, and nothing was applied; `news` is what to mind.
+ */
+export function review(preview, applied, again, news = "") {
+  const error = el("div", { class: "error", role: "alert" }, news);
   const apply = el("button", { type: "button", class: "main", onclick: go }, t("review.apply"));
   const back = el("button", { type: "button", onclick: () => box.close() }, t("review.back"));
   const off = preview.changes.find((change) => change.key === "enabled" && change.to === "false");
@@ -85,17 +88,16 @@ export function review(preview, applied) {
     say(error, "");
     say(apply, t("review.applying"));
     try {
-      const reply = await draft.apply();
+      const reply = await draft.apply(preview.revision);
       box.close();
       applied(reply);
     } catch (problem) {
-      if (problem.word === "conflict" && draft.others) {
-        // The page shows what others did, and asks.
+      if (problem.word === "conflict") {
         box.close();
+        again();
         return;
       }
-      const again = problem.word === "conflict" ? t("review.again") : null;
-      const texts = [again, problem.detail || problem.title || t("unreachable"), problem.cure, ...problem.problems.map((one) => `${one.message}; ${one.cure}`)];
+      const texts = [problem.detail || problem.title || t("unreachable"), problem.cure, ...problem.problems.map((one) => `${one.message}; ${one.cure}`)];
       say(error, texts.filter(Boolean).join("; "));
       apply.disabled = back.disabled = false;
       say(apply, t("review.apply"));

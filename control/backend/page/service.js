@@ -47,6 +47,7 @@ function othersNote() {
   const table = el("div");
   const keep = el("button", { type: "button", class: "main", onclick: () => draft.seen() }, t("others.keep"));
   const drop = el("button", { type: "button", onclick: () => draft.undoAll() }, t("others.drop"));
+  const focus = () => keep.focus({ preventScroll: true });
   const node = el(
     "section",
     { class: "note warn others", role: "alert", hidden: true },
@@ -61,10 +62,10 @@ function othersNote() {
     table.replaceChildren(draft.others ? changeTable(draft.others, (change) => (change.mine ? t("others.mine") : ""), ["was", "is"]) : "");
     if (news) {
       node.scrollIntoView({ block: "start" });
-      keep.focus({ preventScroll: true });
+      focus();
     }
   };
-  return { node, update };
+  return { node, update, focus };
 }
 
 /** What was done, until the next change. */
@@ -89,21 +90,22 @@ function doneNote() {
   return { node, show, hide: () => (node.hidden = true) };
 }
 
-/** Undone changes: how many, and what to do with them. */
-function bar(applied) {
+/** Undone changes: how many, and what to do with them. `applied` gets the reply, `outdone` is called when others were faster. */
+function bar(applied, outdone) {
   const [tally, error] = [el("strong"), el("p", { class: "error", role: "alert" })];
-  const look = el("button", { type: "button", class: "main", onclick: begin }, t("bar.review"));
+  const look = el("button", { type: "button", class: "main", onclick: () => begin() }, t("bar.review"));
   const drop = el("button", { type: "button", onclick: () => draft.undoAll() }, t("bar.drop"));
   const node = el("div", { class: "bar", role: "region", "aria-label": t("bar") }, el("div", null, tally, error), el("div", { class: "buttons" }, drop, look));
-  async function begin() {
+  async function begin(news) {
     look.disabled = true;
     say(error, "");
     try {
-      const preview = await draft.check();
+      const preview = await draft.review();
       if (preview?.problems.length > 0) {
         document.querySelector("main [aria-invalid=true]")?.focus();
       } else if (preview) {
-        review(preview, applied);
+        // Where others changed no value, what was shown is to be shown anew.
+        review(preview, applied, () => (draft.others ? outdone() : begin(t("review.again"))), news);
       }
     } catch (problem) {
       say(error, [problem.detail, problem.cure].filter(Boolean).join("; ") || t("unreachable"));
@@ -131,7 +133,7 @@ export function serviceView(session) {
   const done = doneNote();
   const parts = [othersNote(), switchPanel(), providerPanel(), portsForm(), wholeForm()];
   const [others, first, provider, ports, whole] = parts.map((part) => part.node);
-  const changes = bar(done.show);
+  const changes = bar(done.show, parts[0].focus);
   const fixed = el("p", { class: "note", hidden: true }, icon("lock"), t("not-changeable"));
   const failure = el("section", { class: "note bad", role: "alert", hidden: true });
   const form = el("div", { class: "forms" }, others, first, provider, ports, whole);
