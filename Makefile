@@ -9,7 +9,7 @@ FAST_TARGET := $(abspath $(TARGET))/fast
 ON_OWN_DPDK = PKG_CONFIG_PATH=$(DPDK)/lib/pkgconfig RUSTFLAGS="-Ctarget-cpu=native" CARGO_TARGET_DIR=$(FAST_TARGET)
 
 .DEFAULT_GOAL := build
-.PHONY: setup build dpdk fast demo test test-page test-fast test-unit test-loom test-system test-long fuzz lint install deny bench bench-quick guard bench-guard bench-guard-accept doc clean
+.PHONY: setup build dpdk fast demo test test-page test-fast test-unit test-loom test-system test-systemd test-long fuzz lint install deny bench bench-quick guard bench-guard bench-guard-accept doc clean
 
 setup:
 	@dpdk-build/setup.sh
@@ -45,6 +45,11 @@ test-long: build
 test-system: build
 	$(CARGO) test -p tests -- --test-threads=1
 
+# Both services under a real systemd, in a container; the small system for it is made once, in target/systemd-root.
+test-systemd: build
+	@dpdk-build/setup.sh systemd
+	$(CARGO) test -p tests --features systemd --test systemd -- --nocapture
+
 # The page in a browser, against Manifold on veth; pictures in target/page.
 test-page: build
 	@dpdk-build/setup.sh page
@@ -62,9 +67,9 @@ fuzz:
 
 lint: setup
 	$(CARGO) fmt --all -- --check
-	$(CARGO) clippy --workspace --all-targets --features tests/long,tests/own-dpdk -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --features tests/long,tests/own-dpdk,tests/systemd -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
-	shellcheck dpdk-build/setup.sh dpdk-build/build-dpdk.sh dpdk-build/mend-af-xdp.sh .ci/run .ci/deny .ci/fuzz .ci/promtool .ci/schemathesis
+	shellcheck dpdk-build/setup.sh dpdk-build/build-dpdk.sh dpdk-build/mend-af-xdp.sh .ci/run .ci/deny .ci/fuzz .ci/promtool .ci/schemathesis .ci/systemd-root
 
 deny:
 	.ci/deny

@@ -2,7 +2,8 @@
 # Installs what building, testing and showing Manifold needs from the distribution. Asks nothing, says nothing when all
 # is there. The Rust toolchain is the caller's own.
 #
-#   setup.sh [dpdk] [guard] [page]     also what building DPDK, counting instructions, or the page in a browser needs
+#   setup.sh [dpdk] [guard] [page] [systemd]     also what building DPDK, counting instructions, the page in a browser, or
+#                                                a small system under systemd needs
 set -eu
 
 packages="
@@ -21,6 +22,9 @@ libbpf-dev libelf-dev libibverbs-dev libnuma-dev libpcap-dev libxdp-dev
 	guard) packages="$packages
 valgrind
 " ;;
+	systemd) packages="$packages
+debootstrap systemd-container
+" ;;
 	# Node from elsewhere has npm in it, and does not stand beside the distribution's.
 	page)
 		packages="$packages
@@ -31,7 +35,7 @@ nodejs npm
 "
 		;;
 	*)
-		echo "setup.sh: $extra is not known; there are: dpdk guard page" >&2
+		echo "setup.sh: $extra is not known; there are: dpdk guard page systemd" >&2
 		exit 2
 		;;
 	esac
