@@ -31,6 +31,13 @@ pub(crate) fn is_allowed_host(authority: &str, local: IpAddr, hosts: &[String]) 
     (host == "localhost" && local.is_loopback()) || hosts.contains(&host)
 }
 
+/// Whether browsers trust this host without TLS: it is the machine that they run on.
+pub(crate) fn is_this_machine(authority: &str) -> bool {
+    host_of(authority).is_some_and(|host| {
+        host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    })
+}
+
 /// Whether a request that changes something comes from a page of ours, or from no page. Both headers are the
 /// browser's own, which no page can set.
 pub(crate) fn is_own_origin(origin: Option<&str>, fetch_site: Option<&str>, authority: &str) -> bool {
@@ -75,6 +82,16 @@ mod tests {
         assert!(is_allowed_host("[::1]:8480", "::1".parse().unwrap(), &[]));
         assert!(is_allowed_host("10.0.0.1", "::ffff:10.0.0.1".parse().unwrap(), &[]));
         assert!(!is_allowed_host("[::1]x", "::1".parse().unwrap(), &[]));
+    }
+
+    #[test]
+    fn browsers_trust_the_machine_that_they_run_on() {
+        for this in ["localhost", "LocalHost:8480", "127.0.0.1:8480", "127.9.9.9", "[::1]:8480"] {
+            assert!(is_this_machine(this), "{this}");
+        }
+        for other in ["192.168.1.5:8480", "iptv.example", "localhost.example", "[2001:db8::1]", ""] {
+            assert!(!is_this_machine(other), "{other}");
+        }
     }
 
     #[test]

@@ -42,10 +42,12 @@ const HEADERS: &[(&str, &str)] = &[
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
     ("referrer-policy", "no-referrer"),
-    ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
     ("permissions-policy", "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 ];
+
+/// For places that browsers trust alone: from any other they pass it over, with an error on their console.
+const OPENER_POLICY: (&str, &str) = ("cross-origin-opener-policy", "same-origin");
 
 /// A year: browsers that once saw the page over TLS come by nothing else.
 const STRICT_TRANSPORT: &str = "max-age=31536000";
@@ -53,6 +55,9 @@ const STRICT_TRANSPORT: &str = "max-age=31536000";
 /// Refuses strangers' Host headers, and puts the headers above on every answer.
 pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let connection = request.extensions().get::<Connection>().copied();
+    let is_tls = connection.is_some_and(|connection| connection.tls);
+    let is_trustworthy =
+        is_tls || authority(request.headers(), request.uri()).is_some_and(host::is_this_machine);
     let is_page = !request.uri().path().starts_with("/api/") && request.uri().path() != "/metrics";
     let method = request.method().clone();
     let mut response = match connection {
@@ -69,7 +74,11 @@ pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     for (name, value) in HEADERS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    if connection.is_some_and(|connection| connection.tls) {
+    if is_trustworthy {
+        let (name, value) = OPENER_POLICY;
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if is_tls {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(STRICT_TRANSPORT));
     }
     if !(is_page && (method == Method::GET || method == Method::HEAD)) {

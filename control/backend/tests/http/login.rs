@@ -148,6 +148,18 @@ fn a_strangers_name_for_this_address_is_refused() {
 }
 
 #[test]
+fn what_browsers_take_only_from_where_they_trust_is_sent_there_alone() {
+    let backend = Backend::start(|settings| settings.hosts = vec!["iptv.example".to_owned()]);
+    let of = |host: &str| backend.send("GET", "/", &[("Host", host)], "").headers;
+    for host in ["localhost:8480", "127.0.0.1"] {
+        assert_eq!(of(host)["cross-origin-opener-policy"], "same-origin", "{host}");
+    }
+    let plain = of("iptv.example");
+    assert!(!plain.contains_key("cross-origin-opener-policy"), "{plain:?}");
+    assert_eq!(plain["cross-origin-resource-policy"], "same-origin");
+}
+
+#[test]
 fn every_answer_has_the_strict_headers() {
     let (backend, _proxy) = both();
     let vic = backend.log_in("vic");
