@@ -11,6 +11,8 @@ use std::time::Duration;
 use settings::reading::{Document, Problems, Section, Value, read_file};
 use settings::{Place, SettingsError};
 
+pub use crate::gate::Network;
+
 /// Where the settings are if nothing else is said.
 pub const DEFAULT_FILE: &str = "/etc/manifold/backend.toml";
 
@@ -32,6 +34,8 @@ pub struct Settings {
     pub state_dir: PathBuf,
     /// Certificate and key; without them, plain HTTP.
     pub tls: Option<TlsSettings>,
+    /// Proxies in front that are believed whose requests they pass on.
+    pub trusted_proxies: Vec<Network>,
     /// How long a session lives.
     pub session: SessionSettings,
     /// What clients may cost.
@@ -95,6 +99,7 @@ impl Default for Settings {
             unit: Some("manifold.service".to_owned()),
             state_dir: PathBuf::from("/var/lib/manifold-backend"),
             tls: None,
+            trusted_proxies: Vec::new(),
             session: SessionSettings {
                 idle: Duration::from_secs(30 * 60),
                 absolute: Duration::from_secs(12 * 60 * 60),
@@ -162,6 +167,8 @@ fn read(mut root: Section<'_, '_>, problems: &mut Problems) -> Settings {
     set(&mut settings.socket, root.value("socket").and_then(|v| read_path(&v, problems)));
     set(&mut settings.unit, root.value("unit").and_then(|v| read_unit(&v, problems)));
     set(&mut settings.state_dir, root.value("state-dir").and_then(|v| read_path(&v, problems)));
+    let trusted = root.value("trusted-proxies");
+    set(&mut settings.trusted_proxies, trusted.and_then(|v| read_networks(&v, problems)));
     settings.tls = read_tls(&mut root, problems);
     read_session(&mut settings.session, &mut root, problems);
     read_limits(&mut settings.limits, &mut root, problems);
@@ -205,6 +212,23 @@ fn read_hosts(value: &Value<'_, '_>, problems: &mut Problems) -> Option<Vec<Stri
         hosts.push(host);
     }
     Some(hosts)
+}
+
+fn read_networks(value: &Value<'_, '_>, problems: &mut Problems) -> Option<Vec<Network>> {
+    let items = value.short_list("a list of addresses and prefixes", 64, problems)?;
+    let mut networks = Vec::new();
+    for item in &items {
+        let Some(at) = item.string("an address or a prefix in quotes", problems) else { continue };
+        match at.value.parse() {
+            Ok(network) => networks.push(network),
+            Err(()) => {
+                let what = format!("is \"{}\"", at.value.escape_debug());
+                let cure = "it takes an address or a prefix that is not everybody's, like \"127.0.0.1\" or \"fd00::/64\"";
+                item.error(&what, cure, problems);
+            }
+        }
+    }
+    Some(networks)
 }
 
 fn read_path(value: &Value<'_, '_>, problems: &mut Problems) -> Option<PathBuf> {

@@ -72,6 +72,8 @@ fn what_is_wrong_is_told_with_its_place_and_cure() {
         ("[session]\nidle = \"2h\"\nabsolute = \"1h\"", "raise `absolute`"),
         ("[limits]\nstreams = 0", "it takes a whole number from 1 to 4096"),
         ("[limits]\nbody-kib = 61", "it takes a whole number from 1 to 60 KiB"),
+        ("trusted-proxies = [\"0.0.0.0/0\"]", "an address or a prefix that is not everybody's"),
+        ("trusted-proxies = \"10.0.0.1\"", "it takes a list of addresses and prefixes"),
         ("[metrics]\nopen-on-loopback = \"yes\"", "it takes true or false, without quotes"),
         ("[metrics", "not TOML"),
     ];

@@ -1,6 +1,7 @@
 //! What stands before every handler: the Host header, headers of every answer, and who asks.
 
 mod caller;
+mod forwarded;
 mod host;
 
 pub(crate) use caller::{Admin, Viewer};
@@ -8,11 +9,13 @@ pub(crate) use caller::{
     SECURE_SESSION_COOKIE, SESSION_COOKIE, cookie, is_still_in, no_users, require_own_origin,
 };
 
-use std::net::SocketAddr;
+pub use forwarded::Network;
+
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::header::{self, HeaderName};
+use axum::http::header::{self, HeaderMap, HeaderName};
 use axum::http::{HeaderValue, Method, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -23,12 +26,23 @@ use crate::problem::{Kind, Problem};
 /// The connection that a request came by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Connection {
-    /// The client's end.
-    pub(crate) peer: SocketAddr,
+    /// The client, which a proxy in front may have told.
+    pub(crate) client: IpAddr,
     /// Our end.
     pub(crate) local: SocketAddr,
-    /// Whether it is TLS.
+    /// Whether the browser sees TLS.
     pub(crate) tls: bool,
+}
+
+impl Connection {
+    /// As `headers` tell it, where whoever sent them is trusted to.
+    fn told_by(self, headers: &HeaderMap, trusted: &[Network]) -> Self {
+        Self {
+            client: forwarded::client(self.client, headers, trusted),
+            tls: self.tls || forwarded::is_tls(self.client, headers, trusted),
+            ..self
+        }
+    }
 }
 
 /// Headers of every answer. No inline script or style runs, nobody may frame the page, nothing is guessed or told to
@@ -53,8 +67,13 @@ const OPENER_POLICY: (&str, &str) = ("cross-origin-opener-policy", "same-origin"
 const STRICT_TRANSPORT: &str = "max-age=31536000";
 
 /// Refuses strangers' Host headers, and puts the headers above on every answer.
-pub(crate) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(crate) async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     let connection = request.extensions().get::<Connection>().copied();
+    let connection =
+        connection.map(|connection| connection.told_by(request.headers(), &app.settings.trusted_proxies));
+    if let Some(connection) = connection {
+        request.extensions_mut().insert(connection);
+    }
     let is_tls = connection.is_some_and(|connection| connection.tls);
     let is_trustworthy =
         is_tls || authority(request.headers(), request.uri()).is_some_and(host::is_this_machine);

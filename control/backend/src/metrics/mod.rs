@@ -23,7 +23,7 @@ pub(crate) async fn metrics(
     Extension(connection): Extension<Connection>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let local = connection.peer.ip().is_loopback() && connection.local.ip().is_loopback();
+    let local = connection.client.is_loopback() && connection.local.ip().is_loopback();
     if !(local && app.settings.metrics.open_on_loopback) {
         let (mut parts, _) = request.into_parts();
         Viewer::from_request_parts(&mut parts, &app).await?;

@@ -59,7 +59,7 @@ pub(crate) async fn log_in(
     if file.users.is_empty() {
         return Err(gate::no_users());
     }
-    let source = Source::of(connection.peer.ip());
+    let source = Source::of(connection.client);
     // No name of ours is longer; a bucket for each of the others would only cost memory.
     let named: String = user.chars().take(64).collect();
     let now = Instant::now();
@@ -89,12 +89,12 @@ pub(crate) async fn log_in(
         app.counts.login_refused();
         // A name that is none of ours may be a password in the wrong field.
         let who = if exists { named.as_str() } else { "(unknown)" };
-        tracing::warn!(user = who, peer = %connection.peer.ip(), "login refused");
+        tracing::warn!(user = who, client = %connection.client, "login refused");
         let what = "there is no such user, or the password is another";
         return Err(Problem::new(Kind::WrongPassword, what, "mind capitals and the keyboard's layout"));
     };
     app.attempts().succeed(source, &named, Instant::now());
-    tracing::info!(user = user.name, peer = %connection.peer.ip(), "logged in");
+    tracing::info!(user = user.name, client = %connection.client, "logged in");
     let secrets = [Secret::random(), Secret::random()];
     let opened = app.sessions().open(&user.name, &user.generation, secrets, Instant::now());
     let answer = SessionAnswer { user: user.name, role: user.role, csrf: Some(opened.csrf) };

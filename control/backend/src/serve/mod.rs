@@ -150,7 +150,9 @@ impl Server {
         stop: watch::Receiver<bool>,
         alive: tokio::sync::mpsc::Sender<()>,
     ) {
-        let Some(place) = self.places.take(peer.ip()) else {
+        // Behind a proxy that is trusted to tell them apart there are many.
+        let is_one = !self.app.settings.trusted_proxies.iter().any(|proxy| proxy.contains(peer.ip()));
+        let Some(place) = self.places.take(peer.ip(), is_one) else {
             self.app.counts.connection_refused();
             return;
         };
@@ -160,7 +162,7 @@ impl Server {
         let tls = self.tls.as_ref().map(|keeper| {
             TlsAcceptor::from(Arc::clone(&keeper.config.lock().unwrap_or_else(PoisonError::into_inner)))
         });
-        let connection = Connection { peer, local, tls: tls.is_some() };
+        let connection = Connection { client: peer.ip(), local, tls: tls.is_some() };
         let (router, limits) = (self.router.clone(), self.limits);
         tokio::spawn(async move {
             let _held = (place, alive);

@@ -1,6 +1,7 @@
 //! The backend over HTTP, with a proxy that is a script.
 
 mod documented;
+mod forwarded;
 mod hostile;
 mod live;
 mod login;
