@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use api::StatusReply;
 use axum::body::Bytes;
+use serde::Serialize;
 use tokio::sync::{Notify, broadcast};
 
 use crate::app::App;
@@ -28,12 +29,16 @@ use rates::Ports;
 
 /// Messages that a client may be behind: some ten seconds.
 const BACKLOG: usize = 64;
+/// Bytes that messages may hold when one more stream begins: what slow clients of a large proxy have yet to take.
+const MOST_HELD: usize = 128 << 20;
 
 /// The poller's state, and those who listen.
 pub(crate) struct Live {
     heard: Mutex<Heard>,
     sender: broadcast::Sender<Bytes>,
     open: Arc<AtomicUsize>,
+    /// Bytes of the messages that are there.
+    held: Arc<AtomicUsize>,
     most: usize,
     /// Somebody began to look.
     looked: Notify,
@@ -50,6 +55,8 @@ struct Heard {
     events: Events,
     /// The last `status` message.
     told: Bytes,
+    /// What a stream begins with until the next turn.
+    first: Option<Vec<Bytes>>,
     at: Option<std::time::Instant>,
 }
 
@@ -69,6 +76,7 @@ impl Live {
             heard: Mutex::default(),
             sender: broadcast::Sender::new(BACKLOG),
             open: Arc::default(),
+            held: Arc::default(),
             most,
             looked: Notify::new(),
             turn: tokio::sync::Mutex::default(),
@@ -84,13 +92,28 @@ impl Live {
         self.open.load(Ordering::Acquire) as u64
     }
 
+    /// Bytes of the messages that are there: each is written once, however many clients have yet to take it.
+    pub(crate) fn held(&self) -> usize {
+        self.held.load(Ordering::Acquire)
+    }
+
+    /// A message, counted for as long as anybody has it.
+    fn message(&self, name: &str, data: &impl Serialize) -> Bytes {
+        let text = stream::event(name, data);
+        self.held.fetch_add(text.len(), Ordering::AcqRel);
+        Bytes::from_owner(Message { text, held: Arc::clone(&self.held) })
+    }
+
     /// The last that the proxy said of itself to a stream.
     pub(crate) fn last_status(&self) -> Option<StatusReply> {
         self.heard().status.clone()
     }
 
-    /// A place for one more stream, if there is one.
+    /// A place for one more stream, if there is one, and room for what it would hold.
     fn place(&self) -> Option<Place> {
+        if self.held() > MOST_HELD {
+            return None;
+        }
         let taken = self
             .open
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |open| (open < self.most).then_some(open + 1));
@@ -100,16 +123,70 @@ impl Live {
     /// All that comes from now on, and what it goes on from.
     fn subscribe(&self) -> (Vec<Bytes>, broadcast::Receiver<Bytes>) {
         // Under the lock: no message falls between the two.
-        let heard = self.heard();
-        let mut first = vec![heard.told.clone()];
-        first.extend(heard.ports.message().map(|message| stream::event("ports", &message)));
-        first.extend(heard.groups.whole().map(|message| stream::event("groups", &message)));
-        first.push(stream::event("events", &heard.events.latest()));
+        let mut heard = self.heard();
+        let first = heard.first.take().unwrap_or_else(|| {
+            let mut first = vec![heard.told.clone()];
+            first.extend(heard.ports.message().map(|message| self.message("ports", &message)));
+            first.extend(heard.groups.whole().map(|message| self.message("groups", &message)));
+            first.push(self.message("events", &heard.events.latest()));
+            first
+        });
+        heard.first = Some(first.clone());
         (first, self.sender.subscribe())
+    }
+}
+
+/// A message's text.
+struct Message {
+    text: String,
+    held: Arc<AtomicUsize>,
+}
+
+impl AsRef<[u8]> for Message {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
+
+impl Drop for Message {
+    fn drop(&mut self) {
+        self.held.fetch_sub(self.text.len(), Ordering::AcqRel);
     }
 }
 
 /// Runs the poller until the runtime ends.
 pub(crate) fn start(app: &Arc<App>) {
     tokio::spawn(poller::run(Arc::clone(app)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn streams_that_begin_together_share_every_byte_and_give_it_back() {
+        let live = Live::new(64);
+        let (one, mut rest) = live.subscribe();
+        let (two, _) = live.subscribe();
+        assert!(!one.is_empty() && one.len() == two.len());
+        assert!(one.iter().zip(&two).all(|(a, b)| a.as_ptr() == b.as_ptr()));
+        let held = live.held();
+        assert_eq!(held, one.iter().map(Bytes::len).sum::<usize>());
+        live.sender.send(live.message("status", &1)).unwrap();
+        assert!(live.held() > held);
+        drop(rest.try_recv().unwrap());
+        assert_eq!(live.held(), held, "whoever was to take it has");
+        live.heard().first = None;
+        drop((one, two));
+        assert_eq!(live.held(), 0);
+    }
+
+    #[test]
+    fn a_stream_more_has_to_wait_where_those_there_hold_too_much() {
+        let live = Live::new(64);
+        let much = live.message("groups", &"x".repeat(MOST_HELD));
+        assert!(live.place().is_none());
+        drop(much);
+        assert!(live.place().is_some());
+    }
 }

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use api::{EventsReply, MAX_EVENTS};
 
 use crate::app::App;
-use crate::live::stream::event;
 use crate::proxy::unix_ms;
 use crate::rest::{status_of, unit_now};
 
@@ -80,21 +79,22 @@ async fn turn(app: &App) {
         if let Ok(ports) = ports {
             heard.ports.hear(&ports, now, at);
             traffic = heard.ports.traffic();
-            messages.extend(heard.ports.message().map(|message| event("ports", &message)));
+            messages.extend(heard.ports.message().map(|message| live.message("ports", &message)));
         }
         for reply in events {
-            messages.extend(heard.events.hear(reply).map(|message| event("events", &message)));
+            messages.extend(heard.events.hear(reply).map(|message| live.message("events", &message)));
         }
         if let Ok(groups) = groups {
             let message = heard.groups.hear(&groups, now, at);
             if message.says_something() {
-                messages.push(event("groups", &message));
+                messages.push(live.message("groups", &message));
             }
         }
     }
-    let told = event("status", &status_of(app, unit, heard.status.clone(), traffic));
+    let told = live.message("status", &status_of(app, unit, heard.status.clone(), traffic));
     heard.at = Some(now);
     heard.told = told.clone();
+    heard.first = None;
     for message in std::iter::once(told).chain(messages) {
         // Without listeners it goes nowhere, which is right.
         let _ = live.sender.send(message);

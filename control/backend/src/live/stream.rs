@@ -24,10 +24,10 @@ use crate::problem::{Kind, Problem};
 const CHECK: Duration = Duration::from_secs(5);
 
 /// One server-sent event.
-pub(crate) fn event(name: &str, data: &impl Serialize) -> Bytes {
+pub(crate) fn event(name: &str, data: &impl Serialize) -> String {
     // JSON as it is written here has no line ends, which is what one `data:` line takes.
     let data = serde_json::to_string(data).unwrap_or_default();
-    format!("event: {name}\ndata: {data}\n\n").into()
+    format!("event: {name}\ndata: {data}\n\n")
 }
 
 /// Who listens, and what they have yet to get.
@@ -79,7 +79,8 @@ pub(crate) async fn stream(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let place = app.live.place().ok_or_else(|| {
-        let what = format!("{} streams are open, which is the limit", app.live.streams());
+        let streams = app.live.streams();
+        let what = format!("{streams} streams are open, which is the limit, or slow ones hold too much");
         let problem = Problem::new(Kind::Busy, what, "close a page, or raise `streams` in [limits]");
         Problem { retry_after: Some(10), ..problem }
     })?;

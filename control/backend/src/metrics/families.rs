@@ -27,6 +27,7 @@ pub(crate) struct Heard {
 pub(crate) struct Own {
     uptime_s: f64,
     streams: u64,
+    stream_bytes: usize,
     answers: Vec<(&'static str, u64)>,
     refused: [u64; 3],
 }
@@ -36,6 +37,7 @@ impl Own {
         Self {
             uptime_s: api::seconds(app.started.elapsed()),
             streams: app.live.streams(),
+            stream_bytes: app.live.held(),
             answers: app.counts.answers().collect(),
             refused: app.counts.refused(),
         }
@@ -225,6 +227,8 @@ fn backend(text: &mut Text, own: &Own) {
     text.family("manifold_backend_uptime_seconds", Kind::Gauge, "Since manifold-backend started.")
         .sample(&[], own.uptime_s);
     text.family("manifold_backend_streams", Kind::Gauge, "Event streams open.").sample(&[], own.streams);
+    let held = "Messages of event streams that clients have yet to take.";
+    text.family("manifold_backend_stream_bytes", Kind::Gauge, held).sample(&[], own.stream_bytes);
     let mut answers =
         text.family("manifold_backend_answers_total", Kind::Counter, "HTTP answers, by status.");
     for (class, count) in &own.answers {

@@ -15,7 +15,7 @@ use axum::{Extension, Router};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -29,6 +29,10 @@ use places::Places;
 
 /// Bytes of a request's head.
 const HEAD: usize = 16 << 10;
+/// Bytes of an answer that the kernel keeps for a client; it takes twice as much with what it needs itself.
+const SEND_BUFFER: u32 = 128 << 10;
+/// Connections that wait to be accepted.
+const QUEUE: u32 = 1024;
 /// Headers of a request.
 const MOST_HEADERS: usize = 64;
 /// Before the next try when there is no descriptor for a client.
@@ -85,7 +89,7 @@ impl Server {
             None => None,
         };
         let address = settings.listen;
-        let listener = TcpListener::bind(address).await.map_err(|source| {
+        let listener = listen(address).map_err(|source| {
             let cure = match source.kind() {
                 io::ErrorKind::AddrInUse => "another program listens there: stop it, or set another `listen`",
                 io::ErrorKind::AddrNotAvailable => "no interface has this address: set another `listen`",
@@ -178,6 +182,16 @@ impl Server {
             }
         });
     }
+}
+
+/// As [`TcpListener::bind`], with little room in the kernel for what each client has yet to take: it counts as ours.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    // Accepted sockets have it from the listening one.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
 }
 
 /// Requests and answers on one connection, to its end. What goes wrong is its client's loss only.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -174,16 +174,58 @@ fn f43_who_reads_nothing_is_cut_off() {
         request => Some(replies::all(request, 1)),
     });
     let viewer = backend.token(Role::Viewer);
-    let mut stream = backend.connect();
-    let head = format!(
-        "GET /api/v1/stream HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\n\r\n",
-        backend.address, viewer.headers[0].1
-    );
-    stream.write_all(head.as_bytes()).unwrap();
+    let stream = begin_stream(&backend, &viewer.headers[0].1);
     let streams = || backend.get("/api/v1/status", &viewer).json()["backend"]["streams"].as_u64().unwrap();
     wait_for("the stream", || (streams() == 1).then_some(()));
     wait_for("its end", || (streams() == 0).then_some(()));
     drop(stream);
+}
+
+/// A stream's request, and no more than that.
+fn begin_stream(backend: &Backend, token: &str) -> TcpStream {
+    let mut stream = backend.connect();
+    let host = backend.address;
+    let head = format!("GET /api/v1/stream HTTP/1.1\r\nHost: {host}\r\nAuthorization: {token}\r\n\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    stream
+}
+
+#[test]
+fn f43_many_slow_streams_of_many_moving_groups_hold_each_message_once() {
+    const STREAMS: usize = 64;
+    let backend = Backend::start(|settings| {
+        (settings.limits.connections_per_address, settings.limits.streams) = (2 * STREAMS, 2 * STREAMS);
+        settings.limits.stall_time = Duration::from_secs(600);
+    });
+    let groups = (0..4096).map(|n| replies::group(&format!("239.{}.{}.1", n / 250, n % 250), 1));
+    let groups = serde_json::json!({"groups": {"groups": groups.collect::<Vec<_>>()}});
+    let mut reply: api::Reply = serde_json::from_value(groups).unwrap();
+    let turns = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&turns);
+    let _proxy = FakeProxy::start(&backend.socket(), move |request| {
+        if *request != api::Request::ShowGroups {
+            return Some(replies::all(request, 1));
+        }
+        counted.fetch_add(1, Ordering::SeqCst);
+        let api::Reply::Groups(groups) = &mut reply else { panic!() };
+        groups.groups.iter_mut().for_each(|group| group.frames += 1000);
+        Some(reply.clone())
+    });
+    let viewer = backend.token(Role::Viewer);
+    let whole = backend.stream(&viewer).wait("groups", |_| true).to_string().len();
+    let (_, token) = &viewer.headers[0];
+    let _slow: Vec<_> = (0..STREAMS).map(|_| begin_stream(&backend, token)).collect();
+    let figure = |name: &str| {
+        let text = backend.get("/metrics", &viewer).body;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name}")).parse::<usize>().unwrap()
+    };
+    wait_for("the streams", || (figure("manifold_backend_streams") >= STREAMS).then_some(()));
+    let held = figure("manifold_backend_stream_bytes");
+    // Of each turn what a stream begins with and what goes on, each once: not once for each stream.
+    let most = 2 * whole * (turns.load(Ordering::SeqCst) + 1);
+    assert!(held > whole && held < most, "{held} of {most}, {whole} a stream");
+    assert!(most < STREAMS * whole, "it took too long to tell");
 }
 
 #[test]
