@@ -22,6 +22,8 @@
 //! | `POST changes` `{"edits","revision"}` | admin | changes settings, all or none; values are TOML; 409 when others are in force |
 //! | `POST reload` | admin | reads the settings' files again |
 //!
+//! To viewers, in streams and in metrics, a virtual device is its name: its arguments, paths among them, are told to admins.
+//!
 //! Requests but GET carry the session's token in `X-CSRF-Token`. Errors are problems
 //! (`{"type","title","status","detail","cure","problems"}`, [`problem::Problem`]); the last word of `type` is stable.
 //!

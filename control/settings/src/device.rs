@@ -233,6 +233,34 @@ fn check_af_packet(vdev: &Vdev) -> Result<(), DeviceError> {
     }
 }
 
+/// `text` with every virtual device in it as its name alone. The arguments hold paths and, with some drivers, secrets:
+/// whoever may only look is not to see them.
+pub fn without_arguments(text: &str) -> String {
+    let (mut kept, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some((start, comma)) = find_arguments(rest) {
+        // No device has white space in it.
+        let length = rest[start..].find(char::is_whitespace).unwrap_or(rest.len() - start);
+        let device = &rest[start..start + length];
+        // What the sentence puts behind it.
+        let end = device.trim_end_matches(['"', '\'', '`', ',', ';', ':', '.', ')']).len();
+        kept += &rest[..comma];
+        kept += &device[end.max(comma - start)..];
+        rest = &rest[start + length..];
+    }
+    kept + rest
+}
+
+/// Where the first virtual device with arguments begins, and the comma behind its name.
+fn find_arguments(text: &str) -> Option<(usize, usize)> {
+    let found = VDEV_DRIVERS.iter().flat_map(|driver| text.match_indices(driver));
+    let with_arguments = found.filter_map(|(start, driver)| {
+        let behind = &text[start + driver.len()..];
+        let number = behind.trim_start_matches(|c: char| c.is_ascii_digit());
+        number.starts_with(',').then_some((start, text.len() - number.len()))
+    });
+    with_arguments.min()
+}
+
 /// What a port runs on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Device {
@@ -305,6 +333,25 @@ mod tests {
         assert_eq!(vdev.argument("tx_pcap"), Some("out.pcap"));
         assert_eq!(parse("net_af_packet0,iface=veth0").kernel_interface(), Some("veth0"));
         assert_eq!(parse("net_null0").kernel_interface(), None);
+    }
+
+    #[test]
+    fn arguments_are_cut_out_of_whatever_is_told() {
+        for (text, told) in [
+            ("net_pcap0,rx_pcap=/a/b.pcap,tx_pcap=c", "net_pcap0"),
+            ("net_null1", "net_null1"),
+            ("0000:3b:00.0", "0000:3b:00.0"),
+            (
+                "port \"a\": device is \"net_memif12,secret=x\", was \"net_null0,copy=1\"",
+                "port \"a\": device is \"net_memif12\", was \"net_null0\"",
+            ),
+            ("DPDK made no port of net_pcap0,rx_pcap=/x; see", "DPDK made no port of net_pcap0; see"),
+            ("Ethernet drivers are net_pcap, net_ring", "Ethernet drivers are net_pcap, net_ring"),
+            ("net_pcap0,", "net_pcap0,"),
+            ("", ""),
+        ] {
+            assert_eq!(without_arguments(text), told);
+        }
     }
 
     #[test]

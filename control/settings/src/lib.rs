@@ -38,7 +38,7 @@ mod running;
 mod sections;
 mod unwritten;
 
-pub use device::{Device, DeviceError, InterfaceName, PciAddress, Vdev};
+pub use device::{Device, DeviceError, InterfaceName, PciAddress, Vdev, without_arguments};
 pub use difference::{Difference, KeyChange, PortChange, difference};
 pub use eal::{AF_PACKET_FRAMES, CoreSet, Placement, eal_args, place_threads};
 pub use edit::{Edit, EditError, apply_edits};

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use api::{ChangedReply, Edit, EventKind, ProblemView, Reply};
+use api::{ChangedReply, Edit, ProblemView, Reply};
 use control::ControlError;
 use dpdk::Queues;
 use links::LinkInfo;
@@ -86,7 +86,7 @@ impl Running {
         if let Err(refused) = &done {
             // By a signal, nobody gets the reply.
             let first = refused.lines().next().unwrap_or_default();
-            self.control.note(EventKind::Change, None, format!("a reload changed nothing: {first}"));
+            self.note_change(None, &format!("a reload changed nothing: {first}"));
         }
         self.tell(done)
     }

@@ -7,7 +7,7 @@ use api::{
     ChangeView, ChangedReply, Edit, ErrorKind, EventKind, KeyKind, KeyView, ListOf, Origin, PortSettingsView,
     PreviewReply, Reply, SettingsReply,
 };
-use settings::{KeyDifference, RunningKey};
+use settings::{KeyDifference, RunningKey, without_arguments};
 
 use super::Running;
 use super::refused::Refused;
@@ -102,7 +102,7 @@ impl Running {
                 let more = changed.applied.len().saturating_sub(EVENTS_A_CHANGE);
                 let more = (more > 0).then(|| format!("{more} more changes with these"));
                 let told = changed.applied.iter().take(EVENTS_A_CHANGE).cloned().chain(more);
-                told.for_each(|line| self.control.note(EventKind::Change, port_of(&line), line.clone()));
+                told.for_each(|line| self.note_change(port_of(&line), &line));
                 Reply::Changed(changed)
             }
             Err(refused) => {
@@ -110,6 +110,11 @@ impl Running {
                 refused.into_reply()
             }
         }
+    }
+
+    /// Puts a line among the events. Whoever may look at all sees those, and not what arguments of devices hold.
+    pub(super) fn note_change(&self, port: Option<&str>, line: &str) {
+        self.control.note(EventKind::Change, port, without_arguments(line));
     }
 }
 

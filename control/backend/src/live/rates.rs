@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use api::{PortView, PortsReply};
 use serde::Serialize;
+use settings::without_arguments;
 
 use crate::rest::Traffic;
 
@@ -31,7 +32,7 @@ pub struct PortsMessage {
 /// A port, and what goes through it. `null`: not known yet.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct PortLive {
-    /// As GET /api/v1/ports tells it.
+    /// As GET /api/v1/ports tells it to viewers.
     #[serde(flatten)]
     pub port: PortView,
     /// Frames received each second.
@@ -70,7 +71,8 @@ impl Ports {
                 tx_frames_per_s: of(|port| port.tx_frames),
                 tx_bytes_per_s: of(|port| port.tx_bytes),
                 drops_per_s: of(|port| port.drops),
-                port: port.clone(),
+                // Everybody hears it.
+                port: PortView { device: without_arguments(&port.device), ..port.clone() },
             }
         });
         self.ports = ports.collect();

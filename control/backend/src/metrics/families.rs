@@ -8,6 +8,8 @@ use api::{
     QuerierRole, StatusReply, WorkersReply,
 };
 
+use settings::without_arguments;
+
 use crate::app::App;
 use crate::metrics::text::{Kind, Text};
 
@@ -100,10 +102,11 @@ fn process(text: &mut Text, status: &StatusReply) {
 fn ports(text: &mut Text, ports: &[PortView]) {
     let mut info = text.family("manifold_port_info", Kind::Gauge, "What a port is and runs on.");
     for port in ports {
+        let device = without_arguments(&port.device);
         let labels = [
             ("port", port.name.as_str()),
             ("role", port.role.name()),
-            ("device", &port.device),
+            ("device", &device),
             ("driver", &port.driver),
         ];
         info.sample(&labels, 1);

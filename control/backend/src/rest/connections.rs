@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::app::App;
 use crate::gate::{Connection, Viewer};
 use crate::problem::Problem;
+use crate::rest::told::seen_by;
 
 /// Every connection.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -28,22 +29,23 @@ pub(crate) struct OneConnection {
     carries_page: bool,
 }
 
-/// Every connection that is, could be or could not be a port, with the reason.
+/// Every connection that is, could be or could not be a port, with the reason. Viewers get a virtual device's name without
+/// its arguments.
 #[utoipa::path(
     get, path = "/connections", tag = "look", operation_id = "connections",
     responses((status = 200, body = Connections))
 )]
 pub(crate) async fn connections(
-    _: Viewer,
+    viewer: Viewer,
     State(app): State<Arc<App>>,
     Extension(connection): Extension<Connection>,
 ) -> Result<Json<Connections>, Problem> {
     let reply = app.proxy.connections().await?;
     let local = connection.local.ip();
-    let connections = reply
-        .connections
-        .iter()
-        .map(|view| OneConnection { carries_page: has_address(view, local), connection: view.clone() });
+    let connections = reply.connections.iter().map(|view| OneConnection {
+        carries_page: has_address(view, local),
+        connection: seen_by(&viewer, view).into_owned(),
+    });
     Ok(Json(Connections { connections: connections.collect() }))
 }
 

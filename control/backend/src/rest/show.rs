@@ -8,6 +8,7 @@ use api::{
 };
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use types::GroupAddr;
 
@@ -16,7 +17,7 @@ use crate::gate::Viewer;
 use crate::problem::{Kind, Problem};
 use crate::proxy::{ProxyHealth, UnitState};
 use crate::rest::body::{Asked, Named};
-use crate::rest::told::Told;
+use crate::rest::told::{self, Told};
 
 /// Both services at a glance.
 #[derive(Debug, Clone, PartialEq, Serialize, utoipa::ToSchema)]
@@ -128,13 +129,13 @@ pub(crate) async fn groups(_: Viewer, State(app): State<Arc<App>>) -> Result<Tol
     Ok(Told(app.proxy.groups().await?))
 }
 
-/// Every port with its role, link, policies and totals.
+/// Every port with its role, link, policies and totals. Viewers get a virtual device's name without its arguments.
 #[utoipa::path(
     get, path = "/ports", tag = "look", operation_id = "ports",
     responses((status = 200, body = PortsReply))
 )]
-pub(crate) async fn ports(_: Viewer, State(app): State<Arc<App>>) -> Result<Told<PortsReply>, Problem> {
-    Ok(Told(app.proxy.ports().await?))
+pub(crate) async fn ports(viewer: Viewer, State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    Ok(told::tell(&viewer, &*app.proxy.ports().await?))
 }
 
 /// Every counter of every port.
@@ -164,13 +165,14 @@ pub(crate) async fn latency(_: Viewer, State(app): State<Arc<App>>) -> Result<To
     Ok(Told(app.proxy.latency().await?))
 }
 
-/// The settings in force, with what each may be and where it comes from.
+/// The settings in force, with what each may be and where it comes from. Viewers get a virtual device's name without its
+/// arguments.
 #[utoipa::path(
     get, path = "/settings", tag = "look", operation_id = "settings",
     responses((status = 200, body = SettingsReply))
 )]
-pub(crate) async fn settings(_: Viewer, State(app): State<Arc<App>>) -> Result<Told<SettingsReply>, Problem> {
-    Ok(Told(app.proxy.settings().await?))
+pub(crate) async fn settings(viewer: Viewer, State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    Ok(told::tell(&viewer, &*app.proxy.settings().await?))
 }
 
 /// Which events.

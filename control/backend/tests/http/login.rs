@@ -160,6 +160,30 @@ fn what_browsers_take_only_from_where_they_trust_is_sent_there_alone() {
 }
 
 #[test]
+fn viewers_see_what_virtual_devices_are_and_admins_what_is_in_them() {
+    let backend = Backend::start(|_| {});
+    let _proxy = FakeProxy::start(&backend.socket(), |request| {
+        let text = serde_json::to_string(&replies::all(request, 1)).unwrap();
+        let device = "net_pcap0,rx_pcap=/secret/in.pcap";
+        let text = text.replace("\"device\":\"eth1\"", &format!("\"device\":\"{device}\""));
+        let text = text.replace(r#""value":"\"off\"""#, &format!(r#""value":"\"{device}\"""#));
+        Some(serde_json::from_str(&text).unwrap())
+    });
+    let (viewer, admin) = (backend.token(Role::Viewer), backend.token(Role::Admin));
+    for path in ["ports", "settings", "connections"] {
+        let path = format!("/api/v1/{path}");
+        let (seen, whole) = (backend.get(&path, &viewer).body, backend.get(&path, &admin).body);
+        assert!(seen.contains("\"device\":\"net_pcap0\"") && !seen.contains("secret"), "{path}: {seen}");
+        assert!(whole.contains("net_pcap0,rx_pcap=/secret/in.pcap\""), "{path}: {whole}");
+    }
+    // These are everybody's.
+    let metrics = backend.get("/metrics", &admin).body;
+    assert!(metrics.contains("device=\"net_pcap0\"") && !metrics.contains("secret"), "{metrics}");
+    let ports = backend.stream(&admin).wait("ports", |_| true);
+    assert_eq!(ports["ports"][0]["device"], "net_pcap0");
+}
+
+#[test]
 fn every_answer_has_the_strict_headers() {
     let (backend, _proxy) = both();
     let vic = backend.log_in("vic");
