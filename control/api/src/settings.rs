@@ -8,8 +8,8 @@ use crate::error::ProblemView;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct SettingsReply {
-    /// Names these settings: every change and every reload that is accepted makes it larger, whoever made it, and so
-    /// does every start. For [`Request::Change`](crate::Request::Change).
+    /// Names these settings: a change or reload by which a value, or where it is set, becomes another makes it larger,
+    /// whoever made it, and so does every start. For [`Request::Change`](crate::Request::Change).
     pub revision: u64,
     /// Whether anything can be changed over the socket: not where `live` in `[paths]` is false.
     pub changeable: bool,

@@ -43,6 +43,13 @@ impl LiveLayer {
         self.text.as_deref()
     }
 
+    /// Whether both say the same of the same keys.
+    pub fn has_same_keys(&self, other: &Self) -> bool {
+        // What is in force has been parsed before.
+        let table = |layer: &Self| toml::from_str::<toml::Table>(layer.text().unwrap_or_default()).ok();
+        table(self) == table(other)
+    }
+
     /// The settings and the live layer after these changes, all of them or none. Reads and writes no file:
     /// [`store`](Self::store) the layer, then apply the settings.
     ///

@@ -78,7 +78,7 @@ impl Running {
         let read = settings::reload(&self.config).map_err(Refused::from);
         let done = read.and_then(|(settings, live)| {
             let prepared = self.prepare(settings)?;
-            let mut changed = self.apply(prepared, || Ok(None))?;
+            let mut changed = self.apply(prepared, !live.has_same_keys(&self.live), || Ok(None))?;
             changed.warnings.extend(live.hides(&self.live));
             self.live = live;
             Ok(changed)
@@ -94,7 +94,7 @@ impl Running {
     fn edit(&mut self, edits: Vec<Edit>) -> Reply {
         let done = self.edited(edits).and_then(|(settings, mut live)| {
             let prepared = self.prepare(settings)?;
-            let changed = self.apply(prepared, || store(&mut live))?;
+            let changed = self.apply(prepared, !live.has_same_keys(&self.live), || store(&mut live))?;
             self.live = live;
             Ok(changed)
         });
@@ -122,10 +122,12 @@ impl Running {
     }
 
     /// Makes what was prepared what is in force; `keep` is called when all that can fail has been done but it, and may
-    /// have a line for the reply.
+    /// have a line for the reply. The revision stays where no value changes and, unless `relayered`, no key comes to the
+    /// live layer or goes from it: whoever has looked at the settings still knows them.
     fn apply(
         &mut self,
         prepared: Prepared,
+        relayered: bool,
         keep: impl FnOnce() -> Result<Option<String>, Failure>,
     ) -> Result<ChangedReply, Refused> {
         let Prepared { new, plan, difference, waiting, warnings } = prepared;
@@ -144,8 +146,10 @@ impl Running {
         let committed = self.commit(new, &plan, opened);
         let pause = still.max(committed.cycles);
         let trouble = committed.trouble.map(|failure| failure.to_string());
+        let differs = relayered || !difference.is_empty();
+        let revision = if differs { self.revision.next() } else { self.revision.now() };
         let changed = ChangedReply {
-            revision: self.revision.next(),
+            revision,
             applied: difference.lines().into_iter().chain(kept).chain(trouble).collect(),
             restart: waiting,
             switch_ms: difference.upstream.then_some(committed.configured.as_secs_f64() * 1e3),

@@ -135,6 +135,15 @@ fn a_change_beside_somebody_elses_is_noticed_and_one_that_is_tried_does_nothing(
     let fresh = client(&running).settings().unwrap().revision;
     running.change(&Request::Change { edits: comes, revision: Some(fresh) });
     assert_ne!(stage.kernel_state(), before, "the port is there");
+
+    // What changes nothing leaves the revision to those who have looked.
+    let there = client(&running).settings().unwrap().revision;
+    assert!(there > fresh);
+    assert_eq!(running.set(None, "enabled", "false").revision, there);
+    assert_eq!(running.change(&Request::Reload).revision, there);
+    assert_eq!(client(&running).settings().unwrap().revision, there);
+    // A value that is the default, but is set now, is another thing to look at.
+    assert!(running.set(Some("hall-b"), "ignore-v1", "false").revision > there);
     running.end(&stage);
     stage.close();
 }
