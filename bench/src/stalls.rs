@@ -35,6 +35,9 @@ struct Counted {
     longest: Duration,
 }
 
+/// What `show workers` calls recent, at the most.
+const RECENT: Duration = Duration::from_secs(11);
+
 /// Runs the rounds: the loop, the worker, the worker, the loop.
 ///
 /// # Errors
@@ -50,6 +53,8 @@ pub(crate) fn report(
     for round in 1..=rounds {
         say(format!("round {round}/{rounds}"));
         let before = beside(&mut running, work)?;
+        // Then what is recent to the worker is not that it was halted.
+        lab::stop::pause(RECENT)?;
         let ours = [passes(&mut running, work)?, passes(&mut running, work)?];
         done.push([before, ours[0], ours[1], beside(&mut running, work)?]);
     }
@@ -78,7 +83,7 @@ fn passes(running: &mut Running, work: &Work) -> Result<Counted, BenchError> {
     let passes = after.total.long_passes - before.total.long_passes;
     Ok(Counted {
         per_s: passes as f64 / began.elapsed().as_secs_f64(),
-        // Since the worker was last asked, which was at the beginning.
+        // Of the last ten seconds, which are undisturbed.
         longest: Duration::from_secs_f64(after.recent.longest_pass_us / 1e6),
     })
 }

@@ -175,6 +175,8 @@ struct Running {
     /// The workers: ports are brought to them and back.
     crew: Crew,
     loops: LoopWatch,
+    /// What the workers do with their time.
+    board: Arc<Board>,
     /// Ports far from their workers.
     far: Vec<String>,
     control: ControlHandle,
@@ -251,6 +253,7 @@ impl Running {
         };
         let (hands, stop) = hands(common, &cores, assembly.workers, queues, injected, &devices);
         let crew = Crew::start(&devices.eal, hands, stop).map_err(Failure::machine)?;
+        let board = Arc::new(Board::new(crew.watched(), devices.eal.cycles_hz()));
         let running = Self {
             config: config.to_owned(),
             memory,
@@ -267,6 +270,7 @@ impl Running {
             looked_again: Instant::now(),
             crew,
             loops,
+            board,
             far,
             control,
             control_thread,
@@ -279,7 +283,7 @@ impl Running {
     fn serve(mut self, signals: &Signals) -> Result<(Self, Tasks), Failure> {
         let socket = self.settings.socket.clone();
         let served = signals.waker().map_err(Failure::machine).and_then(|waker| {
-            let board = Board::new(self.crew.watched(), self.devices.eal.cycles_hz());
+            let board = Arc::clone(&self.board);
             let (front, tasks) = requests(self.control.clone(), board, self.can_pci(), waker);
             let server = Server::start(&socket.path, socket.group.as_deref(), Arc::new(front));
             Ok((server.map_err(Failure::machine)?, tasks))
@@ -316,6 +320,7 @@ impl Running {
             }
             tasks.serve(|task| self.carry_out(task));
             self.loops.look();
+            self.board.look(Instant::now());
             if self.crew.has_ended() || self.control_thread.is_finished() {
                 return Err(Failure::machine(
                     "a thread ended by itself; the log above tells why; please report it",

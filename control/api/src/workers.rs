@@ -29,7 +29,7 @@ pub struct WorkerView {
     pub rx_queues: u64,
     /// Since it started.
     pub total: WorkerSpan,
-    /// Since somebody last asked for this, whoever it was; at first since it started.
+    /// Of the last ten to eleven seconds; at first since it started.
     pub recent: WorkerSpan,
     /// Bursts received since it started, by how many frames were in them.
     pub bursts: Vec<BurstFill>,

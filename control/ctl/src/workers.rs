@@ -9,8 +9,7 @@ use crate::units::{count, tenths, time};
 /// From this share on a worker has hardly anything to spare: a table for frames that come in by the burst.
 const NEARLY_FULL: f64 = 0.9;
 
-/// Two lines for each worker, since somebody last asked and since it started, which are one where nobody has asked
-/// before; and then how full its bursts were.
+/// Two lines for each worker, of late and since it started, which are one at first; and then how full its bursts were.
 pub(crate) fn workers(reply: &WorkersReply, color: bool) -> String {
     let mut table = Table::new([
         ("WORKER", Left),

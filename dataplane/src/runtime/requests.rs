@@ -3,6 +3,7 @@
 
 use std::io::Write as _;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::{ConnectionsReply, Edit, ErrorKind, ErrorReply, Reply, Request};
@@ -48,7 +49,7 @@ pub(crate) struct Front<A> {
     /// Answers what changes nothing: the control thread.
     looks: A,
     /// Answers of the workers.
-    workers: Board,
+    workers: Arc<Board>,
     /// Whether a PCI device could be opened.
     can_pci: bool,
     tasks: Sender<Asked>,
@@ -58,7 +59,7 @@ pub(crate) struct Front<A> {
 /// Both ends; `waker` wakes the main thread.
 pub(super) fn requests<A: Answer>(
     looks: A,
-    workers: Board,
+    workers: Arc<Board>,
     can_pci: bool,
     waker: UnixStream,
 ) -> (Front<A>, Tasks) {
@@ -184,7 +185,7 @@ mod tests {
 
     fn front() -> (Front<Echo>, Tasks, UnixStream) {
         let (wake, waker) = UnixStream::pair().unwrap();
-        let (front, tasks) = requests(Echo, Board::new(Vec::new(), 1), false, waker);
+        let (front, tasks) = requests(Echo, Arc::new(Board::new(Vec::new(), 1)), false, waker);
         (front, tasks, wake)
     }
 
