@@ -18,7 +18,7 @@
 //! | `GET events?after=&limit=` | viewer | what happened |
 //! | `GET connections` | viewer | what could be a port, what not and why; `carries_page`: this page comes by it |
 //! | `GET stream` | viewer | server-sent events, below |
-//! | `POST preview` `{"edits":[{"port","key","value"}]}` | admin | what a change would do, and its problems by port and key |
+//! | `POST preview` `{"edits":[{"port","key","value"}]}` | admin | what a change would do, and its problems by port and key: it is part of changing |
 //! | `POST changes` `{"edits","revision"}` | admin | changes settings, all or none; values are TOML; 409 when others are in force |
 //! | `POST reload` | admin | reads the settings' files again |
 //!

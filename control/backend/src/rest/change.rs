@@ -34,7 +34,8 @@ pub(crate) struct Trial {
     edits: Vec<Edit>,
 }
 
-/// What a change would do, and what is wrong with it. Nothing is done.
+/// What a change would do, and what is wrong with it. Nothing is done. For admins, who alone
+/// could apply it: trying one has the proxy look at the whole machine.
 #[utoipa::path(
     post, path = "/preview", tag = "change", operation_id = "preview",
     request_body = Trial,
