@@ -7,7 +7,7 @@ use std::sync::Arc;
 use api::{EventKind, MbufView, Reply, Request};
 use forwarding::{ForwardingPolicy, PuntKind, WorkerCountersReader, punt_kind};
 use group_table::{GroupTableWriter, PortMasks, TableFull};
-use igmp::{Action, Proxy};
+use igmp::{Action, Event, Proxy};
 use types::{GroupAddr, MacAddr, PortIndex, PortSet, Time};
 
 use crate::book::EventBook;
@@ -132,6 +132,8 @@ pub struct Agent {
     waiting: Option<Action>,
     /// Actions taken from the proxy so far.
     taken: u64,
+    /// Events that were among them and are not told yet, each with its action's number.
+    untold: Vec<(u64, Event)>,
 }
 
 impl Agent {
@@ -172,6 +174,7 @@ impl Agent {
             stopped: false,
             waiting: None,
             taken: 0,
+            untold: Vec::new(),
         };
         agent.configure(now, configuration);
         agent
@@ -253,9 +256,16 @@ impl Agent {
         show::answer(self, now, &request)
     }
 
-    /// Fires due timers and carries out what the proxy wants. Returns when to call again at the latest,
-    /// which has passed already when more were due than one turn fires.
+    /// Fires due timers, carries out what the proxy wants, and tells what happened. Returns when to call again at the
+    /// latest, which has passed already when more were due than one turn fires.
     pub fn poll(&mut self, now: Time, outlet: &mut impl Outlet) -> Option<Time> {
+        let deadline = self.carry_out(now, outlet);
+        self.tell_events(now);
+        deadline
+    }
+
+    /// The same, but leaves what happened to [`tell_events`](Self::tell_events): words take longer than a join.
+    pub(crate) fn carry_out(&mut self, now: Time, outlet: &mut impl Outlet) -> Option<Time> {
         let mut outlet = Metered { outlet, sent: 0, full: Cell::new(false) };
         let fired = self.proxy.handle_timers(now, TIMERS_A_TURN) > 0;
         let acted = self.apply_actions(now, &mut outlet);
@@ -322,9 +332,9 @@ impl Agent {
         self.port(port).map_or_else(|| self.former.last(port), |p| &p.name)
     }
 
-    /// The name of the port that the action taken last is about: its place may be another's by now.
-    pub(crate) fn name_then(&self, port: PortIndex) -> &str {
-        self.former.of_action(port, self.taken).unwrap_or_else(|| self.name(port))
+    /// The name of the port that action number `action` is about: its place may be another's by now.
+    pub(crate) fn name_then(&self, port: PortIndex, action: u64) -> &str {
+        self.former.of_action(port, action).unwrap_or_else(|| self.name(port))
     }
 
     /// Whether data is forwarded at all.
@@ -354,7 +364,7 @@ impl Agent {
                     }
                     outlet.send(now, port, frame.as_slice());
                 }
-                Action::Event(event) => self.tell(now, &event),
+                Action::Event(event) => self.untold.push((self.taken, event)),
             }
             outlet.done(now, &action);
             acted = true;
@@ -374,9 +384,16 @@ impl Agent {
         self.taken + self.proxy.pending_actions() as u64
     }
 
-    /// At `now` all that [`poll`](Self::poll) did is in the group table: for how long joins took.
+    /// At `now` all that [`carry_out`](Self::carry_out) did is in the group table: for how long joins took.
     pub fn settle_joins(&mut self, now: impl FnOnce() -> Time) {
         self.latency.settle(now);
+    }
+
+    /// Tells the log, and whoever asks for events, what happened since this was last called.
+    pub(crate) fn tell_events(&mut self, now: Time) {
+        for (action, event) in std::mem::take(&mut self.untold) {
+            self.tell(now, action, &event);
+        }
     }
 
     /// The port is gone; what the proxy has had to tell so far goes by its name.

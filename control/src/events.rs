@@ -41,14 +41,17 @@ impl EventPace {
 
 impl Agent {
     /// Tells the log, and whoever asks for events. What is worth a warning is limited where it comes from.
-    pub(crate) fn tell(&mut self, now: Time, event: &Event) {
+    /// The event was action number `action`.
+    pub(crate) fn tell(&mut self, now: Time, action: u64, event: &Event) {
         match event {
             Event::GroupLimit { port, .. }
             | Event::AccessDenied { port, .. }
-            | Event::OtherVersion { port, .. } => tracing::warn!(port = self.name_then(*port), "{event}"),
+            | Event::OtherVersion { port, .. } => {
+                tracing::warn!(port = self.name_then(*port, action), "{event}")
+            }
             Event::NotQuerier { port, .. } => {
                 let forwards = self.port(*port).is_some_and(|info| info.forward_when_not_querier);
-                let port = self.name_then(*port);
+                let port = self.name_then(*port, action);
                 match forwards {
                     true => tracing::info!(port, "{event}: {SERVED_ALL_THE_SAME}"),
                     false => tracing::warn!(port, "{event}: {NOT_SERVED}"),
@@ -61,7 +64,7 @@ impl Agent {
                 if !self.has_pace(now) {
                     return;
                 }
-                tracing::info!(port = self.name_then(*port), "{event}");
+                tracing::info!(port = self.name_then(*port, action), "{event}");
             }
             Event::UpstreamJoined { .. } | Event::UpstreamLeft { .. } => {
                 if !self.has_pace(now) {
@@ -70,11 +73,11 @@ impl Agent {
                 tracing::info!("{event}");
             }
         }
-        self.note(now, event);
+        self.note(now, action, event);
     }
 
     /// Keeps the event for whoever asks.
-    fn note(&self, now: Time, event: &Event) {
+    fn note(&self, now: Time, action: u64, event: &Event) {
         let (kind, group) = match *event {
             Event::Joined { group, .. } | Event::JoinedStatic { group, .. } => {
                 (EventKind::Joined, Some(group))
@@ -104,7 +107,7 @@ impl Agent {
             | Event::QuerierChanged { .. }
             | Event::OtherVersion { .. } => event.to_string(),
         };
-        self.book.note(now, kind, event.port().map(|port| self.name_then(port)), group, text);
+        self.book.note(now, kind, event.port().map(|port| self.name_then(port, action)), group, text);
     }
 
     fn has_pace(&mut self, now: Time) -> bool {

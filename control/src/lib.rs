@@ -14,6 +14,7 @@ mod events;
 mod explain;
 mod former;
 mod latency;
+mod lines;
 mod log;
 mod masks;
 mod neighbours;

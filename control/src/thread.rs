@@ -15,6 +15,7 @@ use crate::agent::{Agent, Outlet};
 use crate::book::EventBook;
 use crate::clock::Clock;
 use crate::configuration::Configuration;
+use crate::lines;
 use crate::server::Answer;
 use crate::show;
 use crate::waker::{Rest, Sleeper, Waker};
@@ -27,6 +28,8 @@ const INPUTS_A_TURN: usize = 16;
 const INPUTS_QUEUED: usize = 256;
 /// How long the frames of a clean end may take to leave.
 const SHUTDOWN_PATIENCE: Duration = igmp::Proxy::LEAVES_WITHIN.saturating_add(Duration::from_secs(1));
+/// The log is written when there is nothing else to do, or this much later.
+pub(crate) const LOG_DELAY: Duration = Duration::from_millis(10);
 /// Pause while the worker catches up with what it has to send.
 const OUTLET_PAUSE: Duration = Duration::from_micros(100);
 
@@ -209,6 +212,14 @@ pub fn spawn(parts: ControlParts) -> std::io::Result<(ControlHandle, JoinHandle<
     Ok((handle, thread))
 }
 
+/// Whether lines are written that have waited for so long, before this rest.
+pub(crate) fn is_log_due(rest: Rest, waited: Duration) -> bool {
+    match rest {
+        Rest::Sleep(_) => true,
+        Rest::None | Rest::Nap(_) => waited >= LOG_DELAY,
+    }
+}
+
 /// Sends by handing bytes to a worker.
 struct Injector(FrameSender);
 
@@ -256,6 +267,8 @@ pub(crate) struct Control {
     worked: bool,
     /// It took as many frames of one port as a turn may.
     cut: bool,
+    /// Since when there have been lines of the log that the log's writer was not told of.
+    unwritten: Option<Time>,
     /// Who waits until what was configured is in force.
     pub(crate) configured: Vec<Sender<()>>,
 }
@@ -268,8 +281,9 @@ impl Control {
         let inputs = Inputs { queue, ended: Arc::clone(&ended) };
         let outlet = Injector(inject);
         let book = agent.book.clone();
-        let (worked, cut, configured) = (false, false, Vec::new());
-        let control = Self { agent, punted, outlet, inputs, sleeper, clock, worked, cut, configured };
+        let (worked, cut, unwritten, configured) = (false, false, None, Vec::new());
+        let control =
+            Self { agent, punted, outlet, inputs, sleeper, clock, worked, cut, unwritten, configured };
         (ControlHandle { inputs: sender, ended, waker, book, clock }, control)
     }
 
@@ -280,12 +294,28 @@ impl Control {
     }
 
     fn run(mut self) -> Agent {
+        lines::put_off();
         while let ControlFlow::Continue(deadline) = self.turn() {
             let rest = self.rest(deadline);
+            self.have_log_written(rest);
             self.sleeper.rest(rest, || self.has_work());
         }
         self.leave();
+        lines::write_now();
         self.agent
+    }
+
+    /// The log's writer takes turns with the hosts' next frames where they share a core.
+    fn have_log_written(&mut self, rest: Rest) {
+        if !lines::has_put_off() {
+            return;
+        }
+        let now = self.clock.now();
+        let since = *self.unwritten.get_or_insert(now);
+        if is_log_due(rest, now.saturating_since(since)) {
+            lines::write_now();
+            self.unwritten = None;
+        }
     }
 
     /// One turn: frames, inputs, timers. Goes on with when the next is due at the latest, or breaks off
@@ -312,8 +342,10 @@ impl Control {
                 Err(TryRecvError::Empty) => break,
             }
         }
-        let deadline = self.agent.poll(self.clock.now(), &mut self.outlet);
+        let now = self.clock.now();
+        let deadline = self.agent.carry_out(now, &mut self.outlet);
         self.agent.settle_joins(|| self.clock.now());
+        self.agent.tell_events(now);
         if self.agent.is_settled() {
             for done in self.configured.drain(..) {
                 let _ = done.try_send(());
@@ -366,6 +398,7 @@ impl Control {
             if self.agent.is_quiet() {
                 return;
             }
+            lines::write_now();
             if self.clock.now() >= give_up {
                 return tracing::warn!("the worker took too long; some leaves were not sent upstream");
             }

@@ -6,7 +6,7 @@ use igmp::ClientPortSettings;
 use igmp::wire::{Outgoing, emit};
 use types::MacAddr;
 
-use super::bench::{A, Bench, Plan, WAN, group, info, port, ports};
+use super::bench::{A, Bench, Plan, WAN, group, info, join, port, ports};
 use super::logged::logged;
 use crate::PortRole;
 
@@ -47,6 +47,19 @@ fn r74_r95_members_of_another_querier_are_told_of_with_what_becomes_of_them() {
         "{line}"
     );
     assert!(line.ends_with("port=\"hall-a\"") && served, "{line}");
+}
+
+#[test]
+fn a_join_is_in_the_table_and_upstream_before_it_is_told() {
+    let mut bench = Bench::new(Plan::new());
+    bench.sent();
+    bench.agent.handle_frame(bench.now, port(A), &join(A, group("239.2.2.2")));
+    let log = logged(|| _ = bench.agent.carry_out(bench.now, &mut bench.outlet));
+    assert_eq!((bench.data(WAN, group("239.2.2.2")), log.as_str()), (ports([A]), ""));
+    assert_eq!(bench.sent().len(), 1, "the report");
+    let log = logged(|| bench.agent.tell_events(bench.now));
+    assert_eq!(log.lines().count(), 2, "{log}");
+    assert!(logged(|| bench.agent.tell_events(bench.now)).is_empty(), "told once");
 }
 
 #[test]
