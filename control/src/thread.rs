@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use api::{ErrorKind, EventKind, EventView, EventsReply, Reply, Request};
 use crossbeam::channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, TryRecvError, bounded};
 use forwarding::{FrameReceiver, FrameSender};
+use rustix::thread::{CpuSet, sched_setaffinity};
 use types::{PortIndex, Time};
 
 use crate::agent::{Agent, Outlet};
@@ -200,6 +201,8 @@ pub struct ControlParts {
     pub sleeper: Sleeper,
     /// Its time.
     pub clock: Clock,
+    /// The core that it runs on; those of whoever starts it where `None`.
+    pub core: Option<u16>,
 }
 
 /// Starts the control thread. After a shutdown it ends and hands the agent back.
@@ -207,8 +210,15 @@ pub struct ControlParts {
 /// # Errors
 /// The system has no thread for it.
 pub fn spawn(parts: ControlParts) -> std::io::Result<(ControlHandle, JoinHandle<Agent>)> {
+    let core = parts.core;
     let (handle, control) = Control::new(parts);
-    let thread = std::thread::Builder::new().name("control".to_owned()).spawn(move || control.run())?;
+    let run = move || {
+        if let Some(core) = core {
+            stay_on(core);
+        }
+        control.run()
+    };
+    let thread = std::thread::Builder::new().name("control".to_owned()).spawn(run)?;
     Ok((handle, thread))
 }
 
@@ -217,6 +227,14 @@ pub(crate) fn is_log_due(rest: Rest, waited: Duration) -> bool {
     match rest {
         Rest::Sleep(_) => true,
         Rest::None | Rest::Nap(_) => waited >= LOG_DELAY,
+    }
+}
+
+fn stay_on(core: u16) {
+    let mut only = CpuSet::new();
+    only.set(usize::from(core));
+    if let Err(error) = sched_setaffinity(None, &only) {
+        tracing::warn!(core, %error, "the control thread could not be given its core");
     }
 }
 
@@ -275,7 +293,7 @@ pub(crate) struct Control {
 
 impl Control {
     pub(crate) fn new(parts: ControlParts) -> (ControlHandle, Self) {
-        let ControlParts { agent, punted, inject, waker, sleeper, clock } = parts;
+        let ControlParts { agent, punted, inject, waker, sleeper, clock, core: _ } = parts;
         let (sender, queue) = bounded(INPUTS_QUEUED);
         let ended = Arc::new(AtomicBool::new(false));
         let inputs = Inputs { queue, ended: Arc::clone(&ended) };

@@ -1,11 +1,12 @@
 //! Wakes the control thread, at the price of a system call only while it sleeps, and not again for every frame of a
-//! stream: who has just worked naps first, and whoever brings work meanwhile pays nothing.
+//! stream: who has just worked naps first, and whoever brings work meanwhile pays nothing. Or it never sleeps, and looks
+//! all the time for what there is to do: for a core of its own.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 
@@ -18,6 +19,9 @@ struct Shared {
 /// How long a nap lasts. The kernel adds its timer slack, 50 us, so that a stream of frames has the thread wake about
 /// every 100 us, and a join in the midst of one waits no longer than that.
 pub(crate) const NAP: Duration = Duration::from_micros(50);
+
+/// A busy sleeper looks so often, then lets others have its core, if any want it: in time, some ten microseconds.
+const LOOKS: u32 = 256;
 
 /// What to do between two turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +51,10 @@ pub struct Waker(Arc<Shared>);
 
 /// The control thread's end.
 #[derive(Debug)]
-pub struct Sleeper(Arc<Shared>);
+pub struct Sleeper {
+    shared: Arc<Shared>,
+    busy: bool,
+}
 
 /// A waker and the sleeper it wakes.
 ///
@@ -56,7 +63,7 @@ pub struct Sleeper(Arc<Shared>);
 pub fn waker() -> io::Result<(Waker, Sleeper)> {
     let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     let shared = Arc::new(Shared { fd, asleep: AtomicBool::new(false) });
-    Ok((Waker(Arc::clone(&shared)), Sleeper(shared)))
+    Ok((Waker(Arc::clone(&shared)), Sleeper { shared, busy: false }))
 }
 
 impl Waker {
@@ -80,18 +87,30 @@ impl Waker {
 }
 
 impl Sleeper {
+    /// If `busy`, it polls instead of sleeping: nobody has to wake it.
+    #[must_use]
+    pub fn polling(self, busy: bool) -> Self {
+        Self { busy, ..self }
+    }
+
     /// Takes the rest that is due; `has_work` is looked at once wakers know of a sleep.
-    pub(crate) fn rest(&self, rest: Rest, has_work: impl FnOnce() -> bool) {
+    pub(crate) fn rest(&self, rest: Rest, has_work: impl FnMut() -> bool) {
         match rest {
             Rest::None => {}
+            Rest::Nap(_) if self.busy => {}
             Rest::Nap(pause) => std::thread::sleep(pause),
             Rest::Sleep(timeout) => self.sleep(timeout, has_work),
         }
     }
 
-    /// Sleeps until woken or for `timeout` (`None`: for good), unless `has_work` says there is some.
-    pub fn sleep(&self, timeout: Option<Duration>, has_work: impl FnOnce() -> bool) {
-        self.0.asleep.store(true, Ordering::Relaxed);
+    /// Sleeps until woken or for `timeout` (`None`: for good), unless `has_work` says there is some. A busy one only
+    /// looks whether there is.
+    pub fn sleep(&self, timeout: Option<Duration>, mut has_work: impl FnMut() -> bool) {
+        if self.busy {
+            return poll_for(timeout, has_work);
+        }
+        let Self { shared, .. } = self;
+        shared.asleep.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         if !has_work() {
             let timeout = timeout.map(|t| Timespec {
@@ -99,10 +118,24 @@ impl Sleeper {
                 tv_nsec: i64::from(t.subsec_nanos()),
             });
             // A signal ends it early: the caller looks again and comes back.
-            let _ = poll(&mut [PollFd::new(&self.0.fd, PollFlags::IN)], timeout.as_ref());
+            let _ = poll(&mut [PollFd::new(&shared.fd, PollFlags::IN)], timeout.as_ref());
         }
-        self.0.asleep.store(false, Ordering::Relaxed);
-        let _ = rustix::io::read(&self.0.fd, &mut [0u8; 8]);
+        shared.asleep.store(false, Ordering::Relaxed);
+        let _ = rustix::io::read(&shared.fd, &mut [0u8; 8]);
+    }
+}
+
+fn poll_for(timeout: Option<Duration>, mut has_work: impl FnMut() -> bool) {
+    // What is beyond the clock's end never comes.
+    let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let mut looks = 0u32;
+    while !has_work() && until.is_none_or(|until| Instant::now() < until) {
+        looks = looks.wrapping_add(1);
+        if looks.is_multiple_of(LOOKS) {
+            std::thread::yield_now();
+        } else {
+            std::hint::spin_loop();
+        }
     }
 }
 
@@ -128,14 +161,18 @@ mod tests {
         }
     }
 
+    fn is_signalled(sleeper: &Sleeper) -> bool {
+        rustix::io::read(&sleeper.shared.fd, &mut [0u8; 8]).is_ok()
+    }
+
     /// Plays a stream of frames in virtual time, one every `gap`; how often a waker had to write.
     fn writes(frames: u32, gap: Duration) -> u32 {
         let (waker, sleeper) = waker().unwrap();
-        let signalled = || rustix::io::read(&sleeper.0.fd, &mut [0u8; 8]).is_ok();
+        let signalled = || is_signalled(&sleeper);
         let (mut now, mut waiting, mut writes) = (Duration::ZERO, 0, 0);
         // The thread looks next at that time; it sleeps for good where there is none.
         let mut next = None;
-        sleeper.0.asleep.store(true, Ordering::Relaxed);
+        sleeper.shared.asleep.store(true, Ordering::Relaxed);
         for n in 0..frames {
             let arrival = gap * n;
             while let Some(at) = next.filter(|at| *at <= arrival) {
@@ -144,7 +181,7 @@ mod tests {
                     Rest::None => Some(now),
                     Rest::Nap(pause) => Some(now + pause),
                     Rest::Sleep(_) => {
-                        sleeper.0.asleep.store(true, Ordering::Relaxed);
+                        sleeper.shared.asleep.store(true, Ordering::Relaxed);
                         None
                     }
                 };
@@ -167,8 +204,22 @@ mod tests {
 
     #[test]
     fn no_work_is_slept_over() {
+        all_work_is_seen(false);
+    }
+
+    #[test]
+    fn who_polls_sees_all_work_and_is_never_woken() {
+        let sleeper = all_work_is_seen(true);
+        assert!(!is_signalled(&sleeper), "nobody paid a system call");
+        // Without work it comes back for its timers.
+        sleeper.sleep(Some(Duration::from_micros(100)), || false);
+        sleeper.rest(Rest::Nap(Duration::MAX), || false);
+    }
+
+    fn all_work_is_seen(busy: bool) -> Sleeper {
         const ITEMS: u64 = 20_000;
         let (waker, sleeper) = waker().unwrap();
+        let sleeper = sleeper.polling(busy);
         let given = Arc::new(AtomicU64::new(0));
         let giver = {
             let given = Arc::clone(&given);
@@ -186,5 +237,6 @@ mod tests {
             seen = given.load(Ordering::Acquire);
         }
         giver.join().unwrap();
+        sleeper
     }
 }

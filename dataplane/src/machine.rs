@@ -1,8 +1,11 @@
 //! What the machine must have before DPDK starts: ports enough in its build, memory, cores.
 
+use std::io;
+
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use settings::{
-    CoreSet, Cores, Driver, MemoryPlan, Placement, PortSettings, Settings, place_threads, plan_memory,
+    CoreSet, Cores, Driver, MemoryPlan, Placement, Poll, PortSettings, Settings, WorkerSettings,
+    place_threads, plan_memory,
 };
 
 use crate::drivers::{AUTO, KernelDriver, choose};
@@ -81,20 +84,41 @@ fn free_hugepages_mb_in(meminfo: &str) -> u32 {
     u32::try_from(free * field("Hugepagesize:") / 1024).unwrap_or(u32::MAX)
 }
 
-/// Keeps the calling thread, and those that it makes from now on, off the workers' cores: on the control
-/// core where the settings name one, else on every other core, else where they are.
-pub(crate) fn leave_worker_cores(settings: &Settings, placement: &Placement) {
-    let others = || available_cores().into_iter().filter(|core| !placement.workers.contains(core)).collect();
-    let cores: Vec<u16> = settings.worker.control_core.map_or_else(others, |core| vec![core]);
-    if cores.is_empty() {
-        return;
-    }
+/// Keeps the calling thread, and those that it makes from now on, off the workers' cores: see [`cores_beside`].
+///
+/// # Errors
+/// The kernel's.
+pub(crate) fn leave_worker_cores(settings: &Settings, placement: &Placement) -> io::Result<()> {
     let mut set = CpuSet::new();
-    for core in cores {
+    for core in cores_beside(settings, placement, &available_cores()) {
         set.set(usize::from(core));
     }
-    if let Err(error) = sched_setaffinity(None, &set) {
-        tracing::warn!(%error, "the control thread could not be kept off the workers' cores");
+    Ok(sched_setaffinity(None, &set)?)
+}
+
+/// Of `available`, the cores of every thread but the workers: the control core where the settings name one, else every
+/// one that is no worker's, else all. Where the control thread polls, the others leave it alone if they can.
+fn cores_beside(settings: &Settings, placement: &Placement, available: &[u16]) -> Vec<u16> {
+    let WorkerSettings { control_core, control_poll, .. } = settings.worker;
+    let mut others = available.to_vec();
+    others.retain(|core| !placement.workers.contains(core));
+    match (control_poll, control_core) {
+        (Poll::Busy, _) if others.iter().any(|core| *core != placement.control) => {
+            others.retain(|core| *core != placement.control);
+            others
+        }
+        (Poll::Busy, _) => vec![placement.control],
+        (Poll::Adaptive, Some(core)) => vec![core],
+        (Poll::Adaptive, None) if others.is_empty() => available.to_vec(),
+        (Poll::Adaptive, None) => others,
+    }
+}
+
+/// The control thread's own core, where it has one.
+pub(crate) fn control_core(settings: &Settings, placement: &Placement) -> Option<u16> {
+    match settings.worker.control_poll {
+        Poll::Busy => Some(placement.control),
+        Poll::Adaptive => settings.worker.control_core,
     }
 }
 
@@ -142,6 +166,26 @@ mod tests {
         assert!(!are_chosen(&[0, 1], &cores_in("0-1")));
         assert!(!are_chosen(&[0, 1], &[]), "where the kernel does not tell");
         assert!(!online_cores().is_empty());
+    }
+
+    #[test]
+    fn threads_beside_the_workers_leave_them_and_who_polls_alone() {
+        let beside = |worker: &str, available: &[u16]| {
+            let text = format!(
+                "[worker]\n{worker}\n[proxy]\nupstream = \"a\"\n[[port]]\nname = \"a\"\ndevice = \"a\"\n"
+            );
+            let settings = settings::parse(&text, "test").unwrap();
+            let set = CoreSet { cores: available.to_vec(), is_chosen: false };
+            let placement = place_threads(&settings, &set).unwrap();
+            (cores_beside(&settings, &placement, available), control_core(&settings, &placement))
+        };
+        assert_eq!(beside("", &[0, 1, 2]), (vec![0, 1], None));
+        assert_eq!(beside("control-core = 1", &[0, 1, 2]), (vec![1], Some(1)));
+        assert_eq!(beside("", &[5]), (vec![5], None), "one core serves all");
+        let busy = "control-poll = \"busy\"";
+        assert_eq!(beside(busy, &[0, 1, 2]), (vec![1], Some(0)));
+        assert_eq!(beside(&format!("control-core = 1\n{busy}"), &[0, 1, 2]), (vec![0], Some(1)));
+        assert_eq!(beside(busy, &[0, 1]), (vec![0], Some(0)), "of two cores one is the worker's");
     }
 
     #[test]

@@ -62,16 +62,20 @@ const WATCH_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 pub fn run(config: &Path, trailing: &[String]) -> Result<(), Failure> {
     let (settings, live) = settings::load_layers(config).map_err(Failure::settings)?;
     machine::serves(&settings)?;
+    let placement = machine::place(&settings)?;
+    // Before the first thread, which is the log's.
+    let left = machine::leave_worker_cores(&settings, &placement);
     let log = start_log(settings.log.level.as_str()).map_err(Failure::settings)?;
+    if let Err(error) = left {
+        tracing::warn!(%error, "threads could not be kept off the workers' cores");
+    }
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
     let signals = Signals::install().map_err(Failure::machine)?;
-    let placement = machine::place(&settings)?;
     let workers = u16::try_from(placement.workers.len()).map_err(Failure::machine)?;
     let (interfaces, links) = Interfaces::take_all(&settings, workers)?;
     let memory = machine::memory(&settings, workers, &links)?;
-    machine::leave_worker_cores(&settings, &placement);
     let eal = start_eal(&present(&settings, &links), &memory, &placement, trailing)?;
     let machine = Machine { eal, memory, placement, interfaces, links };
     let (mut running, tasks) = Running::start(config, (settings, live, log), machine, &signals)?;
@@ -198,6 +202,7 @@ impl Running {
         let most = u16::try_from(placement.workers.len()).map_err(Failure::machine)?;
         let opened = open_all(&eal, &settings, links, most)?;
         let router_mac = router_mac(&settings, &opened)?;
+        let control_core = machine::control_core(&settings, &placement);
         let cores = worker_cores(&settings, placement, &opened);
         let workers = u16::try_from(cores.len()).map_err(Failure::machine)?;
         let far = far_ports(&settings, &opened, &cores);
@@ -233,6 +238,7 @@ impl Running {
         let mut loops = LoopWatch::new(assembly.agent.counters.clone());
         loops.follow(inventory.names());
         let (waker, sleeper) = waker().map_err(Failure::machine)?;
+        let sleeper = sleeper.polling(settings.worker.control_poll == Poll::Busy);
         let (inject, injected) = frame_ring(INJECT_RING);
         let agent = recorded(Agent::new(clock.now(), assembly.agent), &settings)?;
         let (control, control_thread) = control::spawn(ControlParts {
@@ -242,6 +248,7 @@ impl Running {
             waker: waker.clone(),
             sleeper,
             clock,
+            core: control_core,
         })
         .map_err(Failure::machine)?;
         let common = Common {

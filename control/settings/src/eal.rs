@@ -2,7 +2,7 @@
 
 use crate::device::{Device, InterfaceName};
 use crate::memory::{MachineError, MemoryMode, MemoryPlan, frame_size};
-use crate::model::{Cores, LogLevel, MAX_WORKERS, PortSettings, Settings};
+use crate::model::{Cores, LogLevel, MAX_WORKERS, Poll, PortSettings, Settings};
 use crate::problem::{Place, Problems, SettingsError};
 
 /// Frames in each ring of a kernel interface, which is the driver's default too.
@@ -35,7 +35,7 @@ pub struct CoreSet {
 /// else one, the last, as the machine is everybody's. Of a single core all have their share.
 ///
 /// # Errors
-/// A core that the settings name is not in `set`, or none is.
+/// A core that the settings name is not in `set`, or none is; or a control thread that polls would have a worker's.
 pub fn place_threads(settings: &Settings, set: &CoreSet) -> Result<Placement, MachineError> {
     let available = &set.cores;
     let (Some(first), Some(last)) = (available.first(), available.last()) else {
@@ -66,6 +66,13 @@ pub fn place_threads(settings: &Settings, set: &CoreSet) -> Result<Placement, Ma
         Some(core) => check(core, "control-core")?,
         None => available.iter().copied().find(|core| !workers.contains(core)).unwrap_or(*first),
     };
+    if settings.worker.control_poll == Poll::Busy && workers.contains(&control) {
+        return Err(MachineError {
+            what: format!("`control-poll` is \"busy\", and core {control} would be the control thread's and a worker's"),
+            cure: "give each a core with `cores` and `control-core` in [worker], or leave `control-poll` \"adaptive\""
+                .to_owned(),
+        });
+    }
     Ok(Placement { control, workers })
 }
 

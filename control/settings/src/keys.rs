@@ -164,6 +164,7 @@ pub(crate) static TABLES: &[(&str, &[Key<Settings, Class>])] = &{
                     "any that is not a worker's",
                 ),
                 set("poll", Restart, |s| word(POLL, s.worker.poll)),
+                set("control-poll", Restart, |s| word(POLL, s.worker.control_poll)),
             ],
         ),
         (

@@ -118,6 +118,8 @@ pub struct WorkerSettings {
     pub control_core: Option<u16>,
     /// What a worker does when there is nothing to do.
     pub poll: Poll,
+    /// What the control thread does then.
+    pub control_poll: Poll,
 }
 
 /// `cores`.

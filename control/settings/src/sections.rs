@@ -149,7 +149,12 @@ pub(crate) fn read_eal(root: &mut Section<'_, '_>, problems: &mut Problems) -> (
 
 /// `[worker]`.
 pub(crate) fn read_worker(root: &mut Section<'_, '_>, problems: &mut Problems) -> WorkerSettings {
-    let mut worker = WorkerSettings { cores: Cores::Auto, control_core: None, poll: Poll::Adaptive };
+    let mut worker = WorkerSettings {
+        cores: Cores::Auto,
+        control_core: None,
+        poll: Poll::Adaptive,
+        control_poll: Poll::Adaptive,
+    };
     let Some(mut section) = root.table("worker", problems) else { return worker };
     if let Some(cores) = section.value("cores").and_then(|v| read_cores(&v, problems)) {
         worker.cores = cores;
@@ -158,6 +163,9 @@ pub(crate) fn read_worker(root: &mut Section<'_, '_>, problems: &mut Problems) -
     worker.control_core = control.map(|at| at.value);
     if let Some(at) = section.value("poll").and_then(|v| v.choice(POLL, problems)) {
         worker.poll = at.value;
+    }
+    if let Some(at) = section.value("control-poll").and_then(|v| v.choice(POLL, problems)) {
+        worker.control_poll = at.value;
     }
     section.finish(problems);
     worker

@@ -157,7 +157,7 @@ fn the_proxy_changes() {
 fn what_needs_a_restart_is_named() {
     let restart = after(
         "[proxy]\n",
-        "[eal]\nmemory-mb = 99\nhugepages = \"no\"\nargs = [\"-v\"]\n[worker]\npoll = \"busy\"\ncores = [2, 3]\n\
+        "[eal]\nmemory-mb = 99\nhugepages = \"no\"\nargs = [\"-v\"]\n[worker]\npoll = \"busy\"\ncontrol-poll = \"busy\"\ncores = [2, 3]\n\
          control-core = 1\n[table]\nmax-groups = 5000\n[record]\npath = \"/r\"\n[socket]\ngroup = \"tv\"\n\
          [proxy]\ninstance = \"x\"\nrouter-mac = \"02:00:00:00:00:01\"\n",
     );
@@ -169,6 +169,7 @@ fn what_needs_a_restart_is_named() {
             "[worker] cores",
             "[worker] control-core",
             "[worker] poll",
+            "[worker] control-poll",
             "[eal] hugepages",
             "[eal] memory-mb",
             "[eal] args",

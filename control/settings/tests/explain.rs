@@ -83,7 +83,7 @@ fn what_is_printed_is_a_file_of_the_same_settings() {
         [[port]]\nname = \"a\"\ndevice = \"3b:00.1\"\naddress = \"10.1.0.1/24\"\nsources = \"querier\"\n\
         access = [\"allow 239.1.0.0/16\", \"deny 224.0.0.0/4\"]\nstatic-groups = [\"239.1.1.1\"]\nmax-groups = 7\n\
         last-member-query-interval = \"100ms\"\nlink-down-hold = \"1500ms\"\nigmp-version = 1\n\
-        [worker]\ncores = [2]\ncontrol-core = 0\n[socket]\ngroup = \"tv\"\n[record]\npath = \"/var/a b\"\n";
+        [worker]\ncores = [2]\ncontrol-core = 0\ncontrol-poll = \"busy\"\n[socket]\ngroup = \"tv\"\n[record]\npath = \"/var/a b\"\n";
     for main in [MAIN, odd] {
         let (dir, path) = files(main, None);
         let text = effective_file(&explain(&path).unwrap());

@@ -177,6 +177,13 @@ fn threads_are_placed_on_cores_there_are() {
         |key: &str| Err(format!("`{key}` names core 9, which this process may not use; it may use 0, 1"));
     assert_eq!(place("cores = [1, 9]", &[0, 1]), error("cores"));
     assert_eq!(place("control-core = 9", &[0, 1]), error("control-core"));
+    // A thread that polls leaves a worker nothing.
+    assert_eq!(place("control-poll = \"busy\"", &[0, 1]), Ok((0, vec![1])));
+    for shared in ["cores = [0, 1]\n", "cores = [1]\ncontrol-core = 1\n"] {
+        let error = place(&format!("{shared}control-poll = \"busy\""), &[0, 1]).unwrap_err();
+        assert!(error.starts_with("`control-poll` is \"busy\", and core "), "{error}");
+        assert!(error.ends_with("in [worker], or leave `control-poll` \"adaptive\""), "{error}");
+    }
     assert_eq!(
         place("", &[]),
         Err("this process may run on no core; look at its cpuset with `taskset -p`".to_owned())

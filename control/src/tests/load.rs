@@ -90,7 +90,8 @@ impl Site {
         let (waker, sleeper) = waker().unwrap();
         let clock = Clock::start();
         let agent = crate::Agent::new(clock.now(), agent);
-        let (_handle, control) = Control::new(ControlParts { agent, punted, inject, waker, sleeper, clock });
+        let (_handle, control) =
+            Control::new(ControlParts { agent, punted, inject, waker, sleeper, clock, core: None });
         let now = Time::from_nanos(1_000_000_000);
         let mut site = Self { control, forwarder, counters, injected, now, flooded: 0, _handle };
         site.turn();

@@ -69,7 +69,7 @@ fn control() -> (ControlHandle, JoinHandle<Agent>) {
     let (inject, _) = frame_ring(64);
     let clock = Clock::start();
     let agent = Plan::new().agent(clock.now());
-    spawn(ControlParts { agent, punted: Vec::new(), inject, waker, sleeper, clock }).unwrap()
+    spawn(ControlParts { agent, punted: Vec::new(), inject, waker, sleeper, clock, core: None }).unwrap()
 }
 
 /// Why a server does not start at the path.

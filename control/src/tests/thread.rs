@@ -69,7 +69,7 @@ fn parts(agent: impl FnOnce(Time) -> Agent, inject: usize) -> (ControlParts, End
     let (waker, sleeper) = waker().unwrap();
     let clock = Clock::start();
     let agent = agent(clock.now());
-    let parts = ControlParts { agent, punted, inject, waker: waker.clone(), sleeper, clock };
+    let parts = ControlParts { agent, punted, inject, waker: waker.clone(), sleeper, clock, core: None };
     (parts, Ends { punt, injected, waker, reported: HashSet::new() })
 }
 

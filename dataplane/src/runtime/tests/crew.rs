@@ -155,7 +155,7 @@ impl TestCrew {
         let Devised { devices, ports, .. } = devised;
         let (counters, configuration) = (agent.counters.clone(), agent.configuration.clone());
         let agent = Agent::new(clock.now(), agent);
-        let parts = ControlParts { agent, punted, inject, waker, sleeper, clock };
+        let parts = ControlParts { agent, punted, inject, waker, sleeper, clock, core: None };
         let (control, control_thread) = control::spawn(parts).unwrap();
         let crew = Crew::start(&devices.eal, hands, stop).unwrap();
         let crew = Self { crew, ports, devices, counters, configuration, control, control_thread };
