@@ -10,14 +10,17 @@
 //!   what share of its time the worker was busy stands beside the figure.
 //! - close together: the next report or Leave comes within 100 us, so that the control thread hardly sleeps.
 //!
-//! Before and after each of these bare wake-ups are measured ([`crate::wake`]): the machine's own part, and its noise. The
-//! least and the greatest of a percentile are those of the tenths of a run.
+//! The first two once more with `control-poll = "busy"`, for a control thread that never sleeps.
+//!
+//! Before and after each of these bare wake-ups are measured ([`crate::wake`]), of a thread that sleeps or polls likewise: the
+//! machine's own part, and its noise. The least and the greatest of a percentile are those of the tenths of a run.
 
 use std::time::{Duration, Instant};
 
 use forwarding::{BURST, Egress, OwnedBurst, OwnedFrame};
 use igmp::wire::{Outgoing, emit};
 use lab::stop;
+use settings::Poll;
 use types::{GroupAddr, MacAddr, PortSet};
 
 use crate::aim::{Aim, Verdict};
@@ -51,7 +54,7 @@ const BUSY: f64 = 0.8;
 const LONGEST: Duration = Duration::from_secs(1);
 /// After the last frame of a group that was left, so many passes are watched.
 const WATCHED: u32 = 64;
-/// Joins of a run, and of a quick one.
+/// Joins of a run, and of a quick one or one that differs little.
 const TRIALS: usize = 10_000;
 const FEW: usize = 4_000;
 /// How long the first joins, whose state is new, are let go before delays count.
@@ -93,6 +96,40 @@ impl Beside {
     }
 }
 
+/// One run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Case {
+    beside: Beside,
+    /// What the control thread does when nothing is to do.
+    control: Poll,
+}
+
+const CASES: [Case; 5] = [
+    Case { beside: Beside::Idle, control: Poll::Adaptive },
+    Case { beside: Beside::Busy, control: Poll::Adaptive },
+    Case { beside: Beside::Stream, control: Poll::Adaptive },
+    Case { beside: Beside::Idle, control: Poll::Busy },
+    Case { beside: Beside::Busy, control: Poll::Busy },
+];
+
+impl Case {
+    fn name(self) -> String {
+        let beside = self.beside.name();
+        match self.control {
+            Poll::Adaptive => beside.to_owned(),
+            Poll::Busy => format!("{beside}, control=busy"),
+        }
+    }
+
+    /// What the machine alone is measured by.
+    fn peer(self) -> &'static str {
+        match self.control {
+            Poll::Adaptive => "a bare wake-up",
+            Poll::Busy => "a bare answer of a thread that polls",
+        }
+    }
+}
+
 /// Delays of joins, and of leaves.
 struct Measured {
     joins: Delays,
@@ -101,7 +138,7 @@ struct Measured {
     busy: f64,
 }
 
-/// Bare wake-ups before and after a run: what the machine alone comes to.
+/// Bare wake-ups, or answers, before and after a run: what the machine alone comes to.
 struct Bare {
     before: Delays,
     after: Delays,
@@ -147,21 +184,22 @@ pub(crate) fn reports(
     say: impl Fn(&str),
 ) -> Result<Vec<FigureReport>, BenchError> {
     let mut reports = Vec::new();
-    for beside in [Beside::Idle, Beside::Busy, Beside::Stream] {
-        say(beside.name());
+    for case in CASES {
+        say(&case.name());
         let bare = || {
             let mut chance = Chance(1);
-            wake::measure(cores, if quick { FEW_WAKES } else { WAKES }, move || {
+            wake::measure(cores, case.control, if quick { FEW_WAKES } else { WAKES }, move || {
                 Beside::Idle.pause(chance.next())
             })
         };
         let before = bare()?;
-        let measured = measure(cores, beside, if quick { FEW } else { TRIALS })?;
+        let few = quick || case.control == Poll::Busy;
+        let measured = measure(cores, case, if few { FEW } else { TRIALS })?;
         let bare = Bare { before, after: bare()? };
         let kinds =
             [(JOIN, "group join delay", &measured.joins), (LEAVE, "group leave delay", &measured.leaves)];
         for ((id, metric, delays), _) in kinds.into_iter().zip(wanted).filter(|(_, wanted)| *wanted) {
-            reports.extend(rows(id, metric, beside, delays, measured.busy, &bare));
+            reports.extend(rows(id, metric, case, delays, measured.busy, &bare));
         }
     }
     reports.sort_by_key(|report| report.id);
@@ -171,41 +209,41 @@ pub(crate) fn reports(
 fn rows(
     id: &'static str,
     metric: &'static str,
-    beside: Beside,
+    case: Case,
     delays: &Delays,
     busy: f64,
     bare: &Bare,
 ) -> [FigureReport; 2] {
     // One join in the midst of others waits for the control thread's nap: only the longest delays have an aim.
-    let p50 = (beside != Beside::Stream && id == JOIN).then_some(Aim::AtMost(P50_US));
+    let p50 = (case.beside != Beside::Stream && id == JOIN).then_some(Aim::AtMost(P50_US));
     let row = |percent: f64, aim: Option<Aim>| {
-        let name = format!("p{percent}, {}", beside.name());
+        let name = format!("p{percent}, {}", case.name());
         let itself = bare.by_itself(percent);
         FigureReport {
             ours: Some(delays.spread(percent)),
-            peer: Some(PeerReport { name: "a bare wake-up", spread: bare.spread(percent) }),
+            peer: Some(PeerReport { name: case.peer(), spread: bare.spread(percent) }),
             peer_by_itself: Some(Spread { min: itself, median: itself, max: itself }),
             verdict: bare.verdict(aim, percent, delays.at(percent)),
             ..FigureReport::new(id, name, metric, "us").aiming(aim)
         }
     };
     let mut middle = row(50.0, p50);
-    middle.distributions = vec![delays.distribution(format!("{metric}, {}", beside.name()))];
+    middle.distributions = vec![delays.distribution(format!("{metric}, {}", case.name()))];
     middle.notes = vec![
         format!("{}; the worker was in its passes for {:.0} % of the time", delays.words(), 100.0 * busy),
-        format!("bare wake-ups before: {}; after: {}", bare.before.words(), bare.after.words()),
+        format!("{} before: {}; after: {}", case.peer(), bare.before.words(), bare.after.words()),
     ];
     [middle, row(99.0, Some(Aim::AtMost(P99_US)))]
 }
 
-fn measure(cores: Cores, beside: Beside, trials: usize) -> Result<Measured, BenchError> {
+fn measure(cores: Cores, case: Case, trials: usize) -> Result<Measured, BenchError> {
     // A thread of its own: cores are chosen for good.
     std::thread::scope(|scope| {
         let worker = scope.spawn(|| {
             pin(cores.main)?;
-            let live = Live::start(CLIENTS)?;
+            let live = Live::start(CLIENTS, case.control)?;
             pin(cores.forward)?;
-            let mut bench = Bench::new(live, beside)?;
+            let mut bench = Bench::new(live, case.beside)?;
             let measured = bench.run(trials);
             bench.live.end()?;
             measured
@@ -381,12 +419,12 @@ mod tests {
     #[test]
     fn joins_and_leaves_take_effect() {
         let cores = Cores::pick().unwrap();
-        for beside in [Beside::Idle, Beside::Busy, Beside::Stream] {
-            let measured = measure(cores, beside, 20).unwrap();
+        for case in CASES {
+            let measured = measure(cores, case, 20).unwrap();
             assert_eq!((measured.joins.len(), measured.leaves.len()), (20, 20));
             let bare = bare([10, 12], [30, 40]);
-            let rows = rows(JOIN, "group join delay", beside, &measured.joins, measured.busy, &bare);
-            assert_eq!(rows[0].aim.is_some(), beside != Beside::Stream);
+            let rows = rows(JOIN, "group join delay", case, &measured.joins, measured.busy, &bare);
+            assert_eq!(rows[0].aim.is_some(), case.beside != Beside::Stream);
             assert_eq!(rows[1].aim, Some(P99_US));
             assert_eq!((rows[0].variant.get(..4), rows[1].variant.get(..4)), (Some("p50,"), Some("p99,")));
         }

@@ -8,15 +8,14 @@
 
 use std::path::Path;
 
-use hdrhistogram::Histogram;
-
 use crate::aim::{Aim, Verdict};
 use crate::error::BenchError;
 use crate::machine::Cores;
 use crate::memif::far::FarEnd;
 use crate::memif::ours::{self, Ours};
-use crate::memif::{Answer, Delays, Links, Order};
-use crate::report::{Distribution, FigureReport, PeerReport};
+use crate::memif::{Answer, Links, Order, Recorded};
+use crate::percentiles::Delays;
+use crate::report::{FigureReport, PeerReport};
 use crate::side::bound_to_us;
 use crate::stats::Spread;
 use crate::testpmd::Testpmd;
@@ -43,7 +42,6 @@ pub(crate) const MOST_ROUNDS: usize = 2;
 /// Parts of a trial at each load, and how long each runs before delays are looked at.
 const PARTS: u64 = 5;
 const WARM_UP_MS: u64 = 50;
-const PERCENTILES: [f64; 9] = [1.0, 10.0, 25.0, 50.0, 75.0, 90.0, 99.0, 99.9, 99.99];
 
 /// Who is measured, and where.
 pub(crate) struct Setting<'s> {
@@ -143,19 +141,15 @@ pub(crate) fn reports(
     Ok(delays.chain(skews).collect())
 }
 
-/// The delays of all links of some answers.
-fn delays<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> Histogram<u64> {
-    Delays::sum(answers.into_iter().flat_map(|answer| &answer.sinks).map(|sink| &sink.delays))
-}
-
-/// A percentile in microseconds.
-fn at(histogram: &Histogram<u64>, percent: f64) -> f64 {
-    histogram.value_at_percentile(percent) as f64 / 1000.0
+/// The delays of all links of some answers; `None` where nothing came.
+fn delays<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> Option<Delays> {
+    let sinks = answers.into_iter().flat_map(|answer| &answer.sinks);
+    Delays::recorded(Recorded::sum(sinks.map(|sink| &sink.delays)))
 }
 
 /// A percentile of a trial: the median of its parts', so that one stall of the machine is not the figure.
 fn of_trial(parts: &[Answer], percent: f64) -> f64 {
-    let parts = parts.iter().map(|answer| at(&delays([answer]), percent));
+    let parts = parts.iter().filter_map(|answer| Some(delays([answer])?.at(percent)));
     Spread::of(parts).map_or(0.0, |spread| spread.median)
 }
 
@@ -218,21 +212,19 @@ fn tell_all(row: &mut FigureReport, rounds: &[Round], load: usize, percent: u32)
     for (name, side) in sides {
         let answers = || rounds.iter().flat_map(side).flat_map(|loads| &loads[load]);
         let all = delays(answers());
-        row.distributions.push(distribution(format!("{name}, {percent} %"), &all));
-        row.notes.push(format!("{name}, all trials: {}; {}", percentiles(&all), losses(answers())));
+        row.distributions.extend(all.iter().map(|all| all.distribution(format!("{name}, {percent} %"))));
+        let words = all.map_or_else(|| "nothing came".to_owned(), |all| all.words());
+        row.notes.push(format!("{name}, all trials: {words}; {}", losses(answers())));
     }
 }
 
 fn skew_row(parts: &[Answer], percent: u32) -> Option<FigureReport> {
-    let skew = Delays::sum(parts.iter().map(|answer| &answer.skew));
-    if skew.is_empty() {
-        return None;
-    }
-    let of_part = |answer: &Answer| at(&Delays::sum([&answer.skew]), 99.0);
-    let p99 = Spread::of(parts.iter().map(of_part))?;
+    let skew = Delays::recorded(Recorded::sum(parts.iter().map(|answer| &answer.skew)))?;
+    let of_part = |answer: &Answer| Some(Delays::recorded(Recorded::sum([&answer.skew]))?.at(99.0));
+    let p99 = Spread::of(parts.iter().filter_map(of_part))?;
     let variant = format!("port skew p99 load={percent}% of 3M/s fanout=2 size=64");
     let row = FigureReport::new(ID, variant, "port skew", "us");
-    let note = format!("{}; {}", percentiles(&skew), losses(parts));
+    let note = format!("{}; {}", skew.words(), losses(parts));
     let row = row.alone(p99, None);
     Some(FigureReport { notes: vec![note], ..row })
 }
@@ -253,15 +245,6 @@ fn share_lost(parts: &[Answer]) -> f64 {
     lost as f64 / offered.max(1) as f64
 }
 
-fn percentiles(all: &Histogram<u64>) -> String {
-    let [p50, p90, p99, p999] = [50.0, 90.0, 99.0, 99.9].map(|percent| at(all, percent));
-    let longest = all.max() as f64 / 1000.0;
-    format!(
-        "p50 {p50:.1}, p90 {p90:.1}, p99 {p99:.1}, p99.9 {p999:.1}, longest {longest:.0} us of {}",
-        all.len()
-    )
-}
-
 /// What was not sent, and what was lost, in all trials.
 fn losses<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> String {
     let (mut due, mut skipped, mut lost, mut away) = (0, 0, 0, 0.0_f64);
@@ -277,13 +260,6 @@ fn losses<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> String {
     )
 }
 
-fn distribution(name: String, all: &Histogram<u64>) -> Distribution {
-    let told = PERCENTILES.into_iter().filter(|percent| all.len() as f64 * (100.0 - percent) >= 100.0);
-    let longest = (100.0, all.max() as f64 / 1000.0);
-    let percentiles_us = told.map(|percent| (percent, at(all, percent))).chain([longest]).collect();
-    Distribution { name, percentiles_us }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -291,7 +267,7 @@ mod tests {
 
     /// 1,000 frames that all took so many microseconds.
     fn answer(us: u64) -> Answer {
-        let delays: Delays = serde_json::from_str(&format!("[[{},1000]]", us * 1000)).unwrap();
+        let delays: Recorded = serde_json::from_str(&format!("[[{},1000]]", us * 1000)).unwrap();
         let sinks = vec![Arrivals { frames: 1000, late: 0, delays }];
         Answer { offered: 1000, sinks, ..Answer::default() }
     }
@@ -340,14 +316,5 @@ mod tests {
         assert_eq!(verdict([0, 40, 40, 0]), Verdict::Missed);
         assert_eq!(verdict([30, 40, 40, 0]), Verdict::Reached, "as the peer does");
         assert_eq!(verdict([0, 40, 40, 100]), Verdict::TooNoisy);
-    }
-
-    #[test]
-    fn plots_show_what_the_frames_can_tell() {
-        let all = delays([&answer(7)]);
-        let shown: Vec<_> = distribution("x".to_owned(), &all).percentiles_us;
-        assert_eq!(shown.iter().map(|(percent, _)| *percent).next_back(), Some(100.0));
-        assert!(!shown.iter().any(|(percent, _)| *percent == 99.99), "1,000 frames have no such percentile");
-        assert!(shown.iter().all(|(_, us)| (*us - 7.0).abs() < 0.1), "{shown:?}");
     }
 }

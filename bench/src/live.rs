@@ -16,7 +16,7 @@ use forwarding::{
 };
 use group_table::{PortMasks, TableSettings, group_table};
 use igmp::{ClientPortSettings, FastLeave, UpstreamPortSettings};
-use settings::Sources;
+use settings::{Poll, Sources};
 use types::{MacAddr, PortIndex};
 
 use crate::error::BenchError;
@@ -36,11 +36,11 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Starts it with so many client ports; the control thread runs where the caller does.
+    /// Starts it with so many client ports; the control thread runs where the caller does, and sleeps or polls.
     ///
     /// # Errors
     /// The system has no thread or descriptor for it.
-    pub(crate) fn start(clients: usize) -> Result<Self, BenchError> {
+    pub(crate) fn start(clients: usize, control: Poll) -> Result<Self, BenchError> {
         let (table, readers) =
             group_table(TableSettings { max_groups: MAX_GROUPS as usize, readers: 1, seed: 7 });
         let table_reader =
@@ -84,7 +84,9 @@ impl Live {
         let (sender, inject) = frame_ring(INJECT_RING);
         let (waker, sleeper) = waker().map_err(BenchError::io("make an eventfd"))?;
         let agent = Agent::new(clock.now(), parts);
-        let parts = ControlParts { agent, punted, inject: sender, waker: waker.clone(), sleeper, clock };
+        let sleeper = sleeper.polling(control == Poll::Busy);
+        let parts =
+            ControlParts { agent, punted, inject: sender, waker: waker.clone(), sleeper, clock, core: None };
         let (handle, thread) = control::spawn(parts).map_err(BenchError::io("start the control thread"))?;
         Ok(Self { forwarder, inject, waker, clock, passes: 0, handle, thread })
     }

@@ -161,8 +161,8 @@ struct Total {
 impl Total {
     fn of(kind: Kind, who: Who, turns: &[(Who, Seen)]) -> Option<Self> {
         let mine = || turns.iter().filter(|(whose, _)| *whose == who).map(|(_, seen)| seen);
-        let all = Delays::of(mine().flat_map(|seen| kind.of(seen).to_vec()).collect())?;
-        let turns = mine().map(|seen| Delays::of(kind.of(seen).to_vec())).collect::<Option<Vec<_>>>()?;
+        let all = Delays::of(&mine().flat_map(|seen| kind.of(seen).to_vec()).collect::<Vec<_>>())?;
+        let turns = mine().map(|seen| Delays::of(kind.of(seen))).collect::<Option<Vec<_>>>()?;
         let gap = |at: usize| Spread::of(mine().map(|seen| seen.gaps[at] as f64 / 1000.0));
         let mut note = format!(
             "{}: {}; frames of the group were {:.1} us apart, 99 of 100 at most {:.1} us",
@@ -257,9 +257,10 @@ mod tests {
                 "p99, af_xdp on veth"
             ]
         );
-        assert_eq!(rows[0].ours.unwrap().median, 149.0);
-        assert_eq!(rows[0].peer.as_ref().unwrap().spread.median, 1049.0);
-        assert!((rows[0].ratio.unwrap().median - 149.0 / 1049.0).abs() < 1e-9);
+        let to_three_digits = |found: f64, expected: f64| (found / expected - 1.0).abs() < 0.002;
+        assert!(to_three_digits(rows[0].ours.unwrap().median, 149.0));
+        assert!(to_three_digits(rows[0].peer.as_ref().unwrap().spread.median, 1049.0));
+        assert!(to_three_digits(rows[0].ratio.unwrap().median, 149.0 / 1049.0));
         let plotted: Vec<_> =
             rows.iter().flat_map(|row| &row.distributions).map(|d| d.name.as_str()).collect();
         assert_eq!(plotted, ["Manifold, af_packet", "Manifold, af_xdp", PEER]);

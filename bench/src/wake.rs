@@ -1,11 +1,12 @@
 //! What a wake-up costs here without a proxy: one thread asks, another on the other core sleeps, is woken as the control
-//! thread is, and answers. A join cannot take effect sooner, and where two measurements of this differ, the machine is what
+//! thread is, and answers; or polls as that does, and answers. A join cannot take effect sooner, and where two measurements of this differ, the machine is what
 //! differs.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use lab::stop;
+use settings::Poll;
 
 use crate::error::BenchError;
 use crate::machine::{Cores, pin};
@@ -22,10 +23,12 @@ const LOOKS: u32 = 1 << 24;
 /// A thread or a core cannot be had, or a signal came.
 pub(crate) fn measure(
     cores: Cores,
+    poll: Poll,
     count: usize,
     mut pause: impl FnMut() -> Duration + Send,
 ) -> Result<Delays, BenchError> {
     let (waker, sleeper) = control::waker().map_err(BenchError::io("make an eventfd"))?;
+    let sleeper = sleeper.polling(poll == Poll::Busy);
     let (asked, answered) = (&AtomicU64::new(0), &AtomicU64::new(0));
     std::thread::scope(|scope| {
         let other = scope.spawn(move || {
@@ -83,8 +86,10 @@ mod tests {
     #[test]
     fn each_question_is_answered() {
         let cores = Cores::pick().unwrap();
-        let delays = measure(cores, 50, || Duration::from_micros(50)).unwrap();
-        assert_eq!(delays.len(), 50);
-        assert!(delays.at(1.0) > 0.0);
+        for poll in [Poll::Adaptive, Poll::Busy] {
+            let delays = measure(cores, poll, 50, || Duration::from_micros(50)).unwrap();
+            assert_eq!(delays.len(), 50);
+            assert!(delays.at(1.0) > 0.0);
+        }
     }
 }

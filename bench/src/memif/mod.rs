@@ -19,10 +19,11 @@ pub(crate) mod probe;
 mod stream;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
+
+use crate::percentiles::histogram;
 
 /// Frames that the provider's link holds, as a power of two: memif's own default, and a worker's receive ring.
 const LOG2_SOURCE_RING: u32 = 10;
@@ -87,7 +88,7 @@ pub(crate) struct Answer {
     /// Second by second, from the first frame on.
     pub(crate) seconds: Vec<Second>,
     /// Between the first and the last copy of a frame, where there are several sinks.
-    pub(crate) skew: Delays,
+    pub(crate) skew: Recorded,
     /// Joins and leaves that the links took.
     pub(crate) joins: u64,
     /// Likewise.
@@ -106,7 +107,7 @@ pub(crate) struct Arrivals {
     /// Of them, those that came after one that was sent later.
     pub(crate) late: u64,
     /// From just before a frame is sent to just after it is received, of frames sent after the warm-up.
-    pub(crate) delays: Delays,
+    pub(crate) delays: Recorded,
 }
 
 /// One second of the data.
@@ -129,19 +130,9 @@ pub(crate) struct Away {
 
 /// Delays in nanoseconds, each with how many there were, to three digits.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Delays(Vec<(u64, u64)>);
+pub(crate) struct Recorded(Vec<(u64, u64)>);
 
-/// Delays above ten seconds count as those.
-const LONGEST_DELAY: Duration = Duration::from_secs(10);
-
-/// An empty histogram of delays in nanoseconds.
-fn histogram() -> Histogram<u64> {
-    let longest = LONGEST_DELAY.as_nanos() as u64;
-    Histogram::new_with_bounds(1, longest, 3)
-        .expect("three digits from one nanosecond on are within its limits")
-}
-
-impl Delays {
+impl Recorded {
     fn of(histogram: &Histogram<u64>) -> Self {
         Self(histogram.iter_recorded().map(|v| (v.value_iterated_to(), v.count_at_value())).collect())
     }
@@ -174,10 +165,10 @@ mod tests {
         for delay in [500, 1_000, 1_000, 90_000, u64::MAX] {
             histogram.saturating_record(delay);
         }
-        let delays = Delays::of(&histogram);
+        let delays = Recorded::of(&histogram);
         let text = serde_json::to_string(&delays).unwrap();
-        let back: Delays = serde_json::from_str(&text).unwrap();
-        let sum = Delays::sum([&back, &back]);
+        let back: Recorded = serde_json::from_str(&text).unwrap();
+        let sum = Recorded::sum([&back, &back]);
         assert_eq!((sum.len(), sum.value_at_quantile(0.5)), (10, histogram.value_at_quantile(0.5)));
         assert!(sum.max() >= 10_000_000_000, "no delay is left out");
     }

@@ -2,7 +2,8 @@
 
 use types::GroupAddr;
 
-use super::{Answer, Arrivals, Delays, FIRST_STREAM, STREAMS, Second, histogram};
+use super::{Answer, Arrivals, FIRST_STREAM, Recorded, STREAMS, Second};
+use crate::percentiles::histogram;
 use crate::source;
 
 /// Bytes of a data frame on the wire.
@@ -179,13 +180,16 @@ impl Account {
         if let Some(last) = self.seconds.iter_mut().rfind(|second| second.offered > 0) {
             last.lost += missing;
         }
-        let arrivals =
-            |sink: &Sink| Arrivals { frames: sink.frames, late: sink.late, delays: Delays::of(&sink.delays) };
+        let arrivals = |sink: &Sink| Arrivals {
+            frames: sink.frames,
+            late: sink.late,
+            delays: Recorded::of(&sink.delays),
+        };
         Answer {
             offered,
             sinks: self.sinks.iter().map(arrivals).collect(),
             seconds: self.seconds,
-            skew: Delays::of(&self.skew),
+            skew: Recorded::of(&self.skew),
             ..Answer::default()
         }
     }
@@ -257,10 +261,10 @@ mod tests {
         account.arrived(1, 1, 2_000, 2_010);
         account.arrived(0, 1, 2_000, 2_013);
         let answer = account.close(2);
-        let [first, second] = [0, 1].map(|n| Delays::sum([&answer.sinks[n].delays]));
+        let [first, second] = [0, 1].map(|n| Recorded::sum([&answer.sinks[n].delays]));
         assert_eq!((first.len(), second.len()), (1, 1));
         assert!((second.max() as i64 - 10_000).abs() < 10 && (first.max() as i64 - 13_000).abs() < 10);
-        let skew = Delays::sum([&answer.skew]);
+        let skew = Recorded::sum([&answer.skew]);
         assert_eq!(skew.len(), 1);
         assert!((skew.max() as i64 - 3_000).abs() < 5, "{}", skew.max());
     }
