@@ -132,8 +132,8 @@ pub struct Agent {
     waiting: Option<Action>,
     /// Actions taken from the proxy so far.
     taken: u64,
-    /// Events that were among them and are not told yet, each with its action's number.
-    untold: Vec<(u64, Event)>,
+    /// Events that were among them and are not told yet: when, its action's number, and what.
+    untold: Vec<(Time, u64, Event)>,
 }
 
 impl Agent {
@@ -260,7 +260,7 @@ impl Agent {
     /// latest, which has passed already when more were due than one turn fires.
     pub fn poll(&mut self, now: Time, outlet: &mut impl Outlet) -> Option<Time> {
         let deadline = self.carry_out(now, outlet);
-        self.tell_events(now);
+        self.tell_events();
         deadline
     }
 
@@ -364,7 +364,7 @@ impl Agent {
                     }
                     outlet.send(now, port, frame.as_slice());
                 }
-                Action::Event(event) => self.untold.push((self.taken, event)),
+                Action::Event(event) => self.untold.push((now, self.taken, event)),
             }
             outlet.done(now, &action);
             acted = true;
@@ -389,10 +389,15 @@ impl Agent {
         self.latency.settle(now);
     }
 
+    /// Whether there is something for [`tell_events`](Self::tell_events).
+    pub(crate) fn has_untold(&self) -> bool {
+        !self.untold.is_empty()
+    }
+
     /// Tells the log, and whoever asks for events, what happened since this was last called.
-    pub(crate) fn tell_events(&mut self, now: Time) {
-        for (action, event) in std::mem::take(&mut self.untold) {
-            self.tell(now, action, &event);
+    pub(crate) fn tell_events(&mut self) {
+        for (at, action, event) in std::mem::take(&mut self.untold) {
+            self.tell(at, action, &event);
         }
     }
 

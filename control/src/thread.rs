@@ -29,8 +29,8 @@ const INPUTS_A_TURN: usize = 16;
 const INPUTS_QUEUED: usize = 256;
 /// How long the frames of a clean end may take to leave.
 const SHUTDOWN_PATIENCE: Duration = igmp::Proxy::LEAVES_WITHIN.saturating_add(Duration::from_secs(1));
-/// The log is written when there is nothing else to do, or this much later.
-pub(crate) const LOG_DELAY: Duration = Duration::from_millis(10);
+/// What happened is told, and the log written, when there is nothing else to do, or this much later.
+pub(crate) const TELL_DELAY: Duration = Duration::from_millis(10);
 /// Pause while the worker catches up with what it has to send.
 const OUTLET_PAUSE: Duration = Duration::from_micros(100);
 
@@ -222,11 +222,11 @@ pub fn spawn(parts: ControlParts) -> std::io::Result<(ControlHandle, JoinHandle<
     Ok((handle, thread))
 }
 
-/// Whether lines are written that have waited for so long, before this rest.
-pub(crate) fn is_log_due(rest: Rest, waited: Duration) -> bool {
+/// Whether is told before this rest what has waited for so long.
+pub(crate) fn is_telling_due(rest: Rest, waited: Duration) -> bool {
     match rest {
         Rest::Sleep(_) => true,
-        Rest::None | Rest::Nap(_) => waited >= LOG_DELAY,
+        Rest::None | Rest::Nap(_) => waited >= TELL_DELAY,
     }
 }
 
@@ -285,8 +285,8 @@ pub(crate) struct Control {
     worked: bool,
     /// It took as many frames of one port as a turn may.
     cut: bool,
-    /// Since when there have been lines of the log that the log's writer was not told of.
-    unwritten: Option<Time>,
+    /// Since when something has waited to be told, or lines of the log to be written.
+    untold: Option<Time>,
     /// Who waits until what was configured is in force.
     pub(crate) configured: Vec<Sender<()>>,
 }
@@ -299,9 +299,8 @@ impl Control {
         let inputs = Inputs { queue, ended: Arc::clone(&ended) };
         let outlet = Injector(inject);
         let book = agent.book.clone();
-        let (worked, cut, unwritten, configured) = (false, false, None, Vec::new());
-        let control =
-            Self { agent, punted, outlet, inputs, sleeper, clock, worked, cut, unwritten, configured };
+        let (worked, cut, untold, configured) = (false, false, None, Vec::new());
+        let control = Self { agent, punted, outlet, inputs, sleeper, clock, worked, cut, untold, configured };
         (ControlHandle { inputs: sender, ended, waker, book, clock }, control)
     }
 
@@ -315,7 +314,7 @@ impl Control {
         lines::put_off();
         while let ControlFlow::Continue(deadline) = self.turn() {
             let rest = self.rest(deadline);
-            self.have_log_written(rest);
+            self.tell(rest);
             self.sleeper.rest(rest, || self.has_work());
         }
         self.leave();
@@ -323,16 +322,18 @@ impl Control {
         self.agent
     }
 
-    /// The log's writer takes turns with the hosts' next frames where they share a core.
-    fn have_log_written(&mut self, rest: Rest) {
-        if !lines::has_put_off() {
+    /// Tells what happened, if it is time for that. Words take as long as a join, and the log's writer takes turns with
+    /// whatever else has this core.
+    fn tell(&mut self, rest: Rest) {
+        if !self.agent.has_untold() && !lines::has_put_off() {
             return;
         }
         let now = self.clock.now();
-        let since = *self.unwritten.get_or_insert(now);
-        if is_log_due(rest, now.saturating_since(since)) {
+        let since = *self.untold.get_or_insert(now);
+        if is_telling_due(rest, now.saturating_since(since)) {
+            self.agent.tell_events();
             lines::write_now();
-            self.unwritten = None;
+            self.untold = None;
         }
     }
 
@@ -345,6 +346,10 @@ impl Control {
         for _ in 0..INPUTS_A_TURN {
             let input = self.inputs.queue.try_recv();
             self.worked |= input.is_ok();
+            if input.is_ok() {
+                // What is asked or changed comes after what happened before.
+                self.agent.tell_events();
+            }
             match input {
                 Ok(Input::Request(request, reply)) => {
                     // Whoever asked may have given up; that is no concern of ours.
@@ -360,10 +365,8 @@ impl Control {
                 Err(TryRecvError::Empty) => break,
             }
         }
-        let now = self.clock.now();
-        let deadline = self.agent.carry_out(now, &mut self.outlet);
+        let deadline = self.agent.carry_out(self.clock.now(), &mut self.outlet);
         self.agent.settle_joins(|| self.clock.now());
-        self.agent.tell_events(now);
         if self.agent.is_settled() {
             for done in self.configured.drain(..) {
                 let _ = done.try_send(());

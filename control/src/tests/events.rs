@@ -57,9 +57,9 @@ fn a_join_is_in_the_table_and_upstream_before_it_is_told() {
     let log = logged(|| _ = bench.agent.carry_out(bench.now, &mut bench.outlet));
     assert_eq!((bench.data(WAN, group("239.2.2.2")), log.as_str()), (ports([A]), ""));
     assert_eq!(bench.sent().len(), 1, "the report");
-    let log = logged(|| bench.agent.tell_events(bench.now));
+    let log = logged(|| bench.agent.tell_events());
     assert_eq!(log.lines().count(), 2, "{log}");
-    assert!(logged(|| bench.agent.tell_events(bench.now)).is_empty(), "told once");
+    assert!(logged(|| bench.agent.tell_events()).is_empty(), "told once");
 }
 
 #[test]

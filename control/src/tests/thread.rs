@@ -12,7 +12,7 @@ use types::Time;
 
 use super::bench::{A, B, Plan, WAN, answers, join, nth_group, port, words};
 use crate::record::hex;
-use crate::thread::{Control, LOG_DELAY, is_log_due};
+use crate::thread::{Control, TELL_DELAY, is_telling_due};
 use crate::waker::{NAP, Rest};
 use crate::{
     Agent, Clock, Configuration, ControlError, ControlHandle, ControlParts, Recorder, Waker, read_record,
@@ -410,8 +410,8 @@ fn a_thread_that_took_something_naps_before_it_lets_itself_be_woken() {
 }
 
 #[test]
-fn the_log_is_written_in_the_next_lull_and_no_later_than_that() {
-    let (little, long) = (Duration::from_millis(1), LOG_DELAY);
+fn what_happened_is_told_in_the_next_lull_or_after_a_while() {
+    let (little, long) = (Duration::from_millis(1), TELL_DELAY);
     for (rest, waited, due) in [
         (Rest::Sleep(None), Duration::ZERO, true),
         (Rest::Nap(NAP), little, false),
@@ -419,7 +419,7 @@ fn the_log_is_written_in_the_next_lull_and_no_later_than_that() {
         (Rest::Nap(NAP), long, true),
         (Rest::None, long, true),
     ] {
-        assert_eq!(is_log_due(rest, waited), due, "{rest:?} {waited:?}");
+        assert_eq!(is_telling_due(rest, waited), due, "{rest:?} {waited:?}");
     }
 }
 
