@@ -95,9 +95,12 @@ impl Delays {
     }
 }
 
-/// A percentile in microseconds.
+/// A percentile in microseconds, of at least one delay.
 fn at(histogram: &Histogram<u64>, percent: f64) -> f64 {
-    histogram.value_at_percentile(percent) as f64 / 1000.0
+    let count = histogram.len() as f64;
+    let rank = (percent / 100.0 * count - NEAR).ceil().max(1.0);
+    // From the midst of the rank's share: no rounding reaches the next.
+    histogram.value_at_quantile((rank - 0.5) / count) as f64 / 1000.0
 }
 
 fn nanoseconds(length: Duration) -> u64 {
