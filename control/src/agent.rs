@@ -385,7 +385,7 @@ impl Agent {
     }
 
     /// At `now` all that [`carry_out`](Self::carry_out) did is in the group table: for how long joins took.
-    pub fn settle_joins(&mut self, now: impl FnOnce() -> Time) {
+    pub(crate) fn settle_joins(&mut self, now: impl FnOnce() -> Time) {
         self.latency.settle(now);
     }
 
