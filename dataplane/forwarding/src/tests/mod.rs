@@ -1,6 +1,7 @@
 //! The forwarder as a whole.
 
 pub(crate) mod bench;
+mod beside;
 mod faults;
 mod model;
 mod punts;
