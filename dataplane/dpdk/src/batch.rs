@@ -5,6 +5,7 @@ mod copy;
 use core::mem::{self, MaybeUninit};
 use core::num::NonZeroU16;
 use core::ptr::NonNull;
+use core::slice;
 
 use arrayvec::ArrayVec;
 pub use copy::Copied;
@@ -132,24 +133,23 @@ impl<const N: usize> FanBatch<N> {
     }
 
     #[inline(always)]
-    fn extend_with(&mut self, frames: impl Iterator<Item = Mbuf>, share: impl Fn(Raw)) {
-        let room = if self.left == self.copies.get() { N } else { 0 };
-        let mut len = self.mbufs.len();
-        let begin = self.mbufs.as_mut_ptr();
-        for mbuf in frames {
+    fn extend_with(&mut self, mut frames: impl Iterator<Item = Mbuf>, share: impl Fn(Raw)) {
+        let len = self.mbufs.len();
+        let room = if self.left == self.copies.get() { N - len } else { 0 };
+        // SAFETY: behind `len` mbufs are at least `room` places, which nobody else has.
+        let places: &mut [MaybeUninit<Raw>] =
+            unsafe { slice::from_raw_parts_mut(self.mbufs.as_mut_ptr().add(len).cast(), room) };
+        let mut added = 0;
+        for (place, mbuf) in places.iter_mut().zip(&mut frames) {
             debug_assert!(!mbuf.is_chained(), "drivers without MULTI_SEGS send the first segment only");
-            if len >= room {
-                drop(mbuf);
-                continue;
-            }
             let raw = mbuf.into_raw();
             share(raw);
-            // SAFETY: `len` is below N, the array's room.
-            unsafe { begin.add(len).write(raw) };
-            len += 1;
+            place.write(raw);
+            added += 1;
         }
         // SAFETY: so many are there.
-        unsafe { self.mbufs.set_len(len) };
+        unsafe { self.mbufs.set_len(len + added) };
+        frames.for_each(drop);
     }
 
     /// Frames in it.
@@ -178,7 +178,15 @@ impl<const N: usize> FanBatch<N> {
         if len == 0 {
             return TxResult::default();
         }
-        // A driver may write into the array that it gets (bonding does), so each gets its own.
+        if self.left == 1 {
+            self.left = self.copies.get();
+            // SAFETY: the array forgets the last reference of each, which is handed over; `len` fits u16.
+            return unsafe {
+                self.mbufs.set_len(0);
+                queue.send_raw(self.mbufs.as_mut_ptr().cast(), len as u16)
+            };
+        }
+        // A driver may write into the array that it gets (bonding does), so each but the last gets its own.
         let mut array: [MaybeUninit<NonNull<dpdk_sys::rte_mbuf>>; N] = [const { MaybeUninit::uninit() }; N];
         let array: *mut *mut dpdk_sys::rte_mbuf = array.as_mut_ptr().cast();
         // SAFETY: both have room for N pointers, `len` of which are there.
