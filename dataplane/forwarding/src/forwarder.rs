@@ -181,8 +181,8 @@ impl Forwarder {
             self.counters.port(port).udp_completed.add(completed);
         }
         burst.read_heads(&mut self.heads);
-        let rx_bytes: u32 = self.heads.lens.0[..count].iter().sum();
         self.screened.fill(&self.heads, count, self.smallest_max_frame, &entry.ingress);
+        let rx_bytes = self.screened.received(&self.heads, count);
         self.runs.fill(&self.screened, count);
         let (groups, hits) = self.runs.groups();
         self.table.prefetch_burst(groups, B::prefetch);
@@ -228,7 +228,7 @@ impl Forwarder {
         }
         forwarded += self.send(span, count, burst, egress);
         // At the end, as the counters may be far away.
-        self.table.count_burst(self.runs.amounts(&self.screened.ends));
+        self.count_runs();
         // A burst is no longer, but who knows who made it.
         burst.take(usize::MAX).for_each(drop);
         let counters = self.counters.port(port);
@@ -236,6 +236,18 @@ impl Forwarder {
         counters.rx_bytes.add(rx_bytes.into());
         counters.forwarded.add(forwarded);
         report
+    }
+
+    /// Counts the frames of each run for its group.
+    #[inline(always)]
+    fn count_runs(&mut self) {
+        // Where frames are as long as each other, as mostly, it takes half the time: there may be a run for each.
+        match self.screened.common_end() {
+            Some(end) => {
+                self.table.count_burst(self.runs.amounts(|from, to| to.wrapping_sub(from) as u32 * end))
+            }
+            None => self.table.count_burst(self.runs.amounts(|from, to| self.screened.bytes(from, to))),
+        }
     }
 
     /// Sends the frames of a span, which ends before the place `end` of the burst. How many.
@@ -249,7 +261,7 @@ impl Forwarder {
         if span.ports.is_empty() {
             return 0;
         }
-        let bytes: u32 = self.screened.ends.0[start..end].iter().sum();
+        let bytes = self.screened.bytes(start, end);
         egress.replicate(burst.take(end - start), bytes.into(), span.ports);
         (end - start) as u64
     }

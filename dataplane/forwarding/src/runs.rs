@@ -1,7 +1,7 @@
 //! The frames of a burst in runs: in a row, for one group.
 
 use group_table::Hit;
-use types::{BURST, Lanes};
+use types::BURST;
 
 use crate::screen::Screened;
 
@@ -62,18 +62,17 @@ impl Runs {
         (usize::from(self.starts[run % BURST]).min(end), end)
     }
 
-    /// Slot, frames and bytes of each run: what is to be counted. `ends` has the length of each frame.
+    /// Slot, frames and bytes of each run: what is to be counted. `bytes` tells those of the frames from one place of the
+    /// burst on and before another.
     #[inline(always)]
-    pub(crate) fn amounts(&self, ends: &Lanes) -> impl Iterator<Item = (u32, u64, u64)> {
-        (0..self.count).map(|run| {
-            let run = run % BURST;
-            let start = usize::from(self.starts[run]) % BURST;
-            // Where groups take turns, most runs are of one frame.
-            let (frames, bytes) = match self.starts[run + 1].wrapping_sub(self.starts[run]) {
-                1 => (1, ends.0[start]),
-                frames => (frames, ends.0[start..self.range(run).1.max(start)].iter().sum()),
-            };
-            (self.hits[run].slot, frames.into(), bytes.into())
+    pub(crate) fn amounts(
+        &self,
+        bytes: impl Fn(usize, usize) -> u32,
+    ) -> impl Iterator<Item = (u32, u64, u64)> {
+        let starts = self.starts[..=self.count].windows(2);
+        self.hits[..self.count].iter().zip(starts).map(move |(hit, range)| {
+            let frames = range[1].wrapping_sub(range[0]);
+            (hit.slot, frames.into(), bytes(range[0].into(), range[1].into()).into())
         })
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct Screened {
     pub(crate) ends: Lanes,
     /// Bytes 22 to 25, TTL to checksum, as [`rewrite`](crate::rewrite()) leaves them.
     pub(crate) hops: Lanes,
+    /// Whether all frames that are present are as long as the first, and as plain.
+    alike: bool,
     /// Bursts to come whose frames are taken to differ, as those of a burst did.
     unlike: u8,
 }
@@ -44,7 +46,17 @@ impl Screened {
     /// Of no frame.
     pub(crate) const fn new() -> Self {
         let lanes = Lanes::ZERO;
-        Self { plain: 0, padded: 0, long: 0, turns: 0, groups: lanes, ends: lanes, hops: lanes, unlike: 0 }
+        Self {
+            plain: 0,
+            padded: 0,
+            long: 0,
+            turns: 0,
+            groups: lanes,
+            ends: lanes,
+            hops: lanes,
+            alike: false,
+            unlike: 0,
+        }
     }
 
     /// Screens the first `count` frames of `heads`; those of more than `longest` bytes are long. Everything known before
@@ -52,11 +64,38 @@ impl Screened {
     #[inline(always)]
     pub(crate) fn fill(&mut self, heads: &Heads, count: usize, longest: usize, ingress: &Ingress) {
         let present = between(0, count.min(BURST));
+        self.alike = false;
         let others = self.screen(heads, count.min(BURST), u32::try_from(longest).unwrap_or(u32::MAX));
         self.plain &= present & !heads.odd;
         self.plain &= !refused(self.plain, others, heads, ingress);
         // What is plain and what is not have nothing in common.
         self.turns = (self.turns | (self.plain ^ self.plain << 1) | 1) & present;
+    }
+
+    /// Bytes to the end of the IP packet, where it is the same for all frames that are present.
+    #[inline(always)]
+    pub(crate) fn common_end(&self) -> Option<u32> {
+        self.alike.then_some(self.ends.0[0])
+    }
+
+    /// Bytes to the ends of the IP packets of those frames that are from `start` on and before `end`.
+    #[inline(always)]
+    pub(crate) fn bytes(&self, start: usize, end: usize) -> u32 {
+        let end = end.min(BURST);
+        let start = start.min(end);
+        let frames = end - start;
+        match self.common_end() {
+            Some(end) => end * frames as u32,
+            // Where groups take turns, most runs are of one frame.
+            None if frames == 1 => self.ends.0[start],
+            None => self.ends.0[start..end].iter().sum(),
+        }
+    }
+
+    /// Bytes of the first `count` frames as they came: those whose heads these are.
+    #[inline(always)]
+    pub(crate) fn received(&self, heads: &Heads, count: usize) -> u32 {
+        if self.alike { heads.lens.0[0] * count as u32 } else { heads.lens.0[..count].iter().sum() }
     }
 
     /// [`screen`], the short way if that was not in vain lately. It is for full registers: what is in the lanes behind the
@@ -67,7 +106,8 @@ impl Screened {
             return screen(heads, count, longest, self);
         }
         if self.unlike == 0 {
-            if screen_alike(heads, count, longest, self) {
+            self.alike = screen_alike(heads, count, longest, self);
+            if self.alike {
                 return 0;
             }
             self.unlike = UNLIKE;
