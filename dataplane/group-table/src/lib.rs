@@ -47,5 +47,5 @@ mod writer;
 pub use masks::PortMasks;
 pub use reader::GroupTableReader;
 pub use shadow::GroupCounters;
-pub use table::Hit;
+pub use table::{Hit, SLOT_BYTES};
 pub use writer::{GroupEntry, GroupTableWriter, TableFull, TableSettings, group_table, group_table_sized};

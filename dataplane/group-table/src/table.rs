@@ -92,6 +92,9 @@ pub(crate) struct Bucket {
     members: [AtomicU64; LANES],
 }
 
+/// Bytes of one slot: what a look-up reads of a group.
+pub const SLOT_BYTES: usize = size_of::<Bucket>() / LANES;
+
 impl Bucket {
     fn new() -> Self {
         Self {
