@@ -64,6 +64,8 @@ pub(crate) enum Verdict {
     Missed,
     /// The machine could not tell.
     TooNoisy,
+    /// The machine could not tell the rate, but reports were lost where none may be.
+    LostInNoise,
     /// The machine alone, with nothing of ours, is on the wrong side of the aim.
     BeyondMachine,
     /// It was to be measured, and something went wrong; the text says what.
@@ -75,6 +77,11 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
+    /// Whether the machine could not tell.
+    pub(crate) fn is_noise(&self) -> bool {
+        matches!(self, Self::TooNoisy | Self::LostInNoise)
+    }
+
     /// In words.
     pub(crate) fn words(&self) -> &str {
         match self {
@@ -82,6 +89,7 @@ impl Verdict {
             Self::Held => "floor held",
             Self::Missed => "missed",
             Self::TooNoisy => "too noisy",
+            Self::LostInNoise => "too noisy; reports were lost",
             Self::BeyondMachine => "the machine alone is above the aim",
             Self::NoAim => "no aim",
             Self::Failed(why) | Self::NotMeasured(why) => why,

@@ -5,7 +5,7 @@
 //! a look-up reads follows from the slots of a full table; the rest is how much more the bench's resident set grows by one
 //! of twice the size, to a tenth of a byte, with a reader that counted a frame of each group and without.
 
-use group_table::{GroupTableReader, GroupTableWriter, Hit, TableSettings, group_table_sized};
+use group_table::{GroupTableReader, GroupTableWriter, Hit, SLOT_BYTES, TableSettings, group_table_sized};
 use types::{GroupAddr, PortIndex};
 
 use crate::aim::Aim;
@@ -18,11 +18,9 @@ use crate::stats::Spread;
 pub(crate) const ID: &str = "b7";
 /// Groups, a power of two.
 pub(crate) const GROUPS: u32 = 262_144;
-/// What a worker reads of a group, at most; and that with what it counts.
+/// What a worker reads of a group, at most; and that with all that it counts.
 const TABLE_BYTES: f64 = 32.0;
 const COUNTED_BYTES: f64 = 64.0;
-/// A slot's key and its set of ports: what a look-up reads.
-const SLOT: f64 = 16.0;
 const FIRST_GROUP: u32 = 0xef10_0000; // 239.16.0.0
 const PAGE: f64 = 4096.0;
 
@@ -43,7 +41,7 @@ pub(crate) fn reports(groups: u32) -> Result<Vec<FigureReport>, BenchError> {
     let mut further = |used| further(groups, used, &mut tables);
     let (slots, bare) = further(Use::Filled)?;
     let [passed, refused] = [further(Use::Passed)?.1, further(Use::Refused)?.1];
-    let table = slots * SLOT;
+    let table = slots * SLOT_BYTES as f64;
     let delivering = new("groups each delivering", "groups");
     let bytes = |what: &str, value: f64, aim: Option<f64>| {
         new(what, "bytes/group").alone(one((value * 10.0).round() / 10.0), aim.map(Aim::AtMost))
@@ -51,8 +49,8 @@ pub(crate) fn reports(groups: u32) -> Result<Vec<FigureReport>, BenchError> {
     Ok(vec![
         delivering.alone(one(f64::from(groups)), Some(Aim::AtLeast(f64::from(GROUPS)))),
         bytes("bytes of table", table, Some(TABLE_BYTES)),
-        bytes("bytes with counters", table + passed - bare, Some(COUNTED_BYTES)),
-        bytes("bytes with counters, refused sources among them", table + refused - bare, None),
+        bytes("bytes with all counters in use", table + refused - bare, Some(COUNTED_BYTES)),
+        bytes("bytes with counters, no source refused", table + passed - bare, None),
         bytes("bytes with the writer's own records", passed, None),
     ])
 }
@@ -147,6 +145,6 @@ mod tests {
         assert_eq!(reports[0].verdict, Verdict::Missed, "65,536 groups are too few");
         assert_eq!((reports[1].ours.unwrap().median, &reports[1].verdict), (32.0, &Verdict::Reached));
         assert_eq!((reports[2].aim, reports[3].aim), (Some(COUNTED_BYTES), None));
-        assert!(reports[2].ours.unwrap().median < reports[3].ours.unwrap().median);
+        assert!(reports[2].ours.unwrap().median > reports[3].ours.unwrap().median);
     }
 }

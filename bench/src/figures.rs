@@ -188,7 +188,7 @@ const B2: Figure = Figure {
     ..B1
 };
 const B3: Figure = Figure { id: "b3", ours: FAST, floor: 1.5, ..B2 };
-const B3_OWN: Figure = Figure { peer: OWN_BONDING, floor: 0.6, aim: Aim::AtLeast(0.8), ..B3 };
+const B3_OWN: Figure = Figure { peer: OWN_BONDING, floor: 0.6, aim: Aim::AtLeast(0.8), most_rounds: 3, ..B3 };
 const B4: Figure = Figure { id: "b4", peer: IPV4_MULTICAST, floor: 1.0, most_rounds: 3, ..B2 };
 const B5: Figure = Figure {
     id: "b5",
@@ -343,6 +343,13 @@ pub(crate) const FIGURES: &[Figure] = &[
 
 /// Up to so many reports a second none may be lost.
 pub(crate) const LOSSLESS: u32 = 10_000;
+
+impl Party {
+    /// Whether it takes seconds until all its groups have members: then trials that are next to each other share a process.
+    pub(crate) fn is_slow_to_start(&self) -> bool {
+        self.groups >= MANY && matches!(self.who, Who::Manifold(_))
+    }
+}
 
 impl Figure {
     /// What tells it from others of its id, in the report.

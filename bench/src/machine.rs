@@ -108,9 +108,13 @@ pub(crate) fn find_program(program: &Path, cure: &str) -> Result<PathBuf, BenchE
     found.ok_or_else(|| BenchError::machine(format!("there is no program {}", program.display()), cure))
 }
 
-/// Version of the installed DPDK, as "22.11.11".
-pub(crate) fn dpdk_version() -> Option<String> {
-    output(Command::new("pkg-config").args(["--modversion", "libdpdk"]))
+/// Version of the installed DPDK, or of the one that is described in `folder`, as "22.11.11".
+pub(crate) fn dpdk_version(folder: Option<&Path>) -> Option<String> {
+    let mut command = Command::new("pkg-config");
+    if let Some(folder) = folder {
+        command.env("PKG_CONFIG_LIBDIR", folder);
+    }
+    output(command.args(["--modversion", "libdpdk"]))
 }
 
 /// Whether this DPDK calls a bonding device's parts `member`, as from 23.11 on, or `slave`.

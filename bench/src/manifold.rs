@@ -103,41 +103,16 @@ impl Manifold {
             .map_err(|e| BenchError::machine(e, "report it"))
     }
 
-    /// Runs one trial.
+    /// Runs trials one after the other in one process.
     ///
     /// # Errors
     /// It does not start or end, does not answer, or lost a frame.
-    pub(crate) fn trial(&self, work: &Work) -> Result<Trial, BenchError> {
+    pub(crate) fn trials(&self, work: &Work, count: usize) -> Result<Vec<Trial>, BenchError> {
         let mut running = Running::start(&self.program, work, Amount::Endless)?;
-        stop::pause(work.warm_up)?;
-        let asking = match (&work.hosts, work.party.igmp) {
-            (Some(hosts), Some((listener, per_second))) => {
-                let length = work.warm_up + work.window + AFTER_WINDOW;
-                Some((listener, hosts.ask(listener, per_second, length, work.cores.main)?))
-            }
-            _ => None,
-        };
-        if asking.is_some() {
-            // The table is warm with their groups, too. A peer without hosts has one pause, and so have we.
-            stop::pause(work.warm_up)?;
-        }
-        let (before, cpu_before) = (running.sample_in_time(work)?, running.side.cpu_time());
-        stop::pause(work.window)?;
-        let (after, cpu_after) = (running.sample_in_time(work)?, running.side.cpu_time());
-        let reports = match asking {
-            Some((Listener::Ours, asking)) => Some(running.reports(asking.finish()?)?),
-            Some((Listener::Nobody, asking)) => {
-                asking.finish()?;
-                None
-            }
-            None => None,
-        };
+        let trials = (0..count).map(|_| running.trial(work)).collect::<Result<_, _>>()?;
         running.count_to_the_frame(work)?;
         running.end()?;
-        let seconds = (after.at - before.at).as_secs_f64();
-        let copies = check_flow(&before, &after)?;
-        let waited = cpu_after.waited_since(&cpu_before);
-        Ok(Trial { copies_per_s: copies as f64 / seconds, waited, reports, kept: None })
+        Ok(trials)
     }
 
     /// Starts it, to be looked at while it forwards.
@@ -338,9 +313,44 @@ impl Running {
             .ok_or_else(|| self.side.error("its counters are not those that were expected"))
     }
 
+    /// One trial.
+    fn trial(&mut self, work: &Work) -> Result<Trial, BenchError> {
+        stop::pause(work.warm_up)?;
+        let asking = match (&work.hosts, work.party.igmp) {
+            (Some(hosts), Some((listener, per_second))) => {
+                let length = work.warm_up + work.window + AFTER_WINDOW;
+                Some((listener, hosts.ask(listener, per_second, length, work.cores.main)?))
+            }
+            _ => None,
+        };
+        if asking.is_some() {
+            // The table is warm with their groups, too. A peer without hosts has one pause, and so have we.
+            stop::pause(work.warm_up)?;
+        }
+        let (before, cpu_before) = (self.sample_in_time(work)?, self.side.cpu_time());
+        stop::pause(work.window)?;
+        let (after, cpu_after) = (self.sample_in_time(work)?, self.side.cpu_time());
+        let (mut reports, mut held_up) = (None, None);
+        if let Some((listener, asking)) = asking {
+            let asked = asking.finish()?;
+            held_up = Some(asked.held_up);
+            reports = match listener {
+                Listener::Ours => Some(self.reports(asked.count)?),
+                Listener::Nobody => None,
+            };
+        }
+        let seconds = (after.at - before.at).as_secs_f64();
+        let copies_per_s = check_flow(&before, &after)? as f64 / seconds;
+        let waited = cpu_after.waited_since(&cpu_before);
+        Ok(Trial { copies_per_s, waited, reports, held_up, kept: None })
+    }
+
     /// Switches it off, so that nothing is forwarded any more, and checks that each sink got every frame that was
     /// forwarded since the start.
-    fn count_to_the_frame(&mut self, work: &Work) -> Result<(), BenchError> {
+    ///
+    /// # Errors
+    /// A copy is missing or came twice, or it does not answer.
+    pub(crate) fn count_to_the_frame(&mut self, work: &Work) -> Result<(), BenchError> {
         self.client.change(&Request::Disable).map_err(|e| self.side.error(e.to_string()))?;
         let mut last = self.sample(work)?;
         let give_up = Instant::now() + PATIENCE;

@@ -31,7 +31,7 @@ const EDITS: [(&str, &str); 2] = [
 const IN_PACKAGE: &str = "usr/share/dpdk/examples/ipv4_multicast/main.c";
 /// MiB for its three pools and DPDK's tables.
 pub(crate) const MEMORY_MB: u32 = 320;
-/// How far a sink's count may be from the others' while frames move: they are read one after the other.
+/// How far a sink's rate may be from that at which frames come in, while they move: counters are read one after the other.
 const APART: f64 = 0.01;
 
 /// The program.
@@ -63,16 +63,16 @@ impl Multicast {
     /// Runs one trial.
     ///
     /// # Errors
-    /// It does not start, does not answer, or its sinks do not get the same.
+    /// It does not start, does not answer, or a sink does not get what came in.
     pub(crate) fn trial(&self, work: &Work) -> Result<Trial, BenchError> {
         let running = self.start(work, Amount::Endless)?;
         stop::pause(work.warm_up)?;
-        let (before, cpu_before) = (running.sent()?, running.side.cpu_time());
+        let (before, cpu_before) = (running.moved()?, running.side.cpu_time());
         stop::pause(work.window)?;
-        let (after, cpu_after) = (running.sent()?, running.side.cpu_time());
+        let (after, cpu_after) = (running.moved()?, running.side.cpu_time());
         running.end()?;
         let waited = cpu_after.waited_since(&cpu_before);
-        Ok(Trial { copies_per_s: rate(&before, &after)?, waited, reports: None, kept: None })
+        Ok(Trial { copies_per_s: rate(&before, &after)?, waited, ..Trial::default() })
     }
 
     /// Lets a counted number of frames through, and checks that each sink got each of them.
@@ -81,14 +81,14 @@ impl Multicast {
     /// One is missing, or came twice.
     pub(crate) fn check_delivery(&self, work: &Work) -> Result<(), BenchError> {
         let running = self.start(work, Amount::Counted)?;
-        let whole = |sent: &[(Instant, u64)]| sent.iter().all(|(_, frames)| *frames == work.counted);
-        let mut last = running.sent()?;
+        let whole = |moved: &[(Instant, u64)]| moved.iter().all(|(_, frames)| *frames == work.counted);
+        let mut last = running.moved()?;
         // Frames wait for a timer of the program when fewer than a burst are left.
         stop::poll(PATIENCE, || {
             if !whole(&last)
-                && let Ok(sent) = running.sent()
+                && let Ok(moved) = running.moved()
             {
-                last = sent;
+                last = moved;
             }
             Ok(whole(&last).then_some(()))
         })?;
@@ -96,8 +96,11 @@ impl Multicast {
         if whole(&last) {
             return Ok(());
         }
-        let sinks: Vec<_> = last.iter().map(|(_, frames)| frames).collect();
-        Err(BenchError::delivery(NAME, format!("{} frames were sent, the sinks got {sinks:?}", work.counted)))
+        let [came, sinks @ ..] = &last.iter().map(|(_, frames)| frames).collect::<Vec<_>>()[..] else {
+            return Err(BenchError::machine("there is no port 0", "report it"));
+        };
+        let what = format!("{} frames were sent, {came} came in, the sinks got {sinks:?}", work.counted);
+        Err(BenchError::delivery(NAME, what))
     }
 
     fn start(&self, work: &Work, amount: Amount) -> Result<Running, BenchError> {
@@ -148,21 +151,24 @@ fn edit(text: &str) -> Result<String, BenchError> {
     })
 }
 
-/// Copies a second between two readings of the sinks, which must agree.
+/// Copies a second between two readings, of the source first; each sink must have had what came in.
 fn rate(before: &[(Instant, u64)], after: &[(Instant, u64)]) -> Result<f64, BenchError> {
-    let rates: Vec<_> = before
+    let all: Vec<_> = before
         .iter()
         .zip(after)
         .map(|((start, first), (end, last))| {
             last.saturating_sub(*first) as f64 / (*end - *start).as_secs_f64()
         })
         .collect();
-    let (sum, number) = (rates.iter().sum::<f64>(), rates.len() as f64);
-    let mean = sum / number;
-    if mean > 0.0 && rates.iter().all(|rate| (rate - mean).abs() <= mean * APART) {
-        return Ok(sum);
+    match &all[..] {
+        [came, sinks @ ..] if *came > 0.0 && sinks.iter().all(|sink| (sink - came).abs() <= came * APART) => {
+            Ok(sinks.iter().sum())
+        }
+        _ => Err(BenchError::delivery(
+            NAME,
+            format!("frames a second that came in, and that each sink got: {all:?}"),
+        )),
     }
-    Err(BenchError::delivery(NAME, format!("its sinks got {rates:?} frames a second")))
 }
 
 struct Running {
@@ -186,10 +192,13 @@ impl Running {
         }
     }
 
-    /// Frames that each sink took, and when it was read.
-    fn sent(&self) -> Result<Vec<(Instant, u64)>, BenchError> {
-        let of = |port| self.telemetry.stats(port).map(|(at, stats)| (at, stats.tx));
-        (1..=self.sinks).map(of).collect()
+    /// Frames that came in by the source, then those that each sink took, and when each was read.
+    fn moved(&self) -> Result<Vec<(Instant, u64)>, BenchError> {
+        let of = |port| {
+            let (at, stats) = self.telemetry.stats(port)?;
+            Ok((at, if port == 0 { stats.rx } else { stats.tx }))
+        };
+        (0..=self.sinks).map(of).collect()
     }
 
     /// It has no other end than a signal.
@@ -240,11 +249,13 @@ mod tests {
     }
 
     #[test]
-    fn sinks_must_agree() {
+    fn each_sink_must_have_what_came_in() {
         let start = Instant::now();
-        let at = |frames: [u64; 2], seconds| frames.map(|n| (start + Duration::from_secs(seconds), n));
-        assert_eq!(rate(&at([5, 5], 0), &at([1005, 1007], 2)).unwrap(), 1001.0);
-        assert!(rate(&at([5, 5], 0), &at([1005, 905], 2)).is_err());
-        assert!(rate(&at([5, 5], 0), &at([5, 5], 2)).is_err(), "nothing moved");
+        let at = |frames: [u64; 3], seconds| frames.map(|n| (start + Duration::from_secs(seconds), n));
+        let since = |frames| rate(&at([9, 5, 5], 0), &at(frames, 2));
+        assert_eq!(since([1007, 1005, 1007]).unwrap(), 1001.0);
+        assert!(since([1009, 1005, 905]).is_err(), "one sink lacks some");
+        assert!(since([1109, 1005, 1005]).is_err(), "all sinks lack some");
+        assert!(since([9, 5, 5]).is_err(), "nothing moved");
     }
 }

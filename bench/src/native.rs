@@ -1,7 +1,13 @@
-//! C that is compiled when it is needed, against the installed DPDK: what the bench preloads, and a peer.
+//! C that is compiled when it is needed, against the installed DPDK: what the bench preloads, and a peer. And how long the
+//! tools may take that this needs.
 
+use std::io::{Read, Seek};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use lab::{LabError, Process};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::error::BenchError;
 
@@ -41,18 +47,47 @@ fn flags(which: &str) -> Result<Vec<String>, BenchError> {
     }
 }
 
-/// Runs a command to its end and says what it said when that is a bad one.
+/// A process and what it started. Dropping it ends them all.
+#[derive(Debug)]
+pub(crate) struct Group(pub(crate) Process);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // Once cargo has ended, well or not, nothing of it is left, and its id may be another's.
+        if let (Ok(None), Some(leader)) = (self.0.ended(), Pid::from_raw(self.0.id().cast_signed())) {
+            // Fails only when they end just now; a destructor has nobody to tell.
+            let _ = kill_process_group(leader, Signal::TERM);
+        }
+    }
+}
+
+/// A compiler, or a package of some megabytes, takes no longer.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Runs a command to its end, two minutes at most, and says what it said when that is a bad one.
 ///
 /// # Errors
-/// It cannot be started, or fails; the text ends with `cure`.
+/// It cannot be started, fails or takes too long; the text ends with `cure`. Or a signal came.
 pub(crate) fn run(command: &mut Command, cure: &str) -> Result<(), BenchError> {
+    run_within(PATIENCE, command, cure)
+}
+
+fn run_within(limit: Duration, command: &mut Command, cure: &str) -> Result<(), BenchError> {
     let name = command.get_program().to_string_lossy().into_owned();
-    let output = command.output().map_err(|e| BenchError::machine(format!("{name}: {e}"), cure))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(BenchError::machine(format!("{name} failed: {}", said.trim()), cure))
+    let io = || BenchError::io(format!("what {name} says"));
+    let mut said = tempfile::tempfile().map_err(io())?;
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said.try_clone().map_err(io())?);
+    let started = Process::spawn(command, &name).map_err(|e| BenchError::machine(e, cure))?;
+    let why = match Group(started).0.wait(limit) {
+        Ok(status) if status.success() => return Ok(()),
+        Ok(_) => "failed".to_owned(),
+        Err(LabError::Timeout { .. }) => format!("took longer than {limit:?}"),
+        Err(other) => return Err(other.into()),
+    };
+    let mut text = String::new();
+    said.rewind().map_err(io())?;
+    said.read_to_string(&mut text).map_err(io())?;
+    Err(BenchError::machine(format!("{name} {why}: {}", text.trim()), cure))
 }
 
 #[cfg(test)]
@@ -70,5 +105,13 @@ mod tests {
                 .ends_with("; mend it")
         );
         assert!(run(&mut Command::new("true"), "").is_ok());
+    }
+
+    #[test]
+    fn what_hangs_is_ended() {
+        let mut hangs = Command::new("sh");
+        hangs.args(["-c", "echo waiting >&2; sleep 600 & wait"]);
+        let error = run_within(Duration::from_millis(200), &mut hangs, "mend it").unwrap_err();
+        assert_eq!(error.to_string(), "sh took longer than 200ms: waiting; mend it");
     }
 }

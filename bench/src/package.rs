@@ -29,11 +29,12 @@ pub(crate) fn program(name: &str, package: &str, folder: &Path) -> Result<PathBu
 /// Downloads `package` into `folder` and unpacks it there; returns the root of what was in it.
 ///
 /// # Errors
-/// There is no apt, or it cannot get the package.
+/// There is no apt, or it cannot get the package in time.
 pub(crate) fn unpack(package: &str, folder: &Path) -> Result<PathBuf, BenchError> {
     let cure = format!("install Debian's package {package}");
     let mut apt = Command::new("apt-get");
-    native::run(apt.args(["-q", "download", package]).current_dir(folder), &cure)?;
+    apt.args(["-q", "-o", "Acquire::Retries=1", "-o", "Acquire::http::Timeout=20", "download", package]);
+    native::run(apt.current_dir(folder), &cure)?;
     let listed = fs::read_dir(folder).map_err(BenchError::io(folder.display()))?;
     let (begins, root) = (format!("{package}_"), folder.join(package));
     let file = listed.flatten().map(|entry| entry.path()).find(|path| {

@@ -82,18 +82,20 @@ fn tiles(figures: &[FigureReport]) -> String {
     }
     for figure in figures.iter().filter(|figure| figure.id == "b2") {
         if let (Some(ratio), Some(peer)) = (figure.ratio, &figure.peer) {
-            let noisy = if figure.verdict == Verdict::TooNoisy { " (too noisy)" } else { "" };
+            let noisy = if figure.verdict.is_noise() { " (too noisy)" } else { "" };
             tile(format!("{:.2} \u{d7}", ratio.median), format!("{}, {}{noisy}", peer.name, figure.variant));
         }
     }
-    let of = |wanted: Verdict| figures.iter().filter(|figure| figure.verdict == wanted).count();
-    let (reached, aimed) =
-        (of(Verdict::Reached), figures.iter().filter(|figure| figure.aim.is_some()).count());
+    let of = |wanted: fn(&Verdict) -> bool| figures.iter().filter(|figure| wanted(&figure.verdict)).count();
+    let (reached, aimed) = (
+        of(|verdict| *verdict == Verdict::Reached),
+        figures.iter().filter(|figure| figure.aim.is_some()).count(),
+    );
     let failed = figures.iter().filter(|figure| matches!(figure.verdict, Verdict::Failed(_))).count();
     let failed = if failed == 0 { String::new() } else { format!(", {failed} could not be measured") };
     tile(
         format!("{reached} of {aimed}"),
-        format!("aims reached; {} too noisy to tell{failed}", of(Verdict::TooNoisy)),
+        format!("aims reached; {} too noisy to tell{failed}", of(Verdict::is_noise)),
     );
     text + "</div>\n"
 }
@@ -350,7 +352,11 @@ fn row(figure: &FigureReport) -> String {
         Verdict::Reached => "reached",
         Verdict::Held => "held",
         Verdict::Missed | Verdict::Failed(_) => "missed",
-        Verdict::TooNoisy | Verdict::BeyondMachine | Verdict::NoAim | Verdict::NotMeasured(_) => "other",
+        Verdict::TooNoisy
+        | Verdict::LostInNoise
+        | Verdict::BeyondMachine
+        | Verdict::NoAim
+        | Verdict::NotMeasured(_) => "other",
     };
     format!(
         "<tr><td><b>{}</b> {}<small>{}</small></td><td>{}</td><td>{}<small>{}</small></td><td>{}</td>\

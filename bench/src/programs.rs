@@ -1,6 +1,7 @@
 //! Where the programs to be measured are.
 
 use std::collections::HashMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::BenchError;
@@ -10,7 +11,20 @@ use crate::manifold::Manifold;
 use crate::testpmd::Testpmd;
 
 /// Programs by whose DPDK they run on; those of our own DPDK are not always built.
-type Programs<P> = HashMap<Build, P>;
+#[derive(Debug)]
+pub(crate) struct Programs {
+    /// Manifold.
+    pub(crate) manifolds: HashMap<Build, Manifold>,
+    /// The peer.
+    pub(crate) testpmds: HashMap<Build, Testpmd>,
+    /// The version of our own DPDK; or why there is nothing on it that could be measured.
+    pub(crate) own_dpdk: Result<String, &'static str>,
+    /// Whether the Manifold on the distribution's DPDK was built from the sources as they are now, where that is known.
+    pub(crate) is_current: bool,
+}
+
+const NOT_BUILT: &str = "not built: make fast";
+const STALE: &str = "built from other sources than these: make fast";
 
 /// Every Manifold and testpmd that there is: of the distribution's DPDK, of version `dpdk`, the Manifold that was named if
 /// one was, and that testpmd.
@@ -21,17 +35,31 @@ pub(crate) fn find(
     manifold: Option<&Path>,
     testpmd: &Path,
     dpdk: Option<&str>,
-) -> Result<(Programs<Manifold>, Programs<Testpmd>), BenchError> {
+) -> Result<Programs, BenchError> {
     let bonding_keyword = machine::bonding_keyword(dpdk);
     let peer = |program| Testpmd { program, bonding_keyword };
     let cure = "install Debian's package dpdk-dev, or name it with --testpmd";
     let mut testpmds = HashMap::from([(Build::Packaged, peer(machine::find_program(testpmd, cure)?))]);
-    let mut manifolds = HashMap::from([(Build::Packaged, packaged_manifold(manifold)?)]);
-    if let Some((program, own_peer)) = own_programs() {
-        manifolds.insert(Build::Own, Manifold { program });
-        testpmds.extend(own_peer.map(|program| (Build::Own, peer(program))));
+    let packaged = packaged_manifold(manifold)?;
+    let is_current = !is_stale(&packaged.program);
+    let mut manifolds = HashMap::from([(Build::Packaged, packaged)]);
+    let own_dpdk = own_programs().map(|own| {
+        manifolds.insert(Build::Own, Manifold { program: own.manifold });
+        testpmds.extend(own.testpmd.map(|program| (Build::Own, peer(program))));
+        own.dpdk.unwrap_or_else(|| "of unknown version".to_owned())
+    });
+    Ok(Programs { manifolds, testpmds, own_dpdk, is_current })
+}
+
+impl Programs {
+    /// Why what runs on that DPDK is not there.
+    pub(crate) fn why_not(&self, build: Build) -> &'static str {
+        match (build, &self.own_dpdk) {
+            (Build::Own, Err(why)) => why,
+            // All of one build are made at once.
+            (Build::Own | Build::Packaged, _) => NOT_BUILT,
+        }
     }
-    Ok((manifolds, testpmds))
 }
 
 /// The binary that was named, or the one built beside this program.
@@ -42,10 +70,71 @@ fn packaged_manifold(named: Option<&Path>) -> Result<Manifold, BenchError> {
     machine::find_program(&path, cure).map(|program| Manifold { program })
 }
 
-/// What `make fast` built, and the testpmd of its DPDK, beside the folder of this program.
-fn own_programs() -> Option<(PathBuf, Option<PathBuf>)> {
-    let exe = std::env::current_exe().ok()?;
-    let target = exe.parent()?.parent()?;
+/// What `make fast` built.
+struct Own {
+    manifold: PathBuf,
+    testpmd: Option<PathBuf>,
+    dpdk: Option<String>,
+}
+
+/// What `make fast` built, beside the folder of this program.
+fn own_programs() -> Result<Own, &'static str> {
+    let exe = std::env::current_exe().map_err(|_| NOT_BUILT)?;
+    let target = exe.parent().and_then(Path::parent).ok_or(NOT_BUILT)?;
     let found = |path: &str| Some(target.join(path)).filter(|path| path.is_file());
-    Some((found("fast/release/manifold")?, found("dpdk/bin/dpdk-testpmd")))
+    let manifold = found("fast/release/manifold").ok_or(NOT_BUILT)?;
+    if is_stale(&manifold) {
+        return Err(STALE);
+    }
+    let dpdk = machine::dpdk_version(Some(&target.join("dpdk/lib/pkgconfig")));
+    Ok(Own { manifold, testpmd: found("dpdk/bin/dpdk-testpmd"), dpdk })
+}
+
+/// Whether a source of a program is newer than the program, or gone: cargo writes down beside it what it was made of.
+fn is_stale(program: &Path) -> bool {
+    let Ok(made_of) = fs::read_to_string(program.with_extension("d")) else { return false };
+    let when = |path: &Path| fs::metadata(path).and_then(|meta| meta.modified()).ok();
+    let Some(built) = when(program) else { return true };
+    sources(&made_of).any(|source| when(&source).is_none_or(|changed| changed > built))
+}
+
+/// The sources in a file of cargo's, "program: source source": a space in a path has a backslash before it.
+fn sources(made_of: &str) -> impl Iterator<Item = PathBuf> {
+    const SPACE: &str = "\u{0}";
+    let all = made_of
+        .lines()
+        .filter_map(|line| line.split_once(": "))
+        .map(|(_, sources)| sources.replace("\\ ", SPACE));
+    let all: Vec<_> =
+        all.flat_map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect();
+    all.into_iter().map(|path| path.replace(SPACE, " ").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn a_program_is_stale_when_a_source_of_it_is_newer() {
+        let folder = tempfile::tempdir().unwrap();
+        let [program, made_of, old, new] =
+            ["manifold", "manifold.d", "an old one.rs", "new.rs"].map(|name| folder.path().join(name));
+        let at = |path: &Path, seconds| {
+            let file = File::options().create(true).append(true).open(path).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+        };
+        at(&program, 20);
+        assert!(!is_stale(&program), "what is not known is not said");
+        let named = |path: &Path| path.display().to_string().replace(' ', "\\ ");
+        fs::write(&made_of, format!("{}: {} {}\n", named(&program), named(&old), named(&new))).unwrap();
+        at(&old, 10);
+        assert!(is_stale(&program), "a source is gone");
+        at(&new, 15);
+        assert!(!is_stale(&program));
+        at(&new, 21);
+        assert!(is_stale(&program));
+    }
 }

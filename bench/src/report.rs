@@ -238,6 +238,7 @@ pub(crate) mod tests {
             itself: spread(1.0),
             quiet: 1.0,
             trials: vec![[100e6, 80e6, 80e6, 100e6]],
+            held_up: None,
             waited: 0.002,
             reports: None,
             kept: None,

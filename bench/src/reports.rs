@@ -87,7 +87,7 @@ impl Hosts {
         let sender = on_core(core, || FrameSender::start(&self.lab, host))??;
         let count = (f64::from(per_second) * length.as_secs_f64()) as usize;
         let flood = sender.flood(&self.reports, count, per_second)?;
-        Ok(Asking { flood, count: count as u64 })
+        Ok(Asking { flood, count: count as u64, length })
     }
 }
 
@@ -96,16 +96,27 @@ impl Hosts {
 pub(crate) struct Asking {
     flood: Flood,
     count: u64,
+    length: Duration,
+}
+
+/// Reports that were sent.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Asked {
+    /// How many.
+    pub(crate) count: u64,
+    /// How long it took, by how long it should have. A sender that was held up sends the rest later: within the window
+    /// there were fewer.
+    pub(crate) held_up: f64,
 }
 
 impl Asking {
-    /// Waits for the last one; returns how many there were.
+    /// Waits for the last one.
     ///
     /// # Errors
     /// The kernel refused one.
-    pub(crate) fn finish(self) -> Result<u64, BenchError> {
-        self.flood.finish()?;
-        Ok(self.count)
+    pub(crate) fn finish(self) -> Result<Asked, BenchError> {
+        let (_, flooded) = self.flood.finish()?;
+        Ok(Asked { count: self.count, held_up: flooded.took.as_secs_f64() / self.length.as_secs_f64() })
     }
 }
 

@@ -14,6 +14,9 @@ use crate::stats::Spread;
 /// Where the peer against itself may be. With the median outside, or more than half of the rounds, the machine was
 /// too noisy to tell anything.
 const QUIET: std::ops::RangeInclusive<f64> = 0.97..=1.03;
+/// Where reports took so much longer to send than they should have, there were fewer beside the data than was asked for:
+/// such a round is in no ratio.
+const HELD_UP: f64 = 1.03;
 /// Of a core that a forwarding thread waited for less than this is not worth a word.
 const WAITED: f64 = 0.005;
 
@@ -24,6 +27,16 @@ pub(crate) enum Turn {
     Ours,
     /// The peer.
     Peer,
+}
+
+impl Turn {
+    /// Trials of one turn: the two of ours are next to each other.
+    pub(crate) fn trials(self) -> usize {
+        match self {
+            Self::Ours => 2,
+            Self::Peer => 1,
+        }
+    }
 }
 
 /// One round: what drifts evenly over its four trials falls out of its ratio.
@@ -48,8 +61,10 @@ pub(crate) struct Outcome {
     pub(crate) ratio: Spread,
     /// The peer by itself, round by round.
     pub(crate) itself: Spread,
-    /// Share of the rounds in which the peer was equal to itself.
+    /// Share of the rounds in which the peer was equal to itself, and reports came at their rate.
     pub(crate) quiet: f64,
+    /// The longest that reports took to send, by how long they should have, and in how many rounds they took too long.
+    pub(crate) held_up: Option<(f64, usize)>,
     /// Copies a second of each trial, round by round: the peer's, ours, ours, the peer's.
     pub(crate) trials: Vec<[f64; 4]>,
     /// The largest share of a window that a forwarding thread waited for its core.
@@ -60,23 +75,28 @@ pub(crate) struct Outcome {
     pub(crate) kept: Option<[Spread; 2]>,
 }
 
-/// Runs `rounds` rounds of `trial` and tells `progress` after each how many are done and what the last
+/// Runs `rounds` rounds, each of three turns of which `trials` returns the [`Turn::trials`], and tells `progress` after each how many are done and what the last
 /// came to: ours and the peer's copies a second.
 ///
 /// # Errors
-/// What `trial` returns; a signal came; none at all when `rounds` is zero.
+/// What `trials` returns; a signal came; none at all when `rounds` is zero.
 pub(crate) fn run(
     figure: Figure,
     rounds: usize,
-    mut trial: impl FnMut(Turn) -> Result<Trial, BenchError>,
+    mut trials: impl FnMut(Turn) -> Result<Vec<Trial>, BenchError>,
     mut progress: impl FnMut(usize, f64, f64),
 ) -> Result<Outcome, BenchError> {
-    let mut trial = |turn| if stop::stopped() { Err(LabError::Interrupted.into()) } else { trial(turn) };
+    let mut trials = |turn: Turn| match stop::stopped() {
+        true => Err(BenchError::from(LabError::Interrupted)),
+        false => trials(turn),
+    };
     let mut done = Vec::with_capacity(rounds);
     for number in 0..rounds {
-        let first = trial(Turn::Peer)?;
-        let ours = [trial(Turn::Ours)?, trial(Turn::Ours)?];
-        let round = Round { ours, peer: [first, trial(Turn::Peer)?] };
+        let round = [trials(Turn::Peer)?, trials(Turn::Ours)?, trials(Turn::Peer)?].concat();
+        let Ok([first, one, other, last]) = <[Trial; 4]>::try_from(round) else {
+            return Err(BenchError::machine("a round has not four trials", "report it"));
+        };
+        let round = Round { ours: [one, other], peer: [first, last] };
         progress(number + 1, mean(round.ours), mean(round.peer));
         done.push(round);
     }
@@ -101,6 +121,16 @@ impl Round {
         if number.is_multiple_of(2) { first / last } else { last / first }
     }
 
+    /// How long reports took to send at most, by how long they should have, where some were sent.
+    fn held_up(&self) -> Option<f64> {
+        self.in_order().into_iter().filter_map(|trial| trial.held_up).reduce(f64::max)
+    }
+
+    /// Whether reports, if any, came at their rate, on both sides.
+    fn is_in_time(&self) -> bool {
+        self.held_up().is_none_or(|longer| longer <= HELD_UP)
+    }
+
     fn in_order(&self) -> [Trial; 4] {
         let ([first, last], [a, b]) = (self.peer, self.ours);
         [first, a, b, last]
@@ -116,13 +146,20 @@ fn outcome(figure: Figure, rounds: &[Round]) -> Option<Outcome> {
         Spread::of(rounds.iter().flat_map(side).filter_map(|trial| trial.kept))
     };
     let trials = rounds.iter().flat_map(Round::in_order);
+    let late = rounds.iter().filter(|round| !round.is_in_time()).count();
+    // Where all are too late, there is nothing better to show; none is quiet.
+    let counts = |round: &&Round| round.is_in_time() || late == rounds.len();
+    let quiet =
+        rounds.iter().zip(itself()).filter(|(round, ratio)| round.is_in_time() && QUIET.contains(ratio));
+    let longest = rounds.iter().filter_map(Round::held_up).reduce(f64::max);
     Some(Outcome {
         figure,
         ours: rates(|r| r.ours)?,
         peer: rates(|r| r.peer)?,
-        ratio: Spread::of(rounds.iter().map(|r| r.ratio(figure.terms)))?,
+        ratio: Spread::of(rounds.iter().filter(counts).map(|r| r.ratio(figure.terms)))?,
         itself: Spread::of(itself())?,
-        quiet: itself().filter(|ratio| QUIET.contains(ratio)).count() as f64 / rounds.len() as f64,
+        quiet: quiet.count() as f64 / rounds.len() as f64,
+        held_up: longest.map(|longest| (longest, late)),
         trials: rounds.iter().map(|r| r.in_order().map(|t| t.copies_per_s)).collect(),
         waited: trials.filter_map(|t| t.waited).fold(0.0, f64::max),
         reports: rounds.iter().flat_map(|r| r.ours).filter_map(|t| t.reports).reduce(Reports::plus),
@@ -141,7 +178,7 @@ impl Outcome {
     pub(crate) fn verdict(&self) -> Verdict {
         let Figure { aim, floor, .. } = self.figure;
         if !QUIET.contains(&self.itself.median) || self.quiet < 0.5 {
-            Verdict::TooNoisy
+            if self.lost_reports() { Verdict::LostInNoise } else { Verdict::TooNoisy }
         } else if self.lost_reports() {
             Verdict::Missed
         } else if aim.is_reached(self.ratio.median) {
@@ -184,6 +221,13 @@ impl Outcome {
                 ours.min, ours.max, peer.min, peer.max
             ));
         }
+        if let Some((longest, late)) = self.held_up.filter(|(_, late)| *late > 0) {
+            notes.push(format!(
+                "in {late} of {} rounds the hosts were held up and their reports took up to {longest:.2} times as long to send \
+                 as they should: above {HELD_UP} that is another load, and the round is in no ratio",
+                self.trials.len()
+            ));
+        }
         if let Some(reports) = self.reports {
             let Reports { sent, taken, policed, ring_full } = reports;
             let unaccounted = reports.unaccounted();
@@ -219,12 +263,15 @@ mod tests {
         let mut turns = Vec::new();
         let mut values = values.iter();
         let rounds = values.len() / 4;
-        let trial = |turn| {
+        let trials = |turn: Turn| {
             turns.push(turn);
-            let copies_per_s = *values.next().unwrap();
-            Ok(Trial { copies_per_s, waited: Some(copies_per_s / 1000.0), reports: None, kept: None })
+            let of = |copies_per_s: &f64| {
+                let waited = Some(copies_per_s / 1000.0);
+                Trial { copies_per_s: *copies_per_s, waited, ..Trial::default() }
+            };
+            Ok(values.by_ref().take(turn.trials()).map(of).collect())
         };
-        run(figure, rounds, trial, |_, _, _| {}).map(|outcome| (outcome, turns))
+        run(figure, rounds, trials, |_, _, _| {}).map(|outcome| (outcome, turns))
     }
 
     #[test]
@@ -233,7 +280,7 @@ mod tests {
         let values = [100.0, 85.5, 81.0, 85.0, 80.0, 67.5, 63.0, 65.0];
         let (outcome, turns) = run_with(figure("b1/1"), &values).unwrap();
         use Turn::{Ours, Peer};
-        assert_eq!(turns, [Peer, Ours, Ours, Peer, Peer, Ours, Ours, Peer]);
+        assert_eq!(turns, [Peer, Ours, Peer, Peer, Ours, Peer]);
         assert_eq!(outcome.trials, [[100.0, 85.5, 81.0, 85.0], [80.0, 67.5, 63.0, 65.0]]);
         let Spread { min, max, .. } = outcome.ratio;
         assert!((min - 0.9).abs() < 1e-9 && (max - 0.9).abs() < 1e-9, "{outcome:?}");
@@ -271,17 +318,42 @@ mod tests {
 
     #[test]
     fn a_lost_report_is_missed_where_none_may_be() {
-        let verdict = |name: &str, taken| {
+        let verdict = |name: &str, taken, held_up| {
             let reports = Some(Reports { sent: 10, taken, ..Reports::default() });
-            let trial = |turn| {
+            let trials = |turn: Turn| {
                 let reports = reports.filter(|_| turn == Turn::Ours);
-                Ok(Trial { copies_per_s: 1e6, waited: None, reports, kept: None })
+                let one = Trial { copies_per_s: 1e6, reports, held_up: Some(held_up), ..Trial::default() };
+                Ok(vec![one; turn.trials()])
             };
-            run(figure(name), 3, trial, |_, _, _| {}).unwrap().verdict()
+            run(figure(name), 3, trials, |_, _, _| {}).unwrap().verdict()
         };
-        assert_eq!(verdict("b13/10000", 10), Verdict::Reached);
-        assert_eq!(verdict("b13/10000", 9), Verdict::Missed);
-        assert_eq!(verdict("b13/100000", 9), Verdict::Reached, "there the port's limit is near");
+        assert_eq!(verdict("b13/10000", 10, 1.0), Verdict::Reached);
+        assert_eq!(verdict("b13/10000", 9, 1.0), Verdict::Missed);
+        assert_eq!(verdict("b13/100000", 9, 1.0), Verdict::Reached, "there the port's limit is near");
+        assert_eq!(verdict("b13/10000", 10, 1.04), Verdict::TooNoisy, "there were fewer in the window");
+        assert_eq!(verdict("b13/10000", 9, 1.04), Verdict::LostInNoise, "a loss is a loss");
+    }
+
+    #[test]
+    fn a_round_with_fewer_reports_than_asked_for_is_in_no_ratio() {
+        // Sides and rounds: the peer's second round is held up, and the rate beside it higher.
+        let mut rounds = 0;
+        let trials = |turn: Turn| {
+            rounds += usize::from(turn == Turn::Ours);
+            let late = rounds == 2 && turn == Turn::Ours;
+            let (copies_per_s, held_up) = if late { (2e6, Some(1.5)) } else { (1e6, Some(1.0)) };
+            Ok(vec![Trial { copies_per_s, held_up, ..Trial::default() }; turn.trials()])
+        };
+        let outcome = run(figure("b13/100000"), 3, trials, |_, _, _| {}).unwrap();
+        assert_eq!(
+            (outcome.ratio.max, outcome.held_up, outcome.verdict()),
+            (1.0, Some((1.5, 1)), Verdict::Reached)
+        );
+        assert!(
+            outcome.notes()[0].starts_with("in 1 of 3 rounds the hosts were held up"),
+            "{:?}",
+            outcome.notes()
+        );
     }
 
     #[test]

@@ -10,11 +10,11 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use lab::Process;
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 
 use crate::aim::Aim;
 use crate::error::BenchError;
+use crate::native::Group;
 use crate::report::FigureReport;
 use crate::side::bound_to_us;
 use crate::stats::Spread;
@@ -104,19 +104,6 @@ fn once(measured: Crate, cargo: &Path, tree: &Path) -> Result<Vec<Shape>, BenchE
     }
     answer.rewind().map_err(io())?;
     serde_json::from_reader(answer).map_err(|e| unlike(measured, e))
-}
-
-/// A process and what it started. Dropping it ends them all.
-struct Group(Process);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // Once cargo has ended, well or not, nothing of it is left, and its id may be another's.
-        if let (Ok(None), Some(leader)) = (self.0.ended(), Pid::from_raw(self.0.id().cast_signed())) {
-            // Fails only when they end just now; a destructor has nobody to tell.
-            let _ = kill_process_group(leader, Signal::TERM);
-        }
-    }
 }
 
 fn unlike(measured: Crate, what: impl std::fmt::Display) -> BenchError {

@@ -1,6 +1,5 @@
 //! One run: what it needs, and its figures one after the other.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -25,7 +24,7 @@ use crate::memif::{self, Links};
 use crate::multicast::{self, Multicast};
 use crate::outer::{self, Outer};
 use crate::part::Part;
-use crate::programs;
+use crate::programs::{self, Programs};
 use crate::progress::Progress;
 use crate::report::FigureReport;
 use crate::reports::Hosts;
@@ -36,7 +35,6 @@ use crate::side::{Trial, Work};
 use crate::source;
 use crate::stalls;
 use crate::stamp::Stamp;
-use crate::testpmd::Testpmd;
 use crate::veth::Veth;
 
 /// Frames run before they are counted: caches are warm after thousands of them.
@@ -73,9 +71,8 @@ pub(crate) struct Session {
     pub(crate) commit: Option<String>,
     /// What it was told.
     pub(crate) plan: Plan,
-    /// The programs by whose DPDK they run on; those of our own DPDK are not always built.
-    manifolds: HashMap<Build, Manifold>,
-    testpmds: HashMap<Build, Testpmd>,
+    /// The programs to be measured.
+    pub(crate) programs: Programs,
     multicast: Part<Multicast>,
     stamp: Part<Rc<Stamp>>,
     veth: Part<Veth>,
@@ -103,26 +100,25 @@ impl Session {
             .prefix("manifold-bench-")
             .tempdir()
             .map_err(BenchError::io("make a temporary folder"))?;
-        let dpdk = machine::dpdk_version();
-        let (manifolds, testpmds) = programs::find(plan.manifold.as_deref(), &plan.testpmd, dpdk.as_deref())?;
+        let dpdk = machine::dpdk_version(None);
+        let programs = programs::find(plan.manifold.as_deref(), &plan.testpmd, dpdk.as_deref())?;
         let asked: Vec<_> = FIGURES.iter().filter(|figure| selection.has(&figure.name())).collect();
         let needs = |what: fn(&Figure) -> bool| asked.iter().any(|figure| what(figure));
         let stamps = needs(|f| f.source == Source::Stamped) || selection.has(capacity::ID);
         let multicast = needs(|f| f.peer.who == Who::Ipv4Multicast);
         let outer = [outer::JOIN, outer::LEAVE].iter().any(|(_, name)| selection.has(name));
         let on_wires = [needs(|f| f.source == Source::Wire), outer];
-        let (ours, folder) = (manifolds[&Build::Packaged].program.clone(), scratch.path());
+        let (ours, folder) = (programs.manifolds[&Build::Packaged].program.clone(), scratch.path());
         let hosts = needs(|f| f.reports_per_second().is_some());
         Ok(Self {
             cores,
             machine: Machine::look(cores),
-            // A binary that was named may be of any commit.
+            // A binary that was named may be of any commit, as one that is older than the sources.
             commit: machine::commit(Path::new(env!("CARGO_MANIFEST_DIR")))
-                .filter(|_| plan.manifold.is_none()),
+                .filter(|_| plan.manifold.is_none() && programs.is_current),
             dpdk,
             plan,
-            manifolds,
-            testpmds,
+            programs,
             multicast: Part::new(multicast, || Multicast::build(folder))?,
             stamp: Part::new(stamps, || Stamp::build(folder).map(Rc::new))?,
             veth: Part::new(on_wires.contains(&true), || Veth::new(&ours, folder, on_wires))?,
@@ -199,7 +195,7 @@ impl Session {
         memory: &Part<Hugepages>,
         rows: &mut Rows,
     ) -> Result<(), BenchError> {
-        let manifold = &self.manifolds[&Build::Packaged];
+        let manifold = &self.programs.manifolds[&Build::Packaged];
         if selection.has(capacity::ID) {
             rows.add(
                 Progress::new(capacity::ID),
@@ -236,7 +232,7 @@ impl Session {
         memory: &Part<Hugepages>,
         rows: &mut Rows,
     ) -> Result<(), BenchError> {
-        let (manifold, scratch) = (&self.manifolds[&Build::Packaged].program, self.scratch.path());
+        let (manifold, scratch) = (&self.programs.manifolds[&Build::Packaged].program, self.scratch.path());
         if selection.has(blocked::ID) {
             rows.add(
                 Progress::new(blocked::ID),
@@ -256,7 +252,7 @@ impl Session {
                     memory.get()?;
                     let setting = latency::Setting {
                         manifold,
-                        testpmd: &self.testpmds[&Build::Packaged],
+                        testpmd: &self.programs.testpmds[&Build::Packaged],
                         cores: self.cores,
                         scratch,
                         window_ms: u64::try_from(self.plan.window.as_millis()).unwrap_or(u64::MAX),
@@ -314,7 +310,7 @@ impl Session {
                 Ok(igmpproxy) => igmpproxy,
                 Err(why) => return Ok(blanks().map(|row| row.without(why.to_string())).collect()),
             };
-            let manifold = &self.manifolds[&Build::Packaged].program;
+            let manifold = &self.programs.manifolds[&Build::Packaged].program;
             let scratch = self.scratch.path();
             let outer = Outer { wires: &veth.wires, manifold, igmpproxy, cores: self.cores, scratch };
             outer.reports(selection, |what| progress.say(what))
@@ -396,12 +392,12 @@ impl Session {
             progress.say(format_args!("{}: counting {COUNTED_FRAMES} frames", party.name));
             self.check_delivery(&self.work(&figure, party))?;
         }
-        let trial = |turn| match turn {
-            Turn::Ours => self.trial(&figure, &figure.ours),
-            Turn::Peer => self.trial(&figure, &figure.peer),
+        let trials = |turn: Turn| match turn {
+            Turn::Ours => self.trials(&figure, &figure.ours, turn.trials()),
+            Turn::Peer => self.trials(&figure, &figure.peer, turn.trials()),
         };
         let rounds = self.plan.rounds.min(figure.most_rounds);
-        let outcome = rounds::run(figure, rounds, trial, |done, ours, peer| {
+        let outcome = rounds::run(figure, rounds, trials, |done, ours, peer| {
             let (ours, peer) = (ours / 1e6, peer / 1e6);
             progress.say(format_args!("round {done}/{rounds}, ours {ours:.1}, peer {peer:.1} M copies/s"));
         })?;
@@ -414,13 +410,13 @@ impl Session {
 
     /// Why a side cannot be measured here.
     fn missing(&self, who: Who) -> Option<String> {
-        let built = match who {
-            Who::Manifold(build) => self.manifolds.contains_key(&build),
-            Who::Testpmd(_, build) => self.testpmds.contains_key(&build),
+        let (built, build) = match who {
+            Who::Manifold(build) => (self.programs.manifolds.contains_key(&build), build),
+            Who::Testpmd(_, build) => (self.programs.testpmds.contains_key(&build), build),
             Who::Kernel => return Some(self.veth.get().ok()?.smcrouted().err()?.to_string()),
-            Who::Ipv4Multicast | Who::OnInterfaces(_) | Who::Forwarder { .. } => true,
+            Who::Ipv4Multicast | Who::OnInterfaces(_) | Who::Forwarder { .. } => return None,
         };
-        (!built).then(|| "not built: make fast".to_owned())
+        (!built).then(|| self.programs.why_not(build).to_owned())
     }
 
     /// Whether what a figure needs could be made.
@@ -451,7 +447,7 @@ impl Session {
         match work.party.who {
             Who::Manifold(build) => {
                 source::write_for(work)?;
-                self.manifolds[&build].check_delivery(work)
+                self.programs.manifolds[&build].check_delivery(work)
             }
             // Each of their trials ends with a count.
             Who::Testpmd(..) => source::write_for(work),
@@ -463,24 +459,32 @@ impl Session {
         }
     }
 
-    fn trial(&self, figure: &Figure, party: &Party) -> Result<Trial, BenchError> {
+    fn trials(&self, figure: &Figure, party: &Party, count: usize) -> Result<Vec<Trial>, BenchError> {
         let work = self.work(figure, party);
-        match party.who {
-            Who::Manifold(build) => self.manifolds[&build].trial(&work),
+        let processes = if party.is_slow_to_start() { 1 } else { count };
+        let trials = (0..processes).map(|_| self.process(figure, &work, count / processes));
+        Ok(trials.collect::<Result<Vec<_>, _>>()?.concat())
+    }
+
+    /// One process's trials.
+    fn process(&self, figure: &Figure, work: &Work, count: usize) -> Result<Vec<Trial>, BenchError> {
+        let one = match work.party.who {
+            Who::Manifold(build) => return self.programs.manifolds[&build].trials(work, count),
             Who::Testpmd(mode, build) => {
                 let ours = Manifold::read_settings(&self.work(figure, &figure.ours))?;
-                self.testpmds[&build].trial(mode, &work, &ours)
+                self.programs.testpmds[&build].trial(mode, work, &ours)
             }
-            Who::Forwarder { updates } => churn::trial(&work, updates),
-            Who::OnInterfaces(driver) => self.veth.get()?.ours(driver, &work),
-            Who::Kernel => self.veth.get()?.kernel(&work),
-            Who::Ipv4Multicast => self.multicast.get()?.trial(&work),
-        }
+            Who::Forwarder { updates } => churn::trial(work, updates),
+            Who::OnInterfaces(driver) => self.veth.get()?.ours(driver, work),
+            Who::Kernel => self.veth.get()?.kernel(work),
+            Who::Ipv4Multicast => self.multicast.get()?.trial(work),
+        }?;
+        Ok(vec![one])
     }
 
     /// What the source costs without anybody who forwards: a testpmd that frees what it receives.
     fn source_alone(&self, figure: &Figure) -> Result<Option<String>, BenchError> {
-        let Some(testpmd) = self.testpmds.get(&Build::Packaged) else { return Ok(None) };
+        let Some(testpmd) = self.programs.testpmds.get(&Build::Packaged) else { return Ok(None) };
         let mut told = Vec::new();
         for party in figure.parties() {
             let work = self.work(figure, party);

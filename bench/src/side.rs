@@ -99,7 +99,7 @@ impl Work {
 }
 
 /// What one trial came to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Trial {
     /// Copies that the sinks took, a second.
     pub(crate) copies_per_s: f64,
@@ -107,6 +107,8 @@ pub(crate) struct Trial {
     pub(crate) waited: Option<f64>,
     /// What became of the hosts' reports, where some were sent.
     pub(crate) reports: Option<Reports>,
+    /// How long the reports took to send, by how long they should have, where some were sent.
+    pub(crate) held_up: Option<f64>,
     /// Share of the frames that a source on a clock of its own offered which came through.
     pub(crate) kept: Option<f64>,
 }

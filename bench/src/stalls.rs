@@ -41,7 +41,7 @@ const RECENT: Duration = Duration::from_secs(11);
 /// Runs the rounds: the loop, the worker, the worker, the loop.
 ///
 /// # Errors
-/// Manifold does not start, answer or end; or the core is not this process's.
+/// Manifold does not start, answer, deliver or end; or the core is not this process's.
 pub(crate) fn report(
     manifold: &Manifold,
     work: &Work,
@@ -58,6 +58,7 @@ pub(crate) fn report(
         let ours = [passes(&mut running, work)?, passes(&mut running, work)?];
         done.push([before, ours[0], ours[1], beside(&mut running, work)?]);
     }
+    running.count_to_the_frame(work)?;
     running.end()?;
     Ok(evaluate(&done))
 }
@@ -106,10 +107,16 @@ fn evaluate(rounds: &[[Counted; 4]]) -> FigureReport {
         longest(ours),
         longest(loops)
     );
+    // What the worker has more than the loop is the machine's own where the loop differs as much from itself.
+    let aim = Some(Aim::AtMost(theirs.median + apart.median));
     FigureReport {
         ours: Some(mine),
         peer: Some(PeerReport { name: "an idle loop", spread: theirs }),
-        verdict: verdict(more.median, apart.median, theirs.median),
+        // Where the loop differs from itself by more than all that it sees, the machine could not tell.
+        verdict: match apart.median > theirs.median {
+            true => Verdict::TooNoisy,
+            false => Aim::verdict(aim, mine.median),
+        },
         notes: vec![
             note,
             format!(
@@ -119,19 +126,7 @@ fn evaluate(rounds: &[[Counted; 4]]) -> FigureReport {
             ),
         ],
         trials: rounds.iter().map(|round| round.map(|counted| counted.per_s)).collect(),
-        ..new.aiming(Some(Aim::AtMost(theirs.median + apart.median)))
-    }
-}
-
-/// What the worker has more than the loop, in the middle of the rounds, is the machine's own where the loop differs as
-/// much from itself. Where that difference is more than all that the loop sees, the machine could not tell.
-fn verdict(more: f64, apart: f64, idle: f64) -> Verdict {
-    if apart > idle {
-        Verdict::TooNoisy
-    } else if more <= apart {
-        Verdict::Reached
-    } else {
-        Verdict::Missed
+        ..new.aiming(aim)
     }
 }
 

@@ -45,7 +45,7 @@ impl Testpmd {
         let sinks = 1..=work.fan_out;
         let rates = sinks.map(|port| console.tx_per_s(port)).sum::<Option<f64>>();
         let copies_per_s = rates.ok_or_else(|| BenchError::delivery(NAME, NO_RATE))?;
-        Ok(Trial { copies_per_s, waited, reports: None, kept: None })
+        Ok(Trial { copies_per_s, waited, ..Trial::default() })
     }
 
     /// Frames a second that the work's source gives when each is freed at once.

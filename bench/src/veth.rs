@@ -117,9 +117,8 @@ impl Veth {
         let all: u64 = end.iter().zip(&still).map(|(a, b)| a - b).sum();
         Ok(Trial {
             copies_per_s: copies as f64 / (to - from).as_secs_f64(),
-            waited: None,
-            reports: None,
             kept: Some(all as f64 / ends as f64 / frames as f64),
+            ..Trial::default()
         })
     }
 

@@ -33,7 +33,7 @@ pub use capture::{Capture, CaptureTotals};
 pub use error::LabError;
 pub use expect::ExpectedIgmp;
 pub use frame::{Body, Frame, Igmp, Ip, Udp, UdpChecksum};
-pub use helper::{Flood, FrameSender, Helper, Receiver, ReceiverSummary, Sender, SenderSummary};
+pub use helper::{Flood, Flooded, FrameSender, Helper, Receiver, ReceiverSummary, Sender, SenderSummary};
 pub use host::Host;
 pub use manifold::{Manifold, manifold_binary};
 pub use namespace::Netns;

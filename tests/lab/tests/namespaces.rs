@@ -168,8 +168,8 @@ fn a_flood_is_so_many_frames_in_turn() {
     let wire = Capture::start(net.netns(), net.uplink(), 128).unwrap();
     let frames = [1, 2, 3].map(|n| [&[0xff; 6][..], &[2, 0, 0, 0, 0, n], &[0x88, 0xb5], &[n; 50]].concat());
     let sender = FrameSender::start(&lab, &source).unwrap();
-    let (mut sender, bytes) = sender.flood(&frames, 1_000, 50_000).unwrap().finish().unwrap();
-    assert_eq!(bytes, 1_000 * 64);
+    let (mut sender, flooded) = sender.flood(&frames, 1_000, 50_000).unwrap().finish().unwrap();
+    assert_eq!(flooded.bytes, 1_000 * 64);
     sender.send(&frames[2]).unwrap();
     let ours = |f: &Frame| f.ether_type == 0x88b5;
     let all = || Ok((wire.select(ours).len() == 1_001).then_some(()));

@@ -110,10 +110,10 @@ fn f34_a_flood_on_one_port_delays_no_join_on_another() {
         let (began, before) = (lab::now(), running.counters(flooded.name));
         let flood = flooder.flood(&frames, count, PER_SECOND).unwrap();
         let worst = join_meanwhile(&stage, quiet, &mut clients, round);
-        let bytes;
-        (flooder, bytes) = flood.finish().unwrap();
+        let sent;
+        (flooder, sent) = flood.finish().unwrap();
         let lasted = (lab::now() - began).as_secs_f64();
-        assert_eq!(bytes, count * frames[0].len());
+        assert_eq!(sent.bytes, count * frames[0].len());
         println!(
             "{count} {what} in {lasted:.1} s: the slowest of {JOINS} joins elsewhere took {:.1} ms",
             worst.as_secs_f64() * 1e3

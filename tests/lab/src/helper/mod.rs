@@ -9,7 +9,7 @@ mod wire;
 
 pub use receiver::{Receiver, ReceiverSummary};
 pub use sender::{Sender, SenderSummary};
-pub use wire::{Flood, FrameSender};
+pub use wire::{Flood, Flooded, FrameSender};
 
 use crate::{Lab, LabError, Netns, Process, stop};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};

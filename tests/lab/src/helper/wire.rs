@@ -23,6 +23,15 @@ struct Sent {
     bytes: usize,
 }
 
+/// A flood that is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flooded {
+    /// Bytes that were sent.
+    pub bytes: usize,
+    /// From the first frame to the end of the last burst's time: longer than planned if the sender was held up.
+    pub took: Duration,
+}
+
 /// Puts frames on a host's wire. Sends one frame of its own at the start, to 224.0.0.254.
 #[derive(Debug)]
 pub struct FrameSender {
@@ -72,13 +81,13 @@ pub struct Flood {
 }
 
 impl Flood {
-    /// Waits for its end; gives the sender back, and the bytes sent.
+    /// Waits for its end; gives the sender back, and what came of it.
     ///
     /// # Errors
     /// When the kernel refused a frame, or the end is not near.
-    pub fn finish(mut self) -> Result<(FrameSender, usize), LabError> {
-        let Sent { bytes } = self.sender.helper.answer()?;
-        Ok((self.sender, bytes))
+    pub fn finish(mut self) -> Result<(FrameSender, Flooded), LabError> {
+        let flooded = self.sender.helper.answer()?;
+        Ok((self.sender, flooded))
     }
 }
 
@@ -101,28 +110,28 @@ pub(super) fn run(task: &Task) -> io::Result<()> {
     };
     for line in io::stdin().lock().lines() {
         let line = line?;
-        let bytes = match line.strip_prefix(FLOOD) {
-            None => send(&from_hex(&line)?)?,
-            Some(order) => flood(order, send)?,
-        };
-        write_line(&Sent { bytes })?;
+        match line.strip_prefix(FLOOD) {
+            None => write_line(&Sent { bytes: send(&from_hex(&line)?)? })?,
+            Some(order) => write_line(&flood(order, send)?)?,
+        }
     }
     Ok(())
 }
 
 /// Sends as `order` says: how many, how many a second, the frames.
-fn flood(order: &str, send: impl Fn(&[u8]) -> io::Result<usize>) -> io::Result<usize> {
+fn flood(order: &str, send: impl Fn(&[u8]) -> io::Result<usize>) -> io::Result<Flooded> {
     let broken = || io::Error::other("an order for a flood");
     let mut words = order.split_whitespace();
     let count: usize = words.next().and_then(|word| word.parse().ok()).ok_or_else(broken)?;
     let per_second: u32 = words.next().and_then(|word| word.parse().ok()).ok_or_else(broken)?;
     let frames: Vec<_> = words.map(from_hex).collect::<io::Result<_>>()?;
     let mut left = frames.iter().cycle().take(count);
-    let (mut due, mut bytes) = (Instant::now(), 0);
+    let began = Instant::now();
+    let (mut due, mut bytes) = (began, 0);
     loop {
         let mut burst = left.by_ref().take((per_second / BURSTS).max(1) as usize).peekable();
         if burst.peek().is_none() {
-            return Ok(bytes);
+            return Ok(Flooded { bytes, took: began.elapsed() });
         }
         for frame in burst {
             bytes += send(frame)?;
@@ -144,6 +153,24 @@ fn from_hex(line: &str) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flood_tells_how_long_it_took() {
+        let sent = std::cell::Cell::new(0);
+        let send = |frame: &[u8]| {
+            sent.set(sent.get() + 1);
+            Ok(frame.len())
+        };
+        let flooded = flood("20 2000 00ff 1a", send).unwrap();
+        assert_eq!((sent.get(), flooded.bytes), (20, 30));
+        // Ten bursts of two.
+        assert!(flooded.took >= Duration::from_millis(10), "{flooded:?}");
+        let slow = flood("2 2000 00", |frame| {
+            std::thread::sleep(Duration::from_millis(20));
+            Ok(frame.len())
+        });
+        assert!(slow.unwrap().took >= Duration::from_millis(40), "what holds the sender up is in it");
+    }
 
     #[test]
     fn hexadecimal_is_read_whole_or_not_at_all() {
