@@ -139,7 +139,8 @@ fn field(name: &str) -> Option<u64> {
     field_in(&fs::read_to_string(MEMINFO).ok()?, name)
 }
 
-fn field_in(meminfo: &str, name: &str) -> Option<u64> {
+/// A number of that name in the text of `/proc/meminfo`.
+pub(crate) fn field_in(meminfo: &str, name: &str) -> Option<u64> {
     let rest = meminfo.lines().find_map(|line| line.strip_prefix(name))?;
     rest.split_whitespace().next()?.parse().ok()
 }

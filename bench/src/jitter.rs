@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use rustix::thread::{CpuSet, sched_setaffinity};
 use serde::Serialize;
+
+use crate::machine::pin;
 
 /// Looks at the clock are tens of nanoseconds apart; longer gaps are somebody else's.
 const GAP: Duration = Duration::from_micros(5);
@@ -40,9 +41,7 @@ impl Jitter {
 /// The gaps longer than `least` that a loop on `core` finds in `length`; `None` when this process may not run there.
 pub(crate) fn gaps_on(core: u16, length: Duration, least: Duration) -> Option<Vec<Duration>> {
     let spin = move || {
-        let mut set = CpuSet::new();
-        set.set(usize::from(core));
-        sched_setaffinity(None, &set).ok()?;
+        pin(core).ok()?;
         Some(gaps(length, least))
     };
     // A thread of its own: the affinity ends with it.

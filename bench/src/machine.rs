@@ -8,6 +8,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 
 use crate::error::BenchError;
+use crate::hugepages;
 
 /// The two cores of either side.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +42,16 @@ impl Cores {
 pub(crate) struct Machine {
     /// The processor's name.
     pub(crate) cpu: String,
+    /// Memory, in MiB.
+    pub(crate) memory_mb: u64,
+    /// Of it hugepages of the default size before the run, in MiB.
+    pub(crate) hugepages_mb: u64,
+    /// Who says so, if this is a virtual machine.
+    pub(crate) hypervisor: Option<String>,
+    /// Cores that the kernel's scheduler leaves alone, as it lists them.
+    pub(crate) isolated: Option<String>,
+    /// What the kernel does about the processor's faults, and where it does nothing.
+    pub(crate) mitigations: Vec<String>,
     /// Cores online.
     pub(crate) cores: usize,
     /// The kernel's release.
@@ -68,7 +79,20 @@ impl Machine {
     pub(crate) fn look(cores: Cores) -> Self {
         let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
         let cpuinfo = read("/proc/cpuinfo");
+        let meminfo = read("/proc/meminfo");
+        let kb = |name| hugepages::field_in(&meminfo, name).unwrap_or(0);
+        let line = |path: &str| Some(read(path).trim().to_owned()).filter(|text| !text.is_empty());
+        let dmi = ["sys_vendor", "product_name"].map(|name| line(&format!("/sys/class/dmi/id/{name}")));
+        let is_virtual = cpu_field(&cpuinfo, "flags")
+            .is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "hypervisor"));
+        let name = dmi.into_iter().flatten().collect::<Vec<_>>().join(" ");
+        let named = if name.is_empty() { "unnamed".to_owned() } else { name };
         Self {
+            memory_mb: kb("MemTotal:") / 1024,
+            hugepages_mb: kb("HugePages_Total:") * kb("Hugepagesize:") / 1024,
+            hypervisor: is_virtual.then_some(named),
+            isolated: line("/sys/devices/system/cpu/isolated"),
+            mitigations: mitigations(),
             cpu: cpu_field(&cpuinfo, "model name").unwrap_or("unknown").to_owned(),
             cores: cpuinfo.lines().filter(|line| line.starts_with("processor")).count(),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
@@ -77,6 +101,38 @@ impl Machine {
             load: read("/proc/loadavg").split_whitespace().next().and_then(|load| load.parse().ok()),
         }
     }
+}
+
+/// "fault: what is done", of those that this processor has.
+fn mitigations() -> Vec<String> {
+    let faults = fs::read_dir("/sys/devices/system/cpu/vulnerabilities").into_iter().flatten().flatten();
+    let of = |fault: fs::DirEntry| {
+        let text = fs::read_to_string(fault.path()).ok()?;
+        let affected = text.trim() != "Not affected";
+        affected.then(|| format!("{}: {}", fault.file_name().to_string_lossy(), text.trim()))
+    };
+    let mut all: Vec<_> = faults.filter_map(of).collect();
+    all.sort();
+    all
+}
+
+/// Now, in UTC.
+pub(crate) fn date() -> Option<String> {
+    output(Command::new("date").args(["-u", "+%Y-%m-%dT%H:%M:%SZ"]))
+}
+
+/// The distribution's packages that peers are of, each with its version: the installed one, or that which apt would take.
+pub(crate) fn packages() -> Vec<String> {
+    let version = |package: &str| {
+        let installed =
+            output(Command::new("dpkg-query").args(["--show", "--showformat=${Version}", package]));
+        installed.or_else(|| {
+            let said = output(Command::new("apt-cache").args(["show", "--no-all-versions", package]))?;
+            said.lines().find_map(|line| line.strip_prefix("Version: ")).map(str::to_owned)
+        })
+    };
+    let all = ["dpdk-dev", "dpdk-doc", "igmpproxy", "smcroute"];
+    all.iter().filter_map(|package| Some(format!("{package} {}", version(package)?))).collect()
 }
 
 fn cpu_field<'t>(cpuinfo: &'t str, name: &str) -> Option<&'t str> {

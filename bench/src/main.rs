@@ -11,7 +11,7 @@
 //! have no peer. In [`blocked`] and [`latency`] frames come on a clock, over [`memif`]; so they do in [`heap`]. On kernel
 //! interfaces ([`wires`]) [`veth`] holds Manifold beside the kernel's own forwarding, and [`outer`] its joins
 //! and leaves. What several of them need is a [`part::Part`]. All end as [`report::FigureReport`]s in [`rows`], which [`report`], [`table`] and
-//! [`page`] with its [`plot`]s tell.
+//! [`page`] with its [`curves`] tell.
 
 mod aim;
 mod blocked;
@@ -19,6 +19,7 @@ mod capacity;
 mod catalogue;
 mod churn;
 mod console;
+mod curves;
 mod delay;
 mod error;
 mod figures;
@@ -63,7 +64,7 @@ mod wires;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 
@@ -90,7 +91,7 @@ struct Cli {
     /// A few figures and rounds, in less than two minutes.
     #[arg(long)]
     quick: bool,
-    /// Rounds of each figure with a peer: the peer, ours, ours, the peer. 5, or 2 in a quick run; b4 and
+    /// Rounds of each figure with a peer: the peer, ours, ours, the peer. 5, or 2 in a quick run; b3/own, b4 and
     /// b8 have 3 at most, b12 and b14 two.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
@@ -137,7 +138,9 @@ fn measure(cli: &Cli) -> Result<ExitCode, BenchError> {
     println!("{}", session.headline());
     let before = Jitter::measure(session.cores.forward, JITTER_TIME);
     print_jitter("before", before);
+    let began = Instant::now();
     let figures = session.measure(&selection)?;
+    let seconds = began.elapsed().as_secs_f64().round();
     let after = Jitter::measure(session.cores.forward, JITTER_TIME);
     print_jitter("after", after);
     println!("\n{}", table::render(&figures));
@@ -145,7 +148,11 @@ fn measure(cli: &Cli) -> Result<ExitCode, BenchError> {
     let report = Report {
         machine: &session.machine,
         dpdk: session.dpdk.as_deref(),
+        own_dpdk: session.programs.own_dpdk.as_deref().ok(),
+        packages: machine::packages(),
         commit: session.commit.as_deref(),
+        date: session.date.as_deref(),
+        seconds,
         rounds: session.plan.rounds,
         window_s: session.plan.window.as_secs_f64(),
         jitter: [before, after],

@@ -4,8 +4,9 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::aim::Verdict;
+use crate::curves;
 use crate::error::BenchError;
-use crate::plot::{Plot, Series, escape};
+use crate::plot::escape;
 use crate::report::{Cost, FigureReport, Report, write_whole};
 use crate::stats::Spread;
 use crate::table::{number, quantity, spread};
@@ -15,15 +16,24 @@ const STYLE: &str = include_str!("style.css");
 const METHOD: &str = "\
 <p>There is no network card in these figures: frames come from a capture file that net_pcap plays without end, or from \
 net_null with a header stamped on each, and go to null ports, which free them at once, as a card's completion does. So \
-every figure is a ratio to a peer on the same devices in the same run, with the time of a copy beside it. Both sides are \
-whole programs as their users run them, one at a time, one worker on one core; nothing here is extrapolated to more. Two \
-are not: b8 is the forwarder on plain buffers, within the bench, and the control side\u{2019}s figures are of its crates.</p>\
+a figure is a ratio to a peer on the same devices in the same run, with the time of a copy beside it, and both sides are \
+whole programs as their users run them, one at a time, one worker on one core; nothing here is extrapolated to more. Not \
+all are of that kind. b7, b15 and the heap have no peer. b8, and b10 and b11 but for their rows on veth, are Manifold\u{2019}s \
+forwarder on plain buffers within the bench, beside itself or a bare wake-up; the stalls stand beside an idle loop on the \
+same core. b7\u{2019}s bytes are of the table alone, b15 of the control side\u{2019}s crates.</p>\
 <p>A round is the peer, ours, ours, the peer; the ratio is taken round by round, so that an even drift falls out. Shown is \
-the median, with the smallest and the largest. The peer against itself tells how far to trust a row: with its median \
-outside 0.97 to 1.03, or most of its rounds, the row says \u{201c}too noisy\u{201d} and nothing else. Manifold and \
-ipv4_multicast must first deliver a counted number of frames to every sink, to the frame; of testpmd and Manifold every \
-trial is counted to the frame at its end, once they forward no more. While Manifold is timed nothing may be dropped; sinks \
-that are read while frames move must agree within 1 %.</p>\
+the median, with the smallest and the largest. In b6 both trials of ours in a round are of one process: 65,536 joins take \
+seconds. Manifold and ipv4_multicast must first deliver a counted number of frames to every sink, to the frame; of testpmd \
+and Manifold every process\u{2019}s frames are counted to the frame at its end, once it forwards no more. ipv4_multicast ends by a \
+signal and cannot be: its sinks\u{2019} rates must be that at which frames came in, within 1 %. It is as packaged but for two \
+requests that null ports refuse, with pools and caches of 32 buffers of its own. While Manifold is timed nothing may be \
+dropped; sinks that are read while frames move must agree within 1 %.</p>\
+<p>A row says \u{201c}too noisy\u{201d}, and neither reached nor missed, where what was measured twice was not the same. Rates: the \
+peer by itself outside 0.97 to 1.03, in the median or in most rounds. b12, percentiles: outside 0.83 to 1.2, likewise. b10 \
+and b11: a bare wake-up before by one after outside 0.8 to 1.25 at p50, outside 0.5 to 2 at p99; on veth the peer\u{2019}s turns \
+by themselves, likewise. b9: the two halves of the seconds without churn more than 10 us/s apart, or less than 97 % of the \
+load was given. Stalls: the idle loop differs from itself by more than it sees. b13: reports that took more than 1.03 of \
+the time planned were fewer in the window, and such a round does not count.</p>\
 <p>In b9 and b12 frames come on a clock, from another process over memif, and are lost if nobody takes them; every one is \
 accounted for. The two processes share two cores with the control thread, so the machine\u{2019}s stalls are in both \
 sides.</p>\
@@ -53,8 +63,7 @@ fn render(report: &Report<'_>) -> String {
         escape(&report.machine.cpu),
     );
     page.push_str(&tiles(&report.figures));
-    let plots = [fan_out, on_interfaces, groups, churn, delays].map(|plot| plot(&report.figures));
-    let plots: String = plots.into_iter().flatten().collect();
+    let plots = curves::render(&report.figures);
     if !plots.is_empty() {
         // Writing to a String cannot fail.
         let _ = writeln!(page, "<h2>Curves</h2>\n<div class=\"plots\">{plots}</div>");
@@ -62,6 +71,10 @@ fn render(report: &Report<'_>) -> String {
     let _ = writeln!(page, "<h2>All figures</h2>\n{}", table(&report.figures));
     let _ = writeln!(page, "<h2>Method</h2>\n{METHOD}\n<h2>Machine</h2>\n{}", machine(report));
     page + "</main></body></html>\n"
+}
+
+fn noisy(figure: &FigureReport) -> &'static str {
+    if figure.verdict.is_noise() { " (too noisy)" } else { "" }
 }
 
 /// What a hurried reader takes away.
@@ -77,13 +90,13 @@ fn tiles(figures: &[FigureReport]) -> String {
     if let Some((figure, rate)) = best.max_by(|a, b| a.1.total_cmp(&b.1)) {
         tile(
             format!("{:.0} M copies/s", rate / 1e6),
-            format!("the most on one core ({} {})", figure.id, figure.variant),
+            format!("the most on one core ({} {}){}", figure.id, figure.variant, noisy(figure)),
         );
     }
     for figure in figures.iter().filter(|figure| figure.id == "b2") {
         if let (Some(ratio), Some(peer)) = (figure.ratio, &figure.peer) {
-            let noisy = if figure.verdict.is_noise() { " (too noisy)" } else { "" };
-            tile(format!("{:.2} \u{d7}", ratio.median), format!("{}, {}{noisy}", peer.name, figure.variant));
+            let what = format!("{}, {}{}", peer.name, figure.variant, noisy(figure));
+            tile(format!("{:.2} \u{d7}", ratio.median), what);
         }
     }
     let of = |wanted: fn(&Verdict) -> bool| figures.iter().filter(|figure| wanted(&figure.verdict)).count();
@@ -100,214 +113,11 @@ fn tiles(figures: &[FigureReport]) -> String {
     text + "</div>\n"
 }
 
-fn framed(title: &str, caption: &str, plot: &Plot) -> String {
-    let (title, caption, svg) = (escape(title), escape(caption), plot.svg());
-    format!("<figure><h3>{title}</h3>{svg}<figcaption>{caption}</figcaption></figure>\n")
-}
-
-fn of_id<'f>(figures: &'f [FigureReport], ids: &'static [&str]) -> impl Iterator<Item = &'f FigureReport> {
-    figures.iter().filter(move |figure| ids.contains(&figure.id))
-}
-
-fn millions(rate: Spread) -> Spread {
-    rate.map(|rate| rate / 1e6)
-}
-
-/// Points of one side, by fan-out on a scale of powers.
-fn by_fan_out<'f>(
-    figures: impl Iterator<Item = &'f FigureReport>,
-    side: impl Fn(&FigureReport) -> Option<Spread>,
-) -> Vec<(f64, Spread)> {
-    let point = |figure: &FigureReport| Some(((figure.at?.fan_out as f64).log2(), millions(side(figure)?)));
-    let mut points: Vec<_> = figures.filter_map(point).collect();
-    points.sort_by(|a, b| a.0.total_cmp(&b.0));
-    points.dedup_by(|a, b| a.0 == b.0);
-    points
-}
-
-fn ours(figure: &FigureReport) -> Option<Spread> {
-    figure.ours
-}
-
-fn peer(figure: &FigureReport) -> Option<Spread> {
-    figure.peer.as_ref().map(|peer| peer.spread)
-}
-
-fn fan_outs(series: &[Series]) -> Vec<(f64, String)> {
-    let mut all: Vec<f64> = series.iter().flat_map(|s| &s.points).map(|(at, _)| at.exp2().round()).collect();
-    all.sort_by(f64::total_cmp);
-    all.dedup();
-    all.into_iter().map(|fan_out| (fan_out.log2(), format!("{fan_out:.0}"))).collect()
-}
-
-fn fan_out(figures: &[FigureReport]) -> Option<String> {
-    let series = |name: &str, colour, points| Series { name: name.to_owned(), colour, ideal: false, points };
-    let own = |figure: &&FigureReport| figure.variant.ends_with("peer=own-dpdk");
-    let mut all = vec![
-        series("Manifold", 0, by_fan_out(of_id(figures, &["b1", "b2"]), ours)),
-        series("testpmd: macswap at 1, bonding beyond", 1, by_fan_out(of_id(figures, &["b1", "b2"]), peer)),
-        series("ipv4_multicast", 2, by_fan_out(of_id(figures, &["b4"]), peer)),
-        series("Manifold on its own DPDK", 3, by_fan_out(of_id(figures, &["b3"]).filter(|f| !own(f)), ours)),
-        series("testpmd bonding on that DPDK", 4, by_fan_out(of_id(figures, &["b3"]).filter(own), peer)),
-    ];
-    all.retain(|series| !series.points.is_empty());
-    let first = *all.first()?.points.first()?;
-    let marks = fan_outs(&all);
-    if marks.len() < 2 {
-        return None;
-    }
-    // If every copy after the first cost nothing.
-    let free = |at: f64| {
-        let rate = first.1.median * (at - first.0).exp2();
-        (at, Spread { min: rate, median: rate, max: rate })
-    };
-    let fine =
-        (0..=60).map(|n| free(marks[0].0 + (marks[marks.len() - 1].0 - marks[0].0) * f64::from(n) / 60.0));
-    let highest = all.iter().flat_map(|s| &s.points).map(|(_, v)| v.max).fold(0.0, f64::max);
-    let points = fine.take_while(|(_, rate)| rate.median <= highest).collect();
-    all.push(Series { name: "ideal: further copies free".to_owned(), colour: 0, ideal: true, points });
-    let plot = Plot {
-        title: "Copies a second by fan-out".to_owned(),
-        x_name: "ports that get a copy of each packet",
-        y_name: "million copies a second",
-        x_marks: marks,
-        y_ends: None,
-        y_log: false,
-        series: all,
-    };
-    let caption = "64-byte frames. Bonding hands the same buffer to every port and looks nothing up: it is the limit of \
-                   replication. Whiskers: the smallest and the largest trial.";
-    Some(framed("Replication by fan-out", caption, &plot))
-}
-
-fn on_interfaces(figures: &[FigureReport]) -> Option<String> {
-    let by = |name: &'static str| of_id(figures, &["b14"]).filter(move |f| f.variant.starts_with(name));
-    let series = |name: &str, colour, points| Series { name: name.to_owned(), colour, ideal: false, points };
-    let mut series = vec![
-        series("Manifold by af_xdp", 0, by_fan_out(by("af_xdp"), ours)),
-        series("Manifold by af_packet", 1, by_fan_out(by("af_packet"), ours)),
-        series("the kernel, told by smcroute", 2, by_fan_out(of_id(figures, &["b14"]), peer)),
-    ];
-    series.retain(|series| !series.points.is_empty());
-    let x_marks = fan_outs(&series);
-    (!x_marks.is_empty()).then(|| {
-        let plot = Plot {
-            title: "Copies a second on kernel interfaces, by fan-out".to_owned(),
-            x_name: "veth ports that get a copy of each packet",
-            y_name: "million copies a second",
-            x_marks,
-            y_ends: None,
-            y_log: false,
-            series,
-        };
-        let caption = "64-byte frames on veth, one core forwards, the other sends; never to be compared with null ports. What \
-                       brings a copy to its end is the kernel\u{2019}s work on every side.";
-        framed("On kernel interfaces", caption, &plot)
-    })
-}
-
-fn groups(figures: &[FigureReport]) -> Option<String> {
-    let b6 = || of_id(figures, &["b6"]);
-    let series = vec![
-        Series {
-            name: "65,536 random groups".to_owned(),
-            colour: 0,
-            ideal: false,
-            points: by_fan_out(b6(), ours),
-        },
-        Series { name: "16 groups".to_owned(), colour: 1, ideal: false, points: by_fan_out(b6(), peer) },
-    ];
-    let x_marks = fan_outs(&series);
-    (!x_marks.is_empty()).then(|| {
-        let plot = Plot {
-            title: "Copies a second with many groups and with few".to_owned(),
-            x_name: "ports that get a copy of each packet",
-            y_name: "million copies a second",
-            x_marks,
-            y_ends: None,
-            y_log: false,
-            series,
-        };
-        framed("Many groups", "Every frame another group, so every look-up another cache line.", &plot)
-    })
-}
-
-fn churn(figures: &[FigureReport]) -> Option<String> {
-    let point = |figure: &FigureReport| Some((f64::from(figure.at?.updates).log10(), figure.ratio?));
-    let points: Vec<_> = of_id(figures, &["b8"]).filter_map(point).collect();
-    let aims = of_id(figures, &["b8"]).filter_map(|figure| {
-        let (at, aim) = (f64::from(figure.at?.updates).log10(), figure.aim?);
-        figure.ratio.map(|_| (at, Spread { min: aim, median: aim, max: aim }))
-    });
-    let aims: Vec<_> = aims.collect();
-    let lowest = points.iter().map(|(_, ratio)| ratio.min).fold(0.9, f64::min);
-    let highest = points.iter().map(|(_, ratio)| ratio.max).fold(1.05, f64::max);
-    let name = |updates: f64| {
-        if updates >= 1e6 { format!("{} M", updates / 1e6) } else { format!("{} k", updates / 1e3) }
-    };
-    (!points.is_empty()).then(|| {
-        let plot = Plot {
-            title: "Throughput while the table is written, by writes a second".to_owned(),
-            x_name: "writes to the group table a second",
-            y_name: "rate by that at rest",
-            x_marks: points.iter().map(|(at, _)| (*at, name(10f64.powf(*at).round()))).collect(),
-            y_ends: Some(((lowest * 20.0).floor() / 20.0, (highest * 20.0).ceil() / 20.0)),
-            y_log: false,
-            series: vec![
-                Series { name: "Manifold's forwarder".to_owned(), colour: 0, ideal: false, points },
-                Series { name: "aim".to_owned(), colour: 2, ideal: true, points: aims },
-            ],
-        };
-        let caption = "The worker's pass on plain buffers, fan-out 4, 4,096 groups; the table's writer on the other core. \
-                       Without devices a look-up weighs more than in a whole program.";
-        framed("Members come and go", caption, &plot)
-    })
-}
-
-/// All distributions of delays, one plot for each metric.
-fn delays(figures: &[FigureReport]) -> Option<String> {
-    let mut all: Vec<_> =
-        figures.iter().filter(|f| !f.distributions.is_empty()).map(|f| (f.id, f.metric)).collect();
-    all.dedup();
-    let plots: String =
-        all.into_iter().map(|one| delays_of(figures.iter().filter(|f| (f.id, f.metric) == one))).collect();
-    (!plots.is_empty()).then_some(plots)
-}
-
-fn delays_of<'f>(figures: impl Iterator<Item = &'f FigureReport> + Clone) -> String {
-    // The distance from the end, in powers of ten: 90, 99 and 99.9 are evenly apart.
-    let place = |percentile: f64| -(1.0 - percentile.min(99.9999) / 100.0).log10();
-    let all = figures.clone().flat_map(|figure| figure.distributions.iter());
-    let series = all.clone().enumerate().map(|(number, distribution)| Series {
-        name: distribution.name.clone(),
-        colour: number % 6,
-        ideal: false,
-        points: (distribution.percentiles_us.iter())
-            .map(|(percentile, us)| (place(*percentile), Spread { min: *us, median: *us, max: *us }))
-            .collect(),
-    });
-    let mut marks: Vec<f64> =
-        all.flat_map(|d| d.percentiles_us.iter().map(|(percentile, _)| *percentile)).collect();
-    marks.sort_by(f64::total_cmp);
-    marks.dedup();
-    let name = figures.clone().next().map_or_else(String::new, |f| format!("{}: {}", f.id, f.metric));
-    let plot = Plot {
-        title: name.clone(),
-        x_name: "percentile",
-        y_name: "microseconds",
-        x_marks: marks.into_iter().map(|percentile| (place(percentile), percentile.to_string())).collect(),
-        y_ends: None,
-        y_log: true,
-        series: series.collect(),
-    };
-    framed(&name, "Delays by percentile; the axis shows powers of ten.", &plot)
-}
-
 fn table(figures: &[FigureReport]) -> String {
     let mut text = String::from(
         "<div class=\"wide\"><table><thead><tr><th>figure</th><th>ours</th><th>peer</th><th>ratio</th><th>aim</th>\
-         <th class=\"words\">verdict</th><th>peer by itself</th><th>ns a packet</th><th>ns a copy</th>\
-         <th>TSC cycles a copy</th></tr></thead><tbody>\n",
+         <th class=\"words\">verdict</th><th>peer by itself</th><th>rounds</th><th>ns a packet</th><th>ns a copy</th>\
+         <th>TSC cycles a copy</th><th>seconds</th></tr></thead><tbody>\n",
     );
     for figure in figures {
         text.push_str(&row(figure));
@@ -360,7 +170,8 @@ fn row(figure: &FigureReport) -> String {
     };
     format!(
         "<tr><td><b>{}</b> {}<small>{}</small></td><td>{}</td><td>{}<small>{}</small></td><td>{}</td>\
-         <td>{aim}{floor}</td><td class=\"words {class}\">{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+         <td>{aim}{floor}</td><td class=\"words {class}\">{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
+         <td>{}</td></tr>\n",
         figure.id,
         escape(&figure.variant),
         escape(figure.metric),
@@ -370,9 +181,11 @@ fn row(figure: &FigureReport) -> String {
         ratio(figure.ratio),
         escape(figure.verdict.words()),
         ratio(figure.peer_by_itself),
+        if figure.trials.is_empty() { String::new() } else { figure.trials.len().to_string() },
         cost(|cost| Some(cost.packet_ns)),
         cost(|cost| Some(cost.copy_ns)),
         cost(|cost| cost.copy_tsc),
+        figure.seconds.map_or_else(String::new, |seconds| format!("{seconds:.0}")),
     )
 }
 
@@ -388,14 +201,45 @@ fn machine(report: &Report<'_>) -> String {
     line("forwarding", format!("on core {}, alone", machine.forwarding_core));
     line("kernel", format!("Linux {}", machine.kernel));
     line("load at the start", machine.load.map_or_else(unknown, |load| format!("{load:.2}")));
-    line("rounds", format!("{} of 4 trials of {:.1} s", report.rounds, report.window_s));
+    line("hypervisor", machine.hypervisor.clone().unwrap_or_else(|| "none".to_owned()));
+    line(
+        "memory",
+        format!("{} MiB, {} MiB of it hugepages before the run", machine.memory_mb, machine.hugepages_mb),
+    );
+    line("cores isolated from the scheduler", machine.isolated.clone().unwrap_or_else(|| "none".to_owned()));
+    line("mitigations", machine.mitigations.join("; "));
+    line("DPDK of our own", report.own_dpdk.unwrap_or("none that could be measured").to_owned());
+    line("peers\u{2019} packages", report.packages.join(", "));
+    line("date", report.date.map_or_else(unknown, str::to_owned));
+    line("duration", format!("{:.0} s", report.seconds));
+    line("rounds", format!("{} at most, of 4 trials of {:.1} s", report.rounds, report.window_s));
     for (when, jitter) in ["before", "after"].into_iter().zip(report.jitter) {
         line(
             &format!("idle core, {when}"),
             jitter.map_or_else(|| "not measured".to_owned(), |jitter| jitter.to_string()),
         );
     }
-    text + "</dl>\n"
+    text + "</dl>\n" + &commands(&report.figures)
+}
+
+/// What was run for each figure.
+fn commands(figures: &[FigureReport]) -> String {
+    let mut text = String::new();
+    let mut last: &[String] = &[];
+    for figure in figures.iter().filter(|figure| !figure.commands.is_empty()) {
+        // Rows of one measurement share them.
+        if figure.commands != last {
+            for command in &figure.commands {
+                let (name, command) = (escape(&figure.variant), escape(command));
+                let _ = write!(text, "<li>{} {name}: <code>{command}</code></li>", figure.id);
+            }
+        }
+        last = &figure.commands;
+    }
+    if text.is_empty() {
+        return text;
+    }
+    format!("<details><summary>Command lines</summary><ul class=\"notes soft\">{text}</ul></details>\n")
 }
 
 #[cfg(test)]
@@ -411,7 +255,8 @@ mod tests {
         let measured = |(number, figure): (usize, &crate::figures::Figure)| {
             let spread = |median: f64| Spread { min: median * 0.9, median, max: median * 1.1 };
             let of = Outcome { figure: *figure, ours: spread(70e6 + 1e6 * number as f64), ..outcome() };
-            of.report(&machine())
+            let noisy = Outcome { quiet: if figure.label == "30" { 0.0 } else { 1.0 }, ..of };
+            FigureReport { commands: vec!["dpdk-testpmd -l 1".to_owned()], ..noisy.report(&machine()) }
         };
         let mut all: Vec<_> = FIGURES.iter().enumerate().map(measured).collect();
         all.push(blank(FIGURES[4]).without("not built: make fast"));
@@ -430,13 +275,15 @@ mod tests {
         assert_eq!(page.matches("<tr><td>").count(), FIGURES.len() + 3);
         for title in [
             "Replication by fan-out",
-            "On kernel interfaces",
-            "Many groups",
+            "On kernel interfaces, by fan-out",
+            "Many groups and few, by fan-out",
             "Members come and go",
             "b10: group join delay",
         ] {
             assert!(page.contains(&format!("<h3>{title}</h3>")), "{title}");
         }
+        assert!(page.contains("class=\"c0 noisy\""), "the last of b2 is");
+        assert!(page.contains("<code>dpdk-testpmd -l 1</code>"));
         assert!(page.contains("not built: make fast") && page.contains("158 bytes/member"));
         for wrong in ["NaN", ">inf", "http://", "https://", "<script"] {
             assert!(!page.contains(wrong), "{wrong}");

@@ -11,6 +11,27 @@ const RIGHT: f64 = 18.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 44.0;
 
+/// Marks of the horizontal axis that would be nearer than this to the one before are not written.
+const APART: f64 = 24.0;
+
+/// What was measured at one place of the horizontal axis.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Point {
+    /// Where.
+    pub(crate) at: f64,
+    /// What.
+    pub(crate) value: Spread,
+    /// Drawn as what nobody should believe.
+    pub(crate) noisy: bool,
+}
+
+impl Point {
+    /// One number without a range, at `at`.
+    pub(crate) fn exact(at: f64, value: f64) -> Self {
+        Self { at, value: Spread { min: value, median: value, max: value }, noisy: false }
+    }
+}
+
 /// One line of a plot.
 #[derive(Debug, Clone)]
 pub(crate) struct Series {
@@ -21,7 +42,7 @@ pub(crate) struct Series {
     /// Drawn as what could be, not as what was measured.
     pub(crate) ideal: bool,
     /// Where, and what was measured there.
-    pub(crate) points: Vec<(f64, Spread)>,
+    pub(crate) points: Vec<Point>,
 }
 
 /// How far an axis goes, and how.
@@ -33,7 +54,7 @@ pub(crate) struct Plot {
     pub(crate) x_name: &'static str,
     /// Above the vertical axis.
     pub(crate) y_name: &'static str,
-    /// Marks of the horizontal axis: where, and what is written there.
+    /// Marks of the horizontal axis, from left to right: where, and what is written there if there is room.
     pub(crate) x_marks: Vec<(f64, String)>,
     /// The ends of the vertical axis; `None`: from 0 to a round number above all that was measured.
     pub(crate) y_ends: Option<(f64, f64)>,
@@ -72,8 +93,13 @@ impl Plot {
                 short(mark)
             );
         }
+        let mut last = f64::MIN;
         for (at, text) in &self.x_marks {
             let at = x(*at);
+            if at - last < APART {
+                continue;
+            }
+            last = at;
             let _ = write!(
                 svg,
                 "<text class=\"tick\" x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
@@ -122,7 +148,7 @@ impl Plot {
         }
         let measured = self.series.iter().filter(|series| !series.ideal);
         let values: Vec<f64> =
-            measured.flat_map(|s| s.points.iter()).flat_map(|(_, v)| [v.min, v.max]).collect();
+            measured.flat_map(|s| s.points.iter()).flat_map(|p| [p.value.min, p.value.max]).collect();
         let highest = values.iter().copied().fold(0.0, f64::max);
         if self.y_log {
             let lowest = values.iter().copied().filter(|v| *v > 0.0).fold(highest.max(1.0), f64::min);
@@ -163,17 +189,18 @@ fn short(value: f64) -> String {
 
 fn draw(svg: &mut String, series: &Series, x: &impl Fn(f64) -> f64, y: &impl Fn(f64) -> f64) {
     let Series { name, colour, ideal, points } = series;
-    let line: Vec<_> = points.iter().map(|(at, v)| format!("{:.1},{:.1}", x(*at), y(v.median))).collect();
+    let line: Vec<_> = points.iter().map(|p| format!("{:.1},{:.1}", x(p.at), y(p.value.median))).collect();
     let class = if *ideal { " ideal" } else { "" };
     let _ = write!(svg, "<polyline class=\"line c{colour}{class}\" points=\"{}\"/>", line.join(" "));
     if *ideal {
         return;
     }
-    for (at, Spread { min, median, max }) in points {
+    for Point { at, value: Spread { min, median, max }, noisy } in points {
         let at = x(*at);
+        let (class, words) = if *noisy { (" noisy", ", too noisy") } else { ("", "") };
         let _ = write!(
             svg,
-            "<g class=\"c{colour}\"><title>{}: {} ({} to {})</title>\
+            "<g class=\"c{colour}{class}\"><title>{}: {} ({} to {}){words}</title>\
              <line class=\"whisker\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"/>\
              <circle class=\"dot\" cx=\"{at:.1}\" cy=\"{:.1}\" r=\"4\"/></g>",
             escape(name),
@@ -198,7 +225,10 @@ mod tests {
 
     fn plot(y_log: bool, values: &[f64]) -> Plot {
         let points = values.iter().enumerate();
-        let points = points.map(|(x, v)| (x as f64, Spread { min: v * 0.9, median: *v, max: v * 1.1 }));
+        let points = points.map(|(x, v)| {
+            let value = Spread { min: v * 0.9, median: *v, max: v * 1.1 };
+            Point { at: x as f64, value, noisy: x == 0 }
+        });
         Plot {
             title: "a \"b\" < c".to_owned(),
             x_name: "x",
@@ -222,6 +252,7 @@ mod tests {
         {
             let svg = plot(y_log, values).svg();
             assert_eq!(svg.matches("<circle").count(), values.len());
+            assert_eq!(svg.matches("<g class=\"c0 noisy\">").count(), 1, "only the first is");
             for cy in svg.split("cy=\"").skip(1).map(|s| s.split('"').next().unwrap().parse::<f64>().unwrap())
             {
                 assert!((TOP..=HEIGHT - BOTTOM).contains(&cy), "{cy} in {svg}");
@@ -231,6 +262,15 @@ mod tests {
             );
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
         }
+    }
+
+    #[test]
+    fn marks_do_not_stand_in_each_other() {
+        let mut crowded = plot(false, &[1.0, 2.0]);
+        crowded.x_marks = [0.0, 0.01, 0.02, 1.0].map(|at| (at, format!("at {at}"))).into();
+        let svg = crowded.svg();
+        assert!(svg.contains(">at 0<") && svg.contains(">at 1<"));
+        assert!(!svg.contains(">at 0.01<") && !svg.contains(">at 0.02<"));
     }
 
     #[test]

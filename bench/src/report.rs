@@ -16,11 +16,20 @@ use crate::stats::Spread;
 pub(crate) struct Report<'a> {
     /// Where it was measured.
     pub(crate) machine: &'a Machine,
-    /// Version of DPDK, both sides'.
+    /// Version of the distribution's DPDK, both sides'.
     pub(crate) dpdk: Option<&'a str>,
+    /// Version of the one of `make fast`, which b3 is measured on.
+    pub(crate) own_dpdk: Option<&'a str>,
+    /// Packages that peers are of, each with its version.
+    pub(crate) packages: Vec<String>,
     /// The tree that was measured.
     pub(crate) commit: Option<&'a str>,
-    /// Rounds of each figure that has a peer: the peer, ours, ours, the peer.
+    /// When the run began, in UTC.
+    pub(crate) date: Option<&'a str>,
+    /// How long all figures took.
+    pub(crate) seconds: f64,
+    /// Rounds at most of a figure that has a peer: the peer, ours, ours, the peer. How many there were is in each
+    /// figure's trials.
     pub(crate) rounds: usize,
     /// Length of a trial.
     pub(crate) window_s: f64,
@@ -69,6 +78,9 @@ pub(crate) struct FigureReport {
     pub(crate) distributions: Vec<Distribution>,
     /// How long it took to measure, in seconds; figures that come of one measurement have its whole time each.
     pub(crate) seconds: Option<f64>,
+    /// What was run, one command line of each program.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) commands: Vec<String>,
     /// What a reader has to know besides.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) notes: Vec<String>,
@@ -150,6 +162,7 @@ impl FigureReport {
             at: None,
             distributions: Vec::new(),
             seconds: None,
+            commands: Vec::new(),
             notes: Vec::new(),
             trials: Vec::new(),
         }
@@ -254,6 +267,11 @@ pub(crate) mod tests {
     pub(crate) fn machine() -> Machine {
         Machine {
             cpu: "A CPU".to_owned(),
+            memory_mb: 8192,
+            hugepages_mb: 0,
+            hypervisor: Some("KVM".to_owned()),
+            isolated: None,
+            mitigations: vec!["retbleed: mitigated".to_owned()],
             cores: 2,
             kernel: "6.1".to_owned(),
             tsc_mhz: Some(2500.0),
@@ -266,7 +284,11 @@ pub(crate) mod tests {
         Report {
             machine,
             dpdk: Some("22.11.11"),
+            own_dpdk: Some("22.11.11"),
+            packages: vec!["smcroute 2.5".to_owned()],
             commit: Some("abc"),
+            date: Some("2026-01-01T00:00:00Z"),
+            seconds: 60.0,
             rounds: 5,
             window_s: 1.0,
             jitter: [None; 2],

@@ -12,11 +12,12 @@ use std::time::Duration;
 use api::PortCounters;
 use igmp::wire::{Outgoing, emit};
 use lab::{Flood, FrameSender, Host, Lab, LabError, Netns};
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::thread::{sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 use types::{GroupAddr, Ipv4Net, MacAddr};
 
 use crate::error::BenchError;
+use crate::machine::pin;
 use crate::side::bound_to_us_in;
 
 /// The port that hosts are on, and its interface.
@@ -173,9 +174,7 @@ fn on_core<T>(
     work: impl FnOnce() -> Result<T, LabError>,
 ) -> Result<Result<T, LabError>, BenchError> {
     let before = sched_getaffinity(None).map_err(BenchError::io("look at the cores"))?;
-    let mut only = CpuSet::new();
-    only.set(usize::from(core));
-    sched_setaffinity(None, &only).map_err(BenchError::io("choose a core"))?;
+    pin(core)?;
     let done = work();
     sched_setaffinity(None, &before).map_err(BenchError::io("choose the cores again"))?;
     Ok(done)
@@ -183,6 +182,8 @@ fn on_core<T>(
 
 #[cfg(test)]
 mod tests {
+    use rustix::thread::CpuSet;
+
     use super::*;
 
     #[test]

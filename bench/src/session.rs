@@ -67,6 +67,8 @@ pub(crate) struct Session {
     pub(crate) machine: Machine,
     /// Version of the distribution's DPDK.
     pub(crate) dpdk: Option<String>,
+    /// When it began.
+    pub(crate) date: Option<String>,
     /// The tree's commit.
     pub(crate) commit: Option<String>,
     /// What it was told.
@@ -113,6 +115,7 @@ impl Session {
         Ok(Self {
             cores,
             machine: Machine::look(cores),
+            date: machine::date(),
             // A binary that was named may be of any commit, as one that is older than the sources.
             commit: machine::commit(Path::new(env!("CARGO_MANIFEST_DIR")))
                 .filter(|_| plan.manifold.is_none() && programs.is_current),
@@ -129,7 +132,7 @@ impl Session {
 
     /// What is measured, and where.
     pub(crate) fn headline(&self) -> String {
-        let Machine { cpu, cores, kernel, tsc_mhz, forwarding_core, load } = &self.machine;
+        let Machine { cpu, cores, kernel, tsc_mhz, forwarding_core, load, .. } = &self.machine;
         let unknown = || "unknown".to_owned();
         let tsc = tsc_mhz.map_or_else(unknown, |mhz| format!("{mhz:.0} MHz"));
         let load = load.map_or_else(unknown, |load| format!("{load:.2}"));

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use lab::{Netns, Process};
@@ -145,6 +146,23 @@ impl Drop for RuntimeFolder {
     }
 }
 
+/// The last command line of each program that was started, for the report.
+static STARTED: Mutex<Vec<(&str, String)>> = Mutex::new(Vec::new());
+
+fn note_started(name: &'static str, command: &Command) {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let line = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
+    let mut all = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    all.retain(|(other, _)| *other != name);
+    all.push((name, line));
+}
+
+/// The last command line of each program that was started since this was last asked.
+pub(crate) fn started() -> Vec<String> {
+    let mut all = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::take(&mut *all).into_iter().map(|(_, line)| line).collect()
+}
+
 /// A running side. Dropping it kills it.
 #[derive(Debug)]
 pub(crate) struct Side {
@@ -162,6 +180,7 @@ impl Side {
     /// # Errors
     /// When it cannot be started.
     pub(crate) fn start(command: &mut Command, name: &'static str, log: PathBuf) -> Result<Self, BenchError> {
+        note_started(name, command);
         let file = File::create(&log).map_err(BenchError::io(log.display()))?;
         let process = Process::spawn(command.stderr(Stdio::from(file)), name)?;
         Ok(Self { process, name, log, folder: None })
