@@ -12,23 +12,24 @@ use crate::aim::{Aim, Verdict};
 use crate::error::BenchError;
 use crate::machine::Cores;
 use crate::memif::ours::Ours;
-use crate::memif::{Answer, Links, Order, STREAMS};
+use crate::memif::{self, Answer, Links, Order, STREAMS};
 use crate::report::{FigureReport, PeerReport};
 use crate::side::bound_to_us;
 use crate::stats::Spread;
 
 /// Its id.
 pub(crate) const ID: &str = "b9";
-/// Data frames a second: the provider’s link holds those of 4 ms, so that what shows are not the machine’s usual stalls.
-const RATE: u32 = 250_000;
+/// Data frames a second. The provider's link holds those of 4 ms at the first, so that what shows are not the machine's
+/// usual stalls, and those of half a millisecond at the second, which hides less of what is ours.
+const RATES: [u32; 2] = [250_000, 2_000_000];
 /// Joins a second, and as many leaves.
 const JOINS: u32 = 10_000;
 /// Sinks: each gets every frame, and its link brings half of the joins.
 pub(crate) const SINKS: usize = 2;
 /// Milliseconds between two turns.
 const SLICE_MS: u64 = 2_000;
-/// Turns of each kind, half a minute of either; and of a quick run.
-const SLICES: usize = 16;
+/// Turns of each kind at each rate, and in a quick run: more would tell more, but the whole bench would take too long.
+const SLICES: usize = 8;
 const FEW: usize = 4;
 /// What churn may cost in the median: microseconds a second.
 const MARGIN: f64 = 10.0;
@@ -36,36 +37,56 @@ const MARGIN: f64 = 10.0;
 const GIVEN: f64 = 0.97;
 
 /// Slices of one kind.
-#[derive(Debug, Default)]
-struct Slices(Vec<Answer>);
+#[derive(Debug)]
+struct Slices {
+    /// Data frames a second.
+    rate: u32,
+    answers: Vec<Answer>,
+}
 
-/// The figure's row.
+/// The figure's rows, one for each rate.
 ///
 /// # Errors
 /// Manifold or its far end does not start, a frame is not accounted for, or joins have no effect.
-pub(crate) fn report(
+pub(crate) fn reports(
     manifold: &Path,
     cores: Cores,
     scratch: &Path,
     quick: bool,
     say: impl Fn(String),
+) -> Result<Vec<FigureReport>, BenchError> {
+    let slices = if quick { FEW } else { SLICES };
+    let row = |rate| {
+        let say = |what| say(format!("{rate} frames/s, {what}"));
+        report(rate, slices, manifold, cores, scratch, say)
+    };
+    RATES.into_iter().map(row).collect()
+}
+
+fn report(
+    rate: u32,
+    slices: usize,
+    manifold: &Path,
+    cores: Cores,
+    scratch: &Path,
+    say: impl Fn(String),
 ) -> Result<FigureReport, BenchError> {
     let links = Links { socket: scratch.join("links"), sinks: SINKS };
     let mut ours = Ours::start(bound_to_us(manifold), &links, cores, scratch)?;
-    let order = |joins| Order { rate: RATE, warm_up_ms: 0, length_ms: SLICE_MS, joins };
+    let order = |joins| Order { rate, warm_up_ms: 0, length_ms: SLICE_MS, joins };
     // Both kinds once for nothing: caches, and members that make their state.
     for joins in [0, JOINS] {
         ours.obey(&Order { length_ms: 500, ..order(joins) })?;
     }
-    let (mut still, mut churning) = (Slices::default(), Slices::default());
-    let slices = if quick { FEW } else { SLICES };
+    let none = || Slices { rate, answers: Vec::new() };
+    let (mut still, mut churning) = (none(), none());
     for number in 0..slices {
         say(format!("slice {} of {slices}", number + 1));
         // One way round, then the other: an even drift falls out.
         for joins in if number % 2 == 0 { [0, JOINS] } else { [JOINS, 0] } {
             let answer = ours.obey(&order(joins))?;
             let of = if joins == 0 { &mut still } else { &mut churning };
-            of.0.push(answer);
+            of.answers.push(answer);
         }
         if stop::stopped() {
             return Err(lab::LabError::Interrupted.into());
@@ -79,13 +100,13 @@ pub(crate) fn report(
 impl Slices {
     /// Blocked time in microseconds of each whole second.
     fn blocked(&self) -> Vec<f64> {
-        let seconds = self.0.iter().flat_map(|answer| &answer.seconds);
-        let whole = seconds.filter(|second| second.offered * 2 > u64::from(RATE));
+        let seconds = self.answers.iter().flat_map(|answer| &answer.seconds);
+        let whole = seconds.filter(|second| second.offered * 2 > u64::from(self.rate));
         whole.map(|second| second.lost as f64 / (second.offered * SINKS as u64) as f64 * 1e6).collect()
     }
 
     fn sum(&self, of: impl Fn(&Answer) -> u64) -> u64 {
-        self.0.iter().map(of).sum()
+        self.answers.iter().map(of).sum()
     }
 
     /// Whether the far end was there to send nearly all that was due, and the links took it.
@@ -103,8 +124,9 @@ impl Slices {
         let refused = self.sum(|answer| answer.refused);
         let skipped = self.sum(|answer| answer.skipped);
         let blocked = lost as f64 / (offered.max(1) * SINKS as u64) as f64 * 1e6;
-        let away = self.0.iter().map(|answer| answer.away.share).sum::<f64>() / self.0.len().max(1) as f64;
-        let longest = self.0.iter().map(|answer| answer.away.longest_us).fold(0.0, f64::max);
+        let all = self.answers.len().max(1) as f64;
+        let away = self.answers.iter().map(|answer| answer.away.share).sum::<f64>() / all;
+        let longest = self.answers.iter().map(|answer| answer.away.longest_us).fold(0.0, f64::max);
         format!(
             "{name}: {blocked:.0} us/s in the mean; of {offered} frames {refused} found the provider\u{2019}s link full, and \
              {lost} copies did not come; {skipped} were skipped, the far end being away for {:.1} % of the time, {longest:.0} us at \
@@ -127,7 +149,10 @@ fn row(still: &Slices, churning: &Slices, waited: f64) -> Option<FigureReport> {
         true => Aim::verdict(Some(aim), ours.median),
         false => Verdict::TooNoisy,
     };
-    let variant = format!("joins={JOINS}/s leaves={JOINS}/s rate={RATE}/s fanout={SINKS} size=64");
+    let rate = still.rate;
+    let variant = format!("joins={JOINS}/s leaves={JOINS}/s rate={rate}/s fanout={SINKS} size=64");
+    let span = churning.answers.len() as u64 * SLICE_MS / 1_000;
+    let held_ms = f64::from(memif::SOURCE_RING) / f64::from(rate) * 1e3;
     let [joins, leaves, due] = [
         churning.sum(|answer| answer.joins),
         churning.sum(|answer| answer.leaves),
@@ -142,6 +167,10 @@ fn row(still: &Slices, churning: &Slices, waited: f64) -> Option<FigureReport> {
                 "{joins} IGMPv2 reports and {leaves} leaves, {due} of each due, of one host on each client\u{2019}s port, each group \
                  left 6 ms after it was joined (fast-leave = \"single\"); counted is the loss of {STREAMS} other groups, \
                  second by second"
+            ),
+            format!(
+                "{span} s with churn and as many without; the provider\u{2019}s link holds the frames of {held_ms:.1} ms, and hides \
+                 what is shorter"
             ),
             "the far end, which is source, hosts and sinks, shares a core with Manifold\u{2019}s control thread: what either \
              needs of it the other lacks".to_owned(),
@@ -164,17 +193,19 @@ mod tests {
 
     /// Seconds that were blocked for so many microseconds each, after one in which hardly anything was sent.
     fn slices(blocked_us: &[u64]) -> Slices {
-        let lost = |us: u64| us * u64::from(RATE) * SINKS as u64 / 1_000_000;
-        let second = |&us: &u64| Second { offered: RATE.into(), lost: lost(us) };
+        let rate = RATES[0];
+        let lost = |us: u64| us * u64::from(rate) * SINKS as u64 / 1_000_000;
+        let second = |&us: &u64| Second { offered: rate.into(), lost: lost(us) };
         let seconds = blocked_us.iter().map(second).chain([Second { offered: 3, lost: 3 }]).collect();
-        Slices(vec![Answer { seconds, ..Answer::default() }])
+        Slices { rate, answers: vec![Answer { seconds, ..Answer::default() }] }
     }
 
     #[test]
     fn blocked_time_is_what_was_lost_by_what_was_offered() {
         assert_eq!(slices(&[1_000, 0]).blocked(), [1_000.0, 0.0]);
-        let second = Second { offered: u64::from(RATE), lost: u64::from(RATE) };
-        let half = Slices(vec![Answer { seconds: vec![second], ..Answer::default() }]);
+        let rate = RATES[1];
+        let second = Second { offered: rate.into(), lost: rate.into() };
+        let half = Slices { rate, answers: vec![Answer { seconds: vec![second], ..Answer::default() }] };
         assert_eq!(half.blocked(), [500_000.0], "every frame at one of two sinks");
     }
 
@@ -186,8 +217,10 @@ mod tests {
         assert_eq!(verdict(&[0, 0, 0, 0], &[14, 14, 14, 0]), Verdict::Missed);
         assert_eq!(verdict(&[100, 100, 100, 100], &[108, 108, 108]), Verdict::Reached);
         assert_eq!(verdict(&[0, 0, 100, 100], &[0, 0, 0]), Verdict::TooNoisy);
-        let churning = |answer| row(&slices(&[0, 0]), &Slices(vec![answer]), 0.0).unwrap().verdict;
-        let answer = || slices(&[0, 0]).0.remove(0);
+        let churning = |answer| {
+            row(&slices(&[0, 0]), &Slices { answers: vec![answer], ..slices(&[]) }, 0.0).unwrap().verdict
+        };
+        let answer = || slices(&[0, 0]).answers.remove(0);
         let (offered, due) = (1_000, 1_000);
         let given =
             |skipped, joins, leaves| churning(Answer { offered, skipped, due, joins, leaves, ..answer() });

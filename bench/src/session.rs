@@ -243,7 +243,7 @@ impl Session {
                 |progress| {
                     memory.get()?;
                     let say = |what| progress.say(what);
-                    Ok(vec![blocked::report(manifold, self.cores, scratch, self.plan.quick, say)?])
+                    blocked::reports(manifold, self.cores, scratch, self.plan.quick, say)
                 },
             )?;
         }

@@ -27,6 +27,8 @@ use crate::percentiles::histogram;
 
 /// Frames that the provider's link holds, as a power of two: memif's own default, and a worker's receive ring.
 const LOG2_SOURCE_RING: u32 = 10;
+/// The same in frames.
+pub(crate) const SOURCE_RING: u32 = 1 << LOG2_SOURCE_RING;
 /// Frames that a client's link holds, as a power of two: memif's most. While the far end is away nothing may be lost
 /// there.
 const LOG2_SINK_RING: u32 = 14;
