@@ -220,8 +220,8 @@ impl Session {
                     memory.get()?;
                     let work = self.stalls_work();
                     source::write_for(&work)?;
-                    let row = stalls::report(manifold, &work, self.plan.rounds, |what| progress.say(what))?;
-                    Ok(vec![row])
+                    let rounds = self.plan.rounds.min(stalls::MOST_ROUNDS);
+                    Ok(vec![stalls::report(manifold, &work, rounds, |what| progress.say(what))?])
                 },
             )?;
         }

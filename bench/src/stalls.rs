@@ -35,6 +35,8 @@ struct Counted {
     longest: Duration,
 }
 
+/// Rounds: each waits.
+pub(crate) const MOST_ROUNDS: usize = 3;
 /// What `show workers` calls recent, at the most.
 const RECENT: Duration = Duration::from_secs(11);
 
