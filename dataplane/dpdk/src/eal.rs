@@ -28,7 +28,7 @@ struct Inner {
     ports_in_use: Mutex<u64>,
     /// Threads that are registered.
     workers: AtomicUsize,
-    /// DPDK runs one hotplug at a time.
+    /// DPDK runs one hotplug at a time; the log is recorded for one call at a time.
     hotplug: Mutex<()>,
 }
 
@@ -191,6 +191,14 @@ impl Eal {
             return Err(refused);
         }
         Ok(ports)
+    }
+
+    /// What `call` returns, and what was logged as errors and warnings meanwhile.
+    pub(crate) fn recorded<T>(&self, call: impl FnOnce() -> T) -> (T, Vec<String>) {
+        let _one_at_a_time = self.0.hotplug.lock().unwrap_or_else(PoisonError::into_inner);
+        log::start_recording();
+        let returned = call();
+        (returned, log::finish_recording())
     }
 
     /// Takes a device off its bus.

@@ -18,6 +18,11 @@ fn indented(log: &[String]) -> String {
     log.iter().flat_map(|line| ["\n  ", line]).collect()
 }
 
+/// Log lines behind a message, in one line with it.
+fn said(log: &[String]) -> String {
+    if log.is_empty() { String::new() } else { format!(": {}", log.join(", ")) }
+}
+
 /// A call into DPDK that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{call}: {} (errno {errno})", errno_text(*.errno))]
@@ -111,6 +116,14 @@ pub enum PortError {
         /// What probing returned.
         reason: DpdkError,
         /// What was logged as errors and warnings meanwhile, in order.
+        log: Vec<String>,
+    },
+    /// The port could not be set up and started.
+    #[error("it does not start: {reason}{}", said(log))]
+    Start {
+        /// The step that failed.
+        reason: DpdkError,
+        /// What was logged as errors and warnings meanwhile, in order: the driver's own words.
         log: Vec<String>,
     },
     /// The device was there before.

@@ -79,6 +79,23 @@ fn more_queues_than_a_device_has_are_refused_by_name() {
 }
 
 #[test]
+fn what_does_not_start_comes_with_the_words_of_who_refused_it() {
+    alone("what_does_not_start_comes_with_the_words_of_who_refused_it", || {
+        let eal = eal(&["net_null0"]);
+        let pool = pool(&eal);
+        let mut port = Port::open(&eal, eal.port_by_name("net_null0").unwrap()).unwrap();
+        let config = PortConfig { mtu: Some(20), ..PortConfig::new(pool.clone()) };
+        let error = port.start(&config).unwrap_err();
+        let PortError::Start { reason, log } = &error else { panic!("{error}") };
+        assert_eq!(reason.call, "rte_eth_dev_configure");
+        assert!(log.iter().any(|line| line.contains("MTU")), "{log:?}");
+        assert!(error.to_string().ends_with(log.last().unwrap()), "{error}");
+        let queues = port.start(&PortConfig::new(pool)).expect("a refusal leaves it usable");
+        port.close(queues).unwrap();
+    });
+}
+
+#[test]
 fn several_queues_each_way() {
     alone("several_queues_each_way", || {
         let eal = eal(&["net_null0"]);

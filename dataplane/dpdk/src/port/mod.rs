@@ -173,15 +173,19 @@ impl Port {
     /// Header checksums are checked by the NIC where it can; no other offload is asked for.
     ///
     /// # Errors
-    /// [`PortError::Running`] while queues of an earlier start exist, [`PortError::TooFewQueues`], or what DPDK says;
-    /// then the port is stopped.
+    /// [`PortError::Running`] while queues of an earlier start exist, [`PortError::TooFewQueues`], or
+    /// [`PortError::Start`] with what DPDK and the driver say; then the port is stopped.
     pub fn start(&mut self, config: &PortConfig) -> Result<Queues, PortError> {
         if self.inner.running.swap(true, Ordering::Acquire) {
             return Err(PortError::Running(self.id().get()));
         }
-        if let Err(e) = self.set_up(config) {
+        let (set_up, log) = self.inner.eal.recorded(|| self.set_up(config));
+        if let Err(error) = set_up {
             self.inner.running.store(false, Ordering::Release);
-            return Err(e);
+            return Err(match error {
+                PortError::Dpdk(reason) => PortError::Start { reason, log },
+                other => other,
+            });
         }
         let running = Arc::new(Running(Arc::clone(&self.inner)));
         let id = self.id();
