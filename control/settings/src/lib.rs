@@ -47,8 +47,8 @@ pub use kinds::{KeyKind, ListOf};
 pub use live::{LiveLayer, write_live};
 pub use load::{load, load_layers, parse, parse_layers, reload};
 pub use memory::{
-    MachineError, MemoryMode, MemoryPlan, af_xdp_pool_size, kept_to_send, mbuf_data_room, memory_mb,
-    plan_memory, pool_size,
+    MachineError, MemoryMode, MemoryPlan, af_xdp_pool_size, af_xdp_queues, kept_to_send, mbuf_data_room,
+    memory_mb, plan_memory, pool_size,
 };
 pub use model::{
     Cores, Driver, EalSettings, FastLeave, Hugepages, IgmpVersion, LeavePolicy, LogLevel, LogSettings,

@@ -79,17 +79,29 @@ pub struct MemoryPlan {
 /// interface may have here (0: it is af_packet's), and how many MiB of hugepages are free.
 ///
 /// # Errors
-/// Hugepages are required, by the settings or by a PCI port, and the machine has too few.
+/// Hugepages are required, by the settings or by a PCI port, and the machine has too few; or `memory-mb` is less than the
+/// buffers take.
 pub fn plan_memory(
     settings: &Settings,
     workers: usize,
     queues: impl Fn(&PortSettings) -> u16,
     free_hugepages_mb: u32,
 ) -> Result<MemoryPlan, MachineError> {
+    let least = least_megabytes(settings, workers, &queues);
     let megabytes =
         |mode| settings.eal.memory_mb.unwrap_or_else(|| megabytes_for(settings, workers, &queues, mode));
-    let needed = megabytes(MemoryMode::Hugepages);
-    let plan = |mode, warning| Ok(MemoryPlan { mode, megabytes: megabytes(mode), warning });
+    let needed = megabytes(MemoryMode::Hugepages).max(least);
+    let plan = |mode, warning| match settings.eal.memory_mb {
+        // Memory in ordinary pages does not grow.
+        Some(given) if mode == MemoryMode::NoHugepages && given < least => Err(MachineError {
+            what: format!("`memory-mb` in [eal] is {given}, and the ports' buffers alone take {least} MiB"),
+            cure: format!(
+                "set it to {}, or leave it out",
+                megabytes_for(settings, workers, &queues, MemoryMode::NoHugepages)
+            ),
+        }),
+        Some(_) | None => Ok(MemoryPlan { mode, megabytes: megabytes(mode), warning }),
+    };
     let pci = settings.ports.iter().find(|port| matches!(port.device, Device::Pci(_)));
     let found = match free_hugepages_mb {
         0 => "no hugepages are free".to_owned(),
@@ -166,6 +178,26 @@ pub fn af_xdp_pool_size(port: &PortSettings, queues: u16, workers: usize, kept: 
     (rings + kept + (workers + 1) * AF_XDP_HELD).next_multiple_of(1024) - 1
 }
 
+/// MiB below which the buffers of the administrator's ports cannot be had, whatever else DPDK takes.
+fn least_megabytes(settings: &Settings, workers: usize, queues: impl Fn(&PortSettings) -> u16) -> u32 {
+    let frames = u64::from(pool_size(settings, workers)) * u64::from(object_size(settings));
+    let kept = kept_to_send(settings, workers);
+    let pages = |port: &PortSettings| match af_xdp_queues(port, &queues) {
+        0 => 0,
+        queues => u64::from(af_xdp_pool_size(port, queues, workers, kept)) * u64::from(PAGE),
+    };
+    // A port of the live layer waits where there is no memory for it; one that may be served without does without.
+    let is_open =
+        |port: &PortSettings| port.driver == Driver::Auto && matches!(port.device, Device::Kernel(_));
+    let must = |port: &&PortSettings| !port.is_live && !is_open(port);
+    ((frames + settings.ports.iter().filter(must).map(pages).sum::<u64>()) >> 20) as u32
+}
+
+/// Bytes of each buffer in the pool that ports have together.
+fn object_size(settings: &Settings) -> u32 {
+    POOL_HEADER + (MBUF_STRUCT + u32::from(mbuf_data_room(settings))).next_multiple_of(64)
+}
+
 /// MiB for the port's own pool, with the pool's ring and its caches; none where it has no queues of net_af_xdp.
 fn own_pool_mb(port: &PortSettings, queues: u16, workers: usize, kept: u32) -> u32 {
     if queues == 0 {
@@ -176,7 +208,7 @@ fn own_pool_mb(port: &PortSettings, queues: u16, workers: usize, kept: u32) -> u
 }
 
 /// Queues of net_af_xdp that a port has, `of_interface` those of one on a kernel interface.
-fn af_xdp_queues(port: &PortSettings, of_interface: impl Fn(&PortSettings) -> u16) -> u16 {
+pub fn af_xdp_queues(port: &PortSettings, of_interface: impl Fn(&PortSettings) -> u16) -> u16 {
     match &port.device {
         Device::Kernel(_) => of_interface(port),
         Device::Vdev(vdev) if vdev.driver() == "net_af_xdp" => {
@@ -233,7 +265,7 @@ fn megabytes_for(
     queues: impl Fn(&PortSettings) -> u16,
     mode: MemoryMode,
 ) -> u32 {
-    let object = POOL_HEADER + (MBUF_STRUCT + u32::from(mbuf_data_room(settings))).next_multiple_of(64);
+    let object = object_size(settings);
     let each = match mode {
         MemoryMode::Hugepages => object,
         MemoryMode::NoHugepages if object <= PAGE => PAGE / (PAGE / object),

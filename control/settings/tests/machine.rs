@@ -154,6 +154,24 @@ fn hugepages_are_taken_required_or_done_without() {
 }
 
 #[test]
+fn memory_that_the_buffers_cannot_be_had_of_is_refused_where_it_does_not_grow() {
+    let plan = |text: &str, free| {
+        let before = format!("[defaults]\ndriver = \"af_xdp\"\n[eal]\n{text}");
+        plan_memory(&with_devices(&before, &["e0", "e1"]), 1, |_| 1, free)
+    };
+    // 18 MiB of the pool that all have, and 24 of each port's own.
+    let error = plan("memory-mb = 65\nhugepages = \"no\"\n", 0).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "`memory-mb` in [eal] is 65, and the ports' buffers alone take 66 MiB; set it to 92, or leave it out"
+    );
+    assert!(plan("memory-mb = 66\nhugepages = \"no\"\n", 0).is_ok());
+    // Hugepages are taken as needed, whatever is set aside, and there must be as many.
+    assert_eq!(plan("memory-mb = 16\n", 66).unwrap().megabytes, 16);
+    assert!(plan("memory-mb = 16\n", 65).is_err());
+}
+
+#[test]
 fn threads_are_placed_on_cores_there_are() {
     let place_in = |worker: &str, available: &[u16], is_chosen| {
         let set = CoreSet { cores: available.to_vec(), is_chosen };

@@ -39,6 +39,13 @@ fn a_nic_without_hugepages() {
 fn memory_too_small_for_the_ports() {
     let place = Place::new();
     let settings = place.null_settings().replacen("\"no\"", "\"no\"\nmemory-mb = 16", 1);
+    let parts = ["`memory-mb` in [eal] is 16", "buffers alone take 18 MiB", "set it to 43, or leave it out"];
+    assert_refused(&place, &mut place.run(&settings), Fault::Machine, &parts);
+    let check = &mut program::manifold(place.folder());
+    check.current_dir(place.folder()).args(["check", "-c", "manifold.toml"]);
+    assert_refused(&place, check, Fault::Machine, &parts);
+    // As much as that is not all that DPDK takes.
+    let settings = settings.replacen("= 16", "= 20", 1);
     let parts = ["no memory for 8191 buffers", "raise `memory-mb` in [eal]"];
     assert_refused(&place, &mut place.run(&settings), Fault::Machine, &parts);
 }
