@@ -95,7 +95,7 @@ pub(crate) fn inspect_all(settings: &Settings, workers: u16) -> Result<Vec<Looke
 }
 
 /// What was added while Manifold ran does not keep it from starting: its port waits.
-fn only_live(port: &PortSettings, failure: Failure) -> Result<Failure, Failure> {
+pub(crate) fn only_live(port: &PortSettings, failure: Failure) -> Result<Failure, Failure> {
     if port.is_live { Ok(failure) } else { Err(failure.written(port)) }
 }
 

@@ -14,8 +14,8 @@ use crate::assembly::{PlacedPort, PortFacts, ingress};
 use crate::crew::Intake;
 use crate::drivers::AF_XDP;
 use crate::failure::Failure;
-use crate::macs::OurMacs;
-use crate::ports::detach;
+use crate::macs::{DeviceMac, OurMacs};
+use crate::ports::{detach, kernel_mtu};
 
 /// A port of the running settings.
 pub(crate) struct ServedPort {
@@ -62,9 +62,20 @@ impl ServedPort {
         Self { index, settings, facts, link, port: None, intake: Intake::One, told: None }
     }
 
-    /// One whose interface cannot be had yet.
-    pub(crate) fn waiting(index: PortIndex, settings: PortSettings, failure: Failure) -> Self {
-        let mut port = Self::new(index, settings, None, PortFacts::missing());
+    /// One whose interface cannot be had yet, or that DPDK does not start on it.
+    pub(crate) fn waiting(
+        index: PortIndex,
+        settings: PortSettings,
+        link: Option<LinkInfo>,
+        failure: Failure,
+    ) -> Self {
+        let facts = link.as_ref().map_or_else(PortFacts::missing, |link| PortFacts {
+            mtu: kernel_mtu(&settings, link.mtu),
+            mac: DeviceMac::from(link),
+            kernel_mac: link.mac,
+            ..PortFacts::missing()
+        });
+        let mut port = Self::new(index, settings, link, facts);
         port.wait_for(failure);
         port
     }

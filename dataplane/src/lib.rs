@@ -17,6 +17,7 @@ mod loop_watch;
 mod machine;
 mod macs;
 mod numa;
+mod pages;
 mod ports;
 mod queues;
 mod replay;

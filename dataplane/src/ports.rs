@@ -3,28 +3,29 @@
 //! What af_packet's transmit ring holds when the carrier goes, the kernel would send when it returns:
 //! stale frames. So such a port is closed at the loss, its ring with it, and opened anew at the return. What is given to
 //! af_xdp meanwhile the kernel drops, so that such a port stays open.
-//!
-//! A port on af_xdp has a pool of its own, of pages in one piece: the driver gives the kernel the whole pool, and reckons
-//! where a buffer lies from its number. Other ports' frames are copied into it to be sent, and the kernel copies them again.
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use dpdk::{Burst, Eal, Mempool, Port, PortConfig, Queues};
 use links::LinkInfo;
-use settings::{AF_PACKET_FRAMES, Device, Driver, InterfaceName, PortSettings, Settings, af_xdp_pool_size};
+use settings::{AF_PACKET_FRAMES, Device, Driver, InterfaceName, PortSettings, Settings};
 use types::MacAddr;
 
 use crate::assembly::PortFacts;
 use crate::drivers::{AF_PACKET, AF_XDP, KernelDriver, choose};
 use crate::failure::Failure;
-use crate::interfaces::Looked;
+use crate::interfaces::{Looked, only_live};
 use crate::macs::DeviceMac;
+use crate::pages::PagePools;
 use crate::queues::{queues_to_receive, queues_to_send};
 
 /// Frames that are poured out at a time.
 const POUR: usize = 32;
-/// Buffers of a port's own pool that each thread keeps at hand.
-const PAGE_POOL_CACHE: u32 = 64;
+/// What af_xdp needs that only its start shows: the kernel tells its driver of a refusal, and nobody before.
+const AF_XDP_CURE: &str = "; it takes CAP_BPF or CAP_SYS_ADMIN, memory that may be locked (CAP_IPC_LOCK, or a limit as by \
+                           `ulimit -l unlimited`), and an interface whose queues nobody else has; or set \
+                           `driver = \"af_packet\"`";
 
 /// What it takes to bring a device into service.
 #[derive(Clone)]
@@ -39,6 +40,10 @@ pub(crate) struct Devices {
     pub(crate) workers: u16,
     /// Frames of a pool of its own that other ports may keep: see [`settings::kept_to_send`].
     pub(crate) kept: u32,
+    /// What ports on af_xdp have instead.
+    pub(crate) pages: PagePools,
+    /// Interfaces that the distribution's af_xdp has had, by the kernel's index: it opens none twice.
+    had: Arc<Mutex<HashSet<u32>>>,
 }
 
 /// A device that runs, its queues not yet with a worker.
@@ -58,14 +63,14 @@ impl Started {
     }
 }
 
-/// A port with its kernel interface, if it has one, or why it waits for that.
-pub(crate) type OpenedPort = Result<(Option<LinkInfo>, Port), Failure>;
+/// A port with its kernel interface, if it has one, or why it waits.
+pub(crate) type OpenedPort = (Option<LinkInfo>, Result<Port, Failure>);
 
 /// The ports of the settings, opened but for those that wait; their devices stand in EAL's line, but for kernel
 /// interfaces.
 ///
 /// # Errors
-/// DPDK has no such port.
+/// DPDK has no such port, and it is the administrator's.
 pub(crate) fn open_all(
     eal: &Eal,
     settings: &Settings,
@@ -80,9 +85,12 @@ pub(crate) fn open_all(
                 }
                 (Device::Kernel(_) | Device::Pci(_) | Device::Vdev(_), _) => open(eal, port),
             };
-            Ok(Ok((link, opened?)))
+            match opened {
+                Ok(opened) => Ok((link, Ok(opened))),
+                Err(failure) => Ok((link, Err(only_live(port, failure)?))),
+            }
         }
-        Err(failure) => Ok(Err(failure)),
+        Err(failure) => Ok((None, Err(failure))),
     };
     settings.ports.iter().zip(looked).map(opened).collect()
 }
@@ -92,7 +100,7 @@ pub(crate) fn open_all(
 /// # Errors
 /// None is there.
 pub(crate) fn router_mac(settings: &Settings, ports: &[OpenedPort]) -> Result<MacAddr, Failure> {
-    let mac = |opened: &OpenedPort| opened.as_ref().ok().map(|(_, port)| port.info().mac);
+    let mac = |opened: &OpenedPort| opened.1.as_ref().ok().map(|port| port.info().mac);
     let upstream = || ports.get(settings.proxy.upstream?.get()).and_then(mac);
     let own = settings.proxy.router_mac.or_else(upstream).or_else(|| ports.iter().find_map(mac));
     own.ok_or_else(|| {
@@ -162,11 +170,41 @@ fn cure(device: &Device) -> &'static str {
 }
 
 impl Devices {
+    /// `kept` as the field of that name.
+    pub(crate) fn new(eal: Eal, pool: Mempool, router_mac: MacAddr, workers: u16, kept: u32) -> Self {
+        Self { eal, pool, router_mac, workers, kept, pages: PagePools::default(), had: Arc::default() }
+    }
+
+    /// The same, with pools that so many frames may be kept of.
+    pub(crate) fn keeping(&self, kept: u32) -> Self {
+        Self { kept, ..self.clone() }
+    }
+
+    /// Whether a port may be opened on `link`, as far as the driver that it would have is concerned.
+    ///
+    /// # Errors
+    /// The distribution's af_xdp had the interface already, and would fail, and keep the port's memory.
+    pub(crate) fn may_open(&self, settings: &PortSettings, link: Option<&LinkInfo>) -> Result<(), Failure> {
+        let had = self.had.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(link) = link.filter(|link| had.contains(&link.index)) else { return Ok(()) };
+        match choose(settings, link, self.workers)?.driver {
+            KernelDriver::AfPacket => Ok(()),
+            KernelDriver::AfXdp { .. } => Err(Failure::of_port(
+                settings,
+                format!(
+                    "the af_xdp of this DPDK has had {} already, and opens no interface twice; restart, or set `driver = \"af_packet\"`",
+                    link.name
+                ),
+            )),
+        }
+    }
+
     /// Puts the device of `settings` into service while others run. `link` is its interface, if it has one.
     ///
     /// # Errors
     /// DPDK does not take the device, or it does not start: nothing of it is left.
     pub(crate) fn bring(&self, settings: &PortSettings, link: Option<&LinkInfo>) -> Result<Started, Failure> {
+        self.may_open(settings, link)?;
         let port = match (&settings.device, link) {
             (Device::Kernel(interface), Some(link)) => {
                 open_interface(&self.eal, settings, interface, link, self.workers)?
@@ -189,6 +227,9 @@ impl Devices {
         port: Port,
     ) -> Result<Started, Failure> {
         let by_af_xdp = port.info().driver == AF_XDP;
+        if let Some(link) = link.filter(|_| by_af_xdp && !dpdk::AF_XDP_IS_MENDED) {
+            self.had.lock().unwrap_or_else(PoisonError::into_inner).insert(link.index);
+        }
         match (self.start_as_it_is(settings, link, port), &settings.device) {
             (Err(failure), Device::Kernel(interface)) if by_af_xdp && settings.driver == Driver::Auto => {
                 let port = open_by_af_packet(&self.eal, settings, interface, self.workers, &failure)?;
@@ -237,11 +278,8 @@ impl Devices {
             mtu: if settings.device.kernel_interface().is_none() { settings.mtu } else { None },
             ..PortConfig::new(pool)
         };
-        let needs = "; af_xdp needs CAP_BPF or CAP_SYS_ADMIN, and no other XDP program; its driver's words are in the log; \
-                     or set `driver = \"af_packet\"`";
-        let needs = if by_af_xdp { needs } else { "" };
-        let mut queues =
-            port.start(&config).map_err(|e| Failure::of_port(settings, format!("{e}{needs}")))?;
+        let cure = if by_af_xdp { AF_XDP_CURE } else { "" };
+        let mut queues = port.start(&config).map_err(|e| Failure::of_port(settings, format!("{e}{cure}")))?;
         queues.tx.truncate(tx_queues.into());
         if port.info().driver == AF_PACKET {
             pour_out(&mut queues, &settings.device);
@@ -252,20 +290,6 @@ impl Devices {
         let (rx, tx) = (queues.rx.len(), queues.tx.len());
         tracing::info!(port = name, driver, %mac, ?unicast, ?multicast, rx, tx, "started");
         Ok(queues)
-    }
-
-    /// A pool of a port's own. It is gone when the port is closed and every buffer is back.
-    fn page_pool(&self, settings: &PortSettings, queues: u16) -> Result<Mempool, Failure> {
-        // A name that no pool has, also not one that is about to go.
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let name = format!("af_xdp_{}", MADE.fetch_add(1, Ordering::Relaxed));
-        let size = af_xdp_pool_size(settings, queues, self.workers.into(), self.kept);
-        Mempool::of_pages(&self.eal, &name, size, PAGE_POOL_CACHE).map_err(|e| {
-            let what = format!(
-                "no memory for the {size} buffers of its own that af_xdp needs: {e}; raise `max-ports` or `memory-mb` in [eal]"
-            );
-            Failure::of_port(settings, what)
-        })
     }
 }
 

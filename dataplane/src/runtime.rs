@@ -8,6 +8,7 @@ mod carrier;
 mod change;
 mod connections;
 mod plan;
+mod prepare;
 mod refused;
 mod requests;
 mod setup;
@@ -38,7 +39,7 @@ use crate::assembly::{PlacedPort, assemble, intake, lane};
 use crate::crew::{Crew, deal};
 use crate::drivers::choose;
 use crate::failure::Failure;
-use crate::interfaces::{Interfaces, Looked, inspect_all};
+use crate::interfaces::{Interfaces, Looked, inspect_all, only_live};
 use crate::inventory::{Inventory, ServedPort, Told};
 use crate::loop_watch::LoopWatch;
 use crate::machine;
@@ -208,18 +209,20 @@ impl Running {
         let far = far_ports(&settings, &opened, &cores);
         far.iter().for_each(|warning| tracing::warn!("{warning}"));
         let kept = kept_to_send(&settings, cores.len());
-        let devices = Devices { eal, pool: pool.clone(), router_mac, workers, kept };
+        let devices = Devices::new(eal, pool.clone(), router_mac, workers, kept);
         let (mut inventory, mut queues) = (Inventory::default(), Vec::new());
         for (port_settings, opened) in settings.ports.iter().zip(opened) {
             let index = inventory.free_place().ok_or_else(|| Failure::machine("no place for a port"))?;
-            let (link, port) = match opened {
-                Ok(opened) => opened,
+            let (link, port) = opened;
+            let started = port.and_then(|port| devices.start(port_settings, link.as_ref(), port));
+            let started = match started {
+                Ok(started) => started,
                 Err(failure) => {
-                    inventory.insert(ServedPort::waiting(index, port_settings.clone(), failure));
+                    let failure = only_live(port_settings, failure)?;
+                    inventory.insert(ServedPort::waiting(index, port_settings.clone(), link, failure));
                     continue;
                 }
             };
-            let started = devices.start(port_settings, link.as_ref(), port)?;
             let mut served = ServedPort::new(index, port_settings.clone(), link, started.facts);
             served.port = Some(started.port);
             served.intake = intake(&settings, port_settings);
@@ -400,11 +403,14 @@ impl Running {
         if !self.crew.end() {
             tracing::error!("a worker panicked");
         }
-        for mut served in self.inventory.into_ports() {
+        let mut ports = self.inventory.into_ports();
+        for served in &mut ports {
             // The queues went with the workers.
             served.close(Queues { rx: Vec::new(), tx: Vec::new() });
         }
-        let lost = self.devices.pool.in_use();
+        // The distribution's af_xdp keeps what it had.
+        let paged = if dpdk::AF_XDP_IS_MENDED { self.devices.pages.usage().1 } else { 0 };
+        let lost = u64::from(self.devices.pool.in_use()) + paged;
         if lost > 0 {
             tracing::error!(lost, "buffers that did not come back");
         }

@@ -8,7 +8,7 @@ use links::{LinkChange, LinkEvent};
 use types::PortIndex;
 
 use super::Running;
-use crate::assembly::intake;
+use crate::assembly::{PortFacts, intake};
 use crate::desk::Take;
 use crate::failure::Failure;
 use crate::interfaces::inspect;
@@ -93,23 +93,41 @@ impl Running {
     fn put_into_service(&mut self, index: PortIndex) {
         let Some(served) = self.inventory.get_mut(index) else { return };
         if !served.is_open() {
-            match self.devices.bring(&served.settings, served.link.as_ref()) {
-                Ok(Started { port, queues, facts }) => {
-                    served.port = Some(port);
-                    served.facts.outage = None;
-                    let driver = core::mem::replace(&mut served.facts.driver, facts.driver);
-                    let is_other = driver != served.facts.driver;
-                    self.put_in(index, queues);
-                    if is_other {
-                        self.show_ports();
-                    }
-                }
+            let link = served.link.as_ref();
+            if served.facts.outage.is_some() && self.devices.may_open(&served.settings, link).is_err() {
+                // What it failed for at first is what is to be shown.
+                return;
+            }
+            match self.devices.bring(&served.settings, link) {
+                Ok(started) => self.take_over(index, started),
                 Err(failure) => return self.wait_for(index, failure),
             }
         }
         let Some(served) = self.inventory.get_mut(index) else { return };
         served.facts.link_up = true;
         let _ = self.control.link(index, true);
+    }
+
+    /// A port that was out of service runs: from here on it is served, as what its device turned out to be.
+    fn take_over(&mut self, index: PortIndex, Started { port, queues, facts }: Started) {
+        let Some(served) = self.inventory.get_mut(index) else { return };
+        served.port = Some(port);
+        let before = served.facts.clone();
+        served.facts.outage = None;
+        served.facts.driver.clone_from(&facts.driver);
+        if !served.is_kernel() {
+            // Nobody could look at such a device before. Its carrier is told of behind this.
+            served.facts = PortFacts { link_up: before.link_up, ..facts };
+        }
+        let is_other = before != served.facts;
+        let informed = if is_other { self.inform_workers() } else { Ok(()) };
+        self.put_in(index, queues);
+        if is_other {
+            self.show_ports();
+        }
+        if let Err(error) = informed {
+            tracing::error!("a port is not served as it should be: {error}");
+        }
     }
 
     /// The members stay and age (r93): to hosts it is a link that is down.
@@ -179,8 +197,10 @@ impl Running {
         }
         self.look_for_missing();
         let idle = self.inventory.iter().filter(|port| !port.is_open());
-        let has_carrier = |port: &&ServedPort| {
-            port.link.as_ref().is_some_and(|link| self.links.is_up(link.index) == Some(true))
+        let has_carrier = |port: &&ServedPort| match &port.link {
+            Some(link) => self.links.is_up(link.index) == Some(true),
+            // A device that DPDK did not start; one of the kernel's without a link is gone.
+            None => !port.is_kernel(),
         };
         for index in idle.filter(has_carrier).map(|port| port.index).collect::<Vec<_>>() {
             self.put_into_service(index);

@@ -6,27 +6,23 @@
 
 use std::time::{Duration, Instant};
 
-use api::{ChangedReply, Edit, ProblemView, Reply};
+use api::{ChangedReply, Edit, Reply};
 use control::ControlError;
 use dpdk::Queues;
 use links::LinkInfo;
-use settings::{
-    Device, Difference, LiveLayer, MemoryMode, PortSettings, Settings, difference, kept_to_send,
-    mbuf_data_room, pool_size,
-};
-use types::{MAX_PORTS, PortIndex};
+use settings::{LiveLayer, PortSettings, Settings, kept_to_send};
+use types::PortIndex;
 
 use super::Running;
-use super::plan::{Plan, Present};
-use super::refused::{Refused, of_failure};
+use super::plan::Plan;
+use super::prepare::Prepared;
+use super::refused::Refused;
 use super::requests::Task;
 use crate::assembly::configuration;
 use crate::desk::Take;
 use crate::failure::Failure;
 use crate::interfaces::inspect;
 use crate::inventory::ServedPort;
-use crate::machine;
-use crate::macs::check_mac;
 use crate::ports::{Started, kernel_mtu};
 
 /// How long the control thread may take to put a configuration into force. It answers everything else meanwhile.
@@ -37,26 +33,6 @@ struct Opened {
     settings: PortSettings,
     link: Option<LinkInfo>,
     started: Started,
-}
-
-/// A change that has passed every check, and for which nothing was done.
-pub(super) struct Prepared {
-    /// What is to be in force.
-    new: Settings,
-    plan: Plan,
-    /// What it differs in.
-    difference: Difference,
-    /// What of it waits for a restart, one line each.
-    pub(super) waiting: Vec<String>,
-    /// Doubts that come with it.
-    pub(super) warnings: Vec<String>,
-}
-
-impl Prepared {
-    /// Every key that differs from what is in force, which is `now`.
-    pub(super) fn by_key(&self, now: &Settings) -> Vec<settings::KeyDifference> {
-        self.difference.by_key(now, &self.new)
-    }
 }
 
 impl Running {
@@ -108,19 +84,6 @@ impl Running {
         Ok(self.live.edit(&edits)?)
     }
 
-    /// Checks `new` against the machine and what runs. Does nothing.
-    pub(super) fn prepare(&self, new: Settings) -> Result<Prepared, Refused> {
-        machine::serves(&new).map_err(|failure| Refused::invalid(vec![of_failure(&failure)]))?;
-        let waiting = waits_for_a_restart(&difference(&self.settings, &new));
-        let new = self.less_what_waits_for_a_restart(new);
-        let present: Vec<_> = self.inventory.iter().map(Present::from).collect();
-        let plan = Plan::new(&present, &new.ports, dpdk::MAX_ETH_PORTS.min(MAX_PORTS));
-        self.check(&plan, &new)?;
-        let doubts = new.warnings.iter().filter(|doubt| !self.settings.warnings.contains(doubt));
-        let warnings = doubts.map(ToString::to_string).collect();
-        Ok(Prepared { difference: difference(&self.settings, &new), new, plan, waiting, warnings })
-    }
-
     /// Makes what was prepared what is in force; `keep` is called when all that can fail has been done but it, and may
     /// have a line for the reply. The revision stays where no value changes and, unless `relayered`, no key comes to the
     /// live layer or goes from it: whoever has looked at the settings still knows them.
@@ -130,8 +93,9 @@ impl Running {
         relayered: bool,
         keep: impl FnOnce() -> Result<Option<String>, Failure>,
     ) -> Result<ChangedReply, Refused> {
-        let Prepared { new, plan, difference, waiting, warnings } = prepared;
+        let Prepared { new, plan, difference, pools, waiting, warnings } = prepared;
         self.devices.kept = self.devices.kept.max(kept_to_send(&new, self.crew.len()));
+        pools.into_iter().for_each(|(port, pool)| self.devices.pages.put(&port, pool));
         let mut opened = Vec::new();
         let ready = self.open(&plan, &new, &mut opened).and_then(|still| Ok((still, keep()?)));
         let (still, kept) = ready.map_err(|failure| {
@@ -157,103 +121,6 @@ impl Running {
             warnings,
         };
         Ok(changed)
-    }
-
-    /// What only a restart can apply stays as it is, and is told of again at the next reload.
-    fn less_what_waits_for_a_restart(&self, new: Settings) -> Settings {
-        let now = self.settings.clone();
-        let mut proxy = new.proxy;
-        proxy.instance = now.proxy.instance;
-        proxy.router_mac = now.proxy.router_mac;
-        Settings {
-            proxy,
-            eal: now.eal,
-            worker: now.worker,
-            table: now.table,
-            socket: now.socket,
-            paths: now.paths,
-            record: now.record,
-            ..new
-        }
-    }
-
-    /// Looks at everything that a plan needs, and changes nothing.
-    fn check(&self, plan: &Plan, new: &Settings) -> Result<(), Refused> {
-        let mut refused = self.check_buffers(new);
-        let mut refuse = |failure: Failure| refused.push(of_failure(&failure));
-        let mut taken: Vec<(u32, &str)> = Vec::new();
-        for served in self.inventory.iter().filter(|port| !plan.released.contains(&port.index)) {
-            taken.extend(served.link.as_ref().map(|link| (link.index, served.settings.name.as_str())));
-        }
-        for port in plan.opened().filter_map(|name| Some(new.port(name)?.1)) {
-            if let Err(failure) = self.check_pci(port) {
-                refuse(failure);
-            }
-            let looked = inspect(port, new, self.devices.workers, taken.iter().copied()).and_then(|link| {
-                check_mac(port, link.as_ref(), self.devices.router_mac)?;
-                Ok(link)
-            });
-            match looked {
-                Ok(link) => taken.extend(link.map(|link| (link.index, port.name.as_str()))),
-                Err(failure) => refuse(failure),
-            }
-        }
-        for served in self.inventory.iter().filter(|port| !plan.released.contains(&port.index)) {
-            let Some((_, port)) = new.port(&served.settings.name) else { continue };
-            if let Err(failure) = check_mac(port, served.link.as_ref(), self.devices.router_mac) {
-                refuse(failure);
-            }
-        }
-        if refused.is_empty() { Ok(()) } else { Err(Refused::invalid(refused)) }
-    }
-
-    /// The pool was made at the start, for so many ports with such rings and frames; so were those of ports on af_xdp, for
-    /// what the others keep.
-    fn check_buffers(&self, new: &Settings) -> Vec<ProblemView> {
-        let mut needed = new.clone();
-        // Ports that may come are what this is about.
-        needed.eal.max_ports = None;
-        let (buffers, there) = (pool_size(&needed, self.crew.len()), self.devices.pool.size());
-        let kept = kept_to_send(&needed, self.crew.len());
-        let mut refused = Vec::new();
-        if kept > self.devices.kept && self.inventory.iter().any(ServedPort::has_own_pool) {
-            refused.push(of_failure(&Failure::machine(format!(
-                "other ports' rings could keep {kept} buffers of a port on af_xdp, and it has {} for them; restart with it",
-                self.devices.kept
-            ))));
-        }
-        if buffers > there {
-            let ports = new.ports.len();
-            refused.push(of_failure(&Failure::machine(format!(
-                "{ports} ports with these rings need {buffers} buffers, and {there} were made at the start; set \
-                 `max-ports = {ports}` or more in [eal] and restart"
-            ))));
-        }
-        let (room, made) = (mbuf_data_room(&needed), self.frame_room);
-        if room > made {
-            refused.push(of_failure(&Failure::machine(format!(
-                "a port's `mtu` needs buffers of {room} bytes, and {made} were made at the start; restart with it"
-            ))));
-        }
-        refused
-    }
-
-    /// Whether a PCI device can be opened.
-    pub(super) fn can_pci(&self) -> bool {
-        let started_with_pci = !self.devices.eal.line().split(' ').any(|argument| argument == "--no-pci");
-        started_with_pci && self.memory.mode == MemoryMode::Hugepages
-    }
-
-    /// Without hugepages DPDK was started without PCI.
-    fn check_pci(&self, port: &PortSettings) -> Result<(), Failure> {
-        if self.can_pci() || !matches!(port.device, Device::Pci(_)) {
-            return Ok(());
-        }
-        Err(Failure::of_port(
-            port,
-            "DPDK was started without PCI devices, as there was none among the ports; put it into the administrator's \
-             file, reserve hugepages, and restart",
-        ))
     }
 
     /// Opens the devices that come, and closes those that must give way to them. How long workers stood still for
@@ -314,6 +181,13 @@ impl Running {
                 self.set_carrier(*index, true);
             }
         }
+        self.give_back_pages();
+    }
+
+    /// Frees the pools of ports that are not by af_xdp any more; one that is closed may open again.
+    fn give_back_pages(&self) {
+        let keeps = |served: &ServedPort| served.has_own_pool() || !served.is_open();
+        self.devices.pages.keep_only(|port| self.inventory.named(port).is_some_and(keeps));
     }
 
     /// Puts everything into force. From here on there is no way back, and none is needed.
@@ -338,6 +212,7 @@ impl Running {
         let configured = began.elapsed();
         self.deal_anew();
         let cycles = self.drop_ports(&plan.removed);
+        self.give_back_pages();
         left.iter().for_each(|link| self.give_back(Some(link)));
         self.loops.follow(self.inventory.names());
         for name in names {
@@ -445,14 +320,6 @@ fn store(live: &mut LiveLayer) -> Result<Option<String>, Failure> {
             Err(Failure::machine(format!("{path} cannot be written: {error}; {cure}")))
         }
     }
-}
-
-/// A line for each key that only a restart can apply.
-fn waits_for_a_restart(difference: &Difference) -> Vec<String> {
-    let waiting =
-        difference.keys.iter().map(|(table, change)| (format!("[{table}] {}", change.key), table, change));
-    let waiting = waiting.filter(|(key, ..)| difference.restart.contains(key));
-    waiting.map(|(_, table, change)| format!("[{table}] {change}: waits for a restart")).collect()
 }
 
 #[cfg(test)]

@@ -29,11 +29,18 @@ pub(super) struct Present<'a> {
     pub(super) settings: &'a PortSettings,
     /// Whether it waits for an interface that is gone.
     pub(super) is_missing: bool,
+    /// Whether it is open by a driver that opens no interface twice: the distribution's af_xdp.
+    pub(super) opens_once: bool,
 }
 
 impl<'a> From<&'a ServedPort> for Present<'a> {
     fn from(port: &'a ServedPort) -> Self {
-        Self { index: port.index, settings: &port.settings, is_missing: port.is_missing() }
+        Self {
+            index: port.index,
+            settings: &port.settings,
+            is_missing: port.is_missing(),
+            opens_once: !dpdk::AF_XDP_IS_MENDED && port.has_own_pool(),
+        }
     }
 }
 
@@ -71,6 +78,22 @@ impl Plan {
     pub(super) fn opened(&self) -> impl Iterator<Item = &str> {
         self.at_once.iter().chain(&self.then).map(String::as_str)
     }
+}
+
+/// Leaves the device as it is of ports that could not be opened anew: those wait for a restart. Their names.
+pub(super) fn keep_open(present: &[Present<'_>], wanted: &mut [PortSettings]) -> Vec<String> {
+    let mut kept = Vec::new();
+    for want in wanted {
+        let Some(port) = present.iter().find(|port| port.settings.name == want.name) else { continue };
+        if port.opens_once && opens_anew(*port, want) {
+            let now = port.settings;
+            want.device.clone_from(&now.device);
+            (want.driver, want.mtu) = (now.driver, now.mtu);
+            (want.rx_descriptors, want.tx_descriptors) = (now.rx_descriptors, now.tx_descriptors);
+            kept.push(want.name.clone());
+        }
+    }
+    kept
 }
 
 /// Whether the device must be opened anew for what differs. One that is gone is, when it returns.
@@ -131,6 +154,7 @@ mod tests {
             index: index(place),
             settings,
             is_missing: missing.contains(&place),
+            opens_once: false,
         };
         Plan::new(&old.iter().enumerate().map(present).collect::<Vec<_>>(), &ports(new), most)
     }
@@ -168,6 +192,27 @@ mod tests {
         }
         let plan = plan("wan net_null0; a net_null1", "wan net_null0; a net_null1 rx-descriptors = 512");
         assert_eq!(plan.released, [index(1)]);
+    }
+
+    #[test]
+    fn a_port_that_opens_once_stays_as_it_is_but_for_what_needs_no_opening() {
+        let old = ports("wan eth0; a eth1");
+        for opens_once in [true, false] {
+            let present = |settings| Present { index: index(0), settings, is_missing: false, opens_once };
+            let present: Vec<_> = old.iter().map(present).collect();
+            let mut new = ports(
+                "wan eth0 ignore-v1 = true; a eth2 mtu = 9000\ndriver = \"af_packet\"\nrx-descriptors = 256\nany-ttl = true",
+            );
+            let kept = keep_open(&present, &mut new);
+            assert!(new[0].ignore_v1 && new[1].any_ttl);
+            if opens_once {
+                assert_eq!(kept, names(&["a"]));
+                assert_eq!(Plan::new(&present, &new, 32), Plan::default());
+            } else {
+                assert!(kept.is_empty());
+                assert_eq!(new[1].mtu, Some(9000));
+            }
+        }
     }
 
     #[test]

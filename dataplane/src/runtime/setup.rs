@@ -43,7 +43,7 @@ pub(super) struct Common {
 pub(super) fn worker_cores(settings: &Settings, placement: Placement, opened: &[OpenedPort]) -> Vec<u16> {
     let mut cores = placement.workers;
     if settings.worker.cores == Cores::Auto {
-        let there = opened.iter().filter_map(|opened| Some(opened.as_ref().ok()?.1.info()));
+        let there = opened.iter().filter_map(|(_, opened)| Some(opened.as_ref().ok()?.info()));
         cores.truncate(most_workers(there, cores.len()));
     }
     cores
@@ -51,7 +51,7 @@ pub(super) fn worker_cores(settings: &Settings, placement: Placement, opened: &[
 
 /// A warning for each port whose NUMA node is not that of every worker.
 pub(super) fn far_ports(settings: &Settings, opened: &[OpenedPort], cores: &[u16]) -> Vec<String> {
-    let node = |opened: &OpenedPort| opened.as_ref().ok().and_then(|(_, port)| port.info().node);
+    let node = |opened: &OpenedPort| opened.1.as_ref().ok().and_then(|port| port.info().node);
     let ports: Vec<_> =
         settings.ports.iter().zip(opened).map(|(port, opened)| (port.name.as_str(), node(opened))).collect();
     let cores: Vec<_> = cores.iter().map(|core| (*core, numa::node_of_core(*core))).collect();
@@ -131,11 +131,15 @@ pub(super) fn recorded(agent: Agent, settings: &Settings) -> Result<Agent, Failu
 
 /// The process as `show status` tells it.
 pub(super) fn process_info(settings: &Settings, devices: &Devices, revision: &Revision) -> ProcessInfo {
-    let pool = devices.pool.clone();
+    let (pool, pages) = (devices.pool.clone(), devices.pages.clone());
+    let mbufs = move || {
+        let (size, in_use) = pages.usage();
+        MbufView { size: size + u64::from(pool.size()), in_use: in_use + u64::from(pool.in_use()) }
+    };
     ProcessInfo {
         instance: settings.proxy.instance.clone(),
         hugepages: devices.eal.has_hugepages(),
-        mbufs: Box::new(move || MbufView { size: pool.size().into(), in_use: pool.in_use().into() }),
+        mbufs: Box::new(mbufs),
         revision: revision.reader(),
     }
 }

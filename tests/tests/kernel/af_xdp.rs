@@ -109,6 +109,92 @@ fn what_af_xdp_cannot_serve_is_refused_before_a_port_is_closed() {
     stage.close();
 }
 
+/// What a killed instance leaves on an interface is a stranger's program to one that has its files elsewhere.
+#[test]
+fn an_interface_with_a_program_of_somebody_elses_is_refused_until_the_cure_is_done() {
+    let stage = Stage::new(&["hall-a", "hall-b"], Cabling::Direct);
+    stage.start(&by_af_xdp(&stage)).kill();
+    let here = Recipe { run_dir: stage.lab.scratch().join("elsewhere"), ..by_af_xdp(&stage) };
+    // The killed one's drop behind the interfaces, which its next start would take away.
+    stage.middle.run("nft", &["delete", "table", "netdev", "manifold-kernel"]).unwrap();
+    let before = stage.kernel_state();
+    let refusal = stage.refused(&here);
+    assert_eq!(refusal.code, Some(1), "{}", refusal.text);
+    for words in
+        ["port \"wan\": af_xdp cannot serve wan", "an XDP program of somebody else's", "`driver = \"auto\"`"]
+    {
+        assert!(refusal.text.contains(words), "no `{words}` in: {}", refusal.text);
+    }
+    let cure = "ip link set dev wan xdp off";
+    assert!(refusal.text.contains(&format!("`{cure}`")), "{}", refusal.text);
+    assert_eq!(stage.kernel_state(), before);
+    assert!(has_program(&stage, "wan"), "it is not ours to take off");
+
+    for name in ["wan", "hall-a", "hall-b"] {
+        stage.middle.run("sh", &["-ec", &cure.replace("wan", name)]).unwrap();
+    }
+    let running = stage.start(&here);
+    every_viewer_gets_all(&stage, &running);
+    running.finish(&stage);
+    stage.close();
+}
+
+#[test]
+fn a_port_whose_ring_could_keep_the_buffers_of_one_on_af_xdp_waits_for_a_restart() {
+    let stage = Stage::new(&["hall-a"], Cabling::Direct);
+    let mut recipe = Recipe { max_ports: Some(4), ..by_af_xdp(&stage) };
+    let running = stage.start(&recipe);
+    let mut memif = recipe.ports[1].clone();
+    let socket = stage.lab.scratch().join("memif");
+    let device = format!("net_memif0,role=server,socket-abstract=no,socket={}", socket.display());
+    (memif.name, memif.device) = ("sink".to_owned(), device);
+    memif.address = "10.50.0.1/24".parse().unwrap();
+    recipe.ports.push(memif);
+    stage.rewrite(&recipe, |text| text);
+    let refused = running.refuses(&Request::Reload);
+    assert!(
+        refused.contains("could keep 1024 buffers of a port on af_xdp, and it has 0 for them"),
+        "{refused}"
+    );
+    assert!(refused.contains("restart with it"), "{refused}");
+    assert!(!socket.exists(), "nothing was opened");
+    every_viewer_gets_all(&stage, &running);
+    running.end(&stage);
+    // With memory for it from the start.
+    stage.start(&recipe).end(&stage);
+    stage.close();
+}
+
+/// The distribution's af_xdp.
+#[cfg(not(feature = "own-dpdk"))]
+#[test]
+fn what_would_open_a_port_twice_waits_for_a_restart_or_is_refused_before_a_port_is_closed() {
+    let stage = Stage::new(&["hall-a", "hall-b"], Cabling::Direct);
+    let mut recipe = Recipe { max_ports: Some(4), ..by_af_xdp(&stage) };
+    let running = stage.start(&recipe);
+    recipe.port("hall-b").more = "rx-descriptors = 512\nignore-v1 = true";
+    stage.rewrite(&recipe, |text| text);
+    let changed = running.change(&Request::Reload);
+    assert_eq!(changed.restart.len(), 1, "{changed:?}");
+    let waits = &changed.restart[0];
+    assert!(
+        waits.starts_with("port \"hall-b\": rx-descriptors is 512") && waits.ends_with("waits for a restart")
+    );
+    assert!(changed.applied.iter().any(|line| line.contains("ignore-v1")), "{changed:?}");
+
+    // Under another name it would be the same interface.
+    let hall_b = recipe.ports.pop().unwrap();
+    recipe.ports.push(crate::stage::PortRecipe { name: "other".to_owned(), ..hall_b });
+    stage.rewrite(&recipe, |text| text);
+    let refused = running.refuses(&Request::Reload);
+    assert!(refused.contains("has had hall-b already, and opens no interface twice; restart"), "{refused}");
+    assert_eq!(drivers(&running), ["net_af_xdp"; 3]);
+    every_viewer_gets_all(&stage, &running);
+    assert!(!running.log().contains("port=\"hall-b\" up=false"), "{}", running.log());
+    running.finish(&stage);
+    stage.close();
+}
+
 /// Each time the port takes a pool of its own from memory that cannot grow: one that stayed would leave none.
 #[cfg(feature = "own-dpdk")]
 #[test]

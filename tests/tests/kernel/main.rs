@@ -43,6 +43,7 @@ mod slow;
 mod snooping;
 mod sources;
 mod tagged;
+mod unstarted;
 mod upstream;
 // Where one thread must hold every reference to a frame there is one worker.
 #[cfg(not(feature = "own-dpdk"))]

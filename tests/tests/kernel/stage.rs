@@ -319,11 +319,19 @@ impl Stage {
         self.refused_as(&recipe.instance, recipe)
     }
 
+    /// As [`Stage::refused`], behind a program that becomes it.
+    pub(crate) fn refused_behind(&self, wrapper: &[&str], recipe: &Recipe) -> Refusal {
+        self.refused_of(wrapper, self.write(recipe))
+    }
+
     /// As [`Stage::refused`], from a settings file of that name.
     pub(crate) fn refused_as(&self, name: &str, recipe: &Recipe) -> Refusal {
-        let (file, socket) = self.write_as(name, recipe);
+        self.refused_of(&[], self.write_as(name, recipe))
+    }
+
+    fn refused_of(&self, wrapper: &[&str], (file, socket): (PathBuf, PathBuf)) -> Refusal {
         let socket_before = socket.exists();
-        let mut manifold = Manifold::spawn(&self.lab, &self.middle, &[], &file).unwrap();
+        let mut manifold = Manifold::spawn(&self.lab, &self.middle, wrapper, &file).unwrap();
         let ended = manifold.wait(STOP_LIMIT);
         let text = fs::read_to_string(manifold.log()).unwrap();
         let code = ended.unwrap_or_else(|_| panic!("not refused:\n{text}")).code();

@@ -93,10 +93,10 @@ impl Devised {
         let looked = settings.ports.iter().map(|_| Ok(None)).collect();
         let opened = open_all(&eal, &settings, looked, workers as u16).unwrap_or_else(|e| panic!("{e}"));
         let router_mac = router_mac(&settings, &opened).unwrap_or_else(|e| panic!("{e}"));
-        let devices = Devices { eal, pool, router_mac, workers: workers as u16, kept: 0 };
+        let devices = Devices::new(eal, pool, router_mac, workers as u16, 0);
         let (mut ports, mut facts) = (Vec::new(), Vec::new());
         for (port_settings, opened) in settings.ports.iter().zip(opened) {
-            let (_, port) = opened.unwrap_or_else(|e| panic!("{e}"));
+            let port = opened.1.unwrap_or_else(|e| panic!("{e}"));
             let started = devices.start(port_settings, None, port).unwrap_or_else(|e| panic!("{e}"));
             facts.push(started.facts);
             ports.push(Port {
