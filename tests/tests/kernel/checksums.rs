@@ -28,6 +28,13 @@ pub(crate) fn every_viewer_gets_all(stage: &Stage, running: &Running) -> u64 {
     let arrived = lab::stop::poll(SOON, enough).unwrap();
     assert!(arrived.is_some(), "{summaries:?}");
     let (sent, _) = stage.end_source(sender, &stage.halls.iter().collect::<Vec<_>>());
+    // The last may be on the wire, and not with the viewer yet.
+    let last = || {
+        let received = viewers.iter_mut().map(|viewer| Ok(viewer.summary()?.received));
+        let received: Result<Vec<_>, lab::LabError> = received.collect();
+        Ok(received?.iter().all(|received| *received >= sent).then_some(()))
+    };
+    let _ = lab::stop::poll(SOON, last).unwrap();
     for viewer in viewers {
         let summary = viewer.leave().unwrap();
         assert!(summary.is_perfect() && summary.received == sent, "of {sent}: {summary:?}");
