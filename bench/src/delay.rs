@@ -54,6 +54,8 @@ const BUSY: f64 = 0.8;
 const LONGEST: Duration = Duration::from_secs(1);
 /// After the last frame of a group that was left, so many passes are watched.
 const WATCHED: u32 = 64;
+/// Share of an aim within which bare wake-ups may differ, whatever their ratio.
+const MATTERS: f64 = 0.1;
 /// Joins of a run, and of a quick one or one that differs little.
 const TRIALS: usize = 10_000;
 const FEW: usize = 4_000;
@@ -161,13 +163,22 @@ impl Bare {
         aim.is_reached(self.spread(percent).max)
     }
 
+    /// Whether the two are so far apart that it could decide: polling threads answer in less than a microsecond, and
+    /// twice that is nothing.
+    fn matters(&self, aim: Aim, percent: f64) -> bool {
+        let Spread { min, max, .. } = self.spread(percent);
+        max - min > MATTERS * aim.value()
+    }
+
     /// What `value`, such a percentile of ours, means. Where the machine differs from itself, nothing; nor where
     /// it alone takes longer than we may, which is told as that.
     fn verdict(&self, aim: Option<Aim>, percent: f64, value: f64) -> Verdict {
         let quiet = if percent < 90.0 { QUIET_P50 } else { QUIET_P99 };
         match aim {
             Some(aim) if !self.is_able(aim, percent) => Verdict::BeyondMachine,
-            Some(_) if !quiet.contains(&self.by_itself(percent)) => Verdict::TooNoisy,
+            Some(aim) if self.matters(aim, percent) && !quiet.contains(&self.by_itself(percent)) => {
+                Verdict::TooNoisy
+            }
             aim => Aim::verdict(aim, value),
         }
     }
@@ -447,6 +458,13 @@ mod tests {
         assert_eq!(quiet.verdict(p50, 50.0, 31.0), Verdict::Missed);
         assert_eq!(quiet.verdict(p99, 99.0, 201.0), Verdict::Missed);
         assert_eq!(quiet.verdict(None, 50.0, 500.0), Verdict::NoAim);
+        let polling = bare([1, 3], [5, 24]);
+        assert_eq!(polling.verdict(p50, 50.0, 4.0), Verdict::Reached);
+        assert_eq!(
+            polling.verdict(p99, 99.0, 100.0),
+            Verdict::Reached,
+            "they are apart by less than a tenth of 200"
+        );
         let restless = bare([10, 14], [60, 130]);
         assert_eq!(restless.verdict(p50, 50.0, 29.0), Verdict::TooNoisy);
         assert_eq!(restless.verdict(p99, 99.0, 100.0), Verdict::TooNoisy);
