@@ -79,9 +79,12 @@ impl ConnectionSource {
 pub struct Obstacle {
     /// What it is, for programs.
     pub what: ObstacleKind,
-    /// Why it is in the way, as a clause that follows the connection's name: `belongs to ...`.
+    /// What it is about: the interface below one that is not taken, the master, the interfaces on top, the addresses,
+    /// the number of sessions, the port that waits.
+    pub about: Vec<String>,
+    /// Why it is in the way, as a clause of English that follows the connection's name: `belongs to ...`.
     pub reason: String,
-    /// What would cure it: commands to type, or a sentence.
+    /// What would cure it: commands to type, or a sentence of English.
     pub cure: String,
 }
 

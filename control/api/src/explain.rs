@@ -1,8 +1,11 @@
 //! What is answered to "why is this channel dark?".
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use types::GroupAddr;
 
+use crate::finding::Finding;
 use crate::text;
 
 /// Where a group goes, or the first thing that keeps it from going anywhere.
@@ -18,10 +21,15 @@ pub struct ExplainReply {
     /// Whether no host gets frames of the group that it can use: on the port asked about, or on any. `null` while that
     /// is not known.
     pub dark: Option<bool>,
-    /// In one line: where it goes, or what makes it dark.
+    /// In one line of English: where it goes, or what makes it dark.
     pub verdict: String,
     /// What would cure that.
     pub cure: Option<String>,
+    /// The ports that it goes to, or would as far as is known.
+    pub lit: Vec<String>,
+    /// The place in `checks` of what makes it dark, on one of the ports if not on all; `null` if nothing does, or there is
+    /// no client port.
+    pub fault: Option<u32>,
     /// What was looked at, in this order.
     pub checks: Vec<Check>,
     /// Whether frames of the group began to be looked at with this request only, so that nothing is known of them yet:
@@ -39,9 +47,13 @@ pub struct Check {
     pub port: Option<String>,
     /// Whether it is as it should be; `null` where nothing can be said, or nothing is wrong or right.
     pub ok: Option<bool>,
-    /// What was found.
+    /// What was found, for programs.
+    pub finding: Finding,
+    /// What belongs to that, by name. Times are in seconds.
+    pub values: BTreeMap<String, String>,
+    /// What was found, in English.
     pub text: String,
-    /// What would cure it.
+    /// What would cure it, in English.
     pub cure: Option<String>,
 }
 

@@ -24,6 +24,7 @@ mod connections;
 mod error;
 mod events;
 mod explain;
+mod finding;
 mod latency;
 mod line;
 mod reply;
@@ -38,6 +39,7 @@ pub use connections::{ConnectionSource, ConnectionView, ConnectionsReply, Obstac
 pub use error::{ErrorKind, ErrorReply, ProblemView};
 pub use events::{EventKind, EventView, EventsReply, MAX_EVENTS};
 pub use explain::{Check, ExplainReply, Topic};
+pub use finding::Finding;
 pub use latency::{Bucket, Histogram, LatencyReply};
 pub use line::{LineBuffer, LineTooLong, MAX_REPLY_LINE, MAX_REQUEST_LINE};
 pub use reply::{

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use api::{
-    BurstFill, ChangedReply, Check, CountersReply, ErrorKind, ErrorReply, ExplainReply, GroupView,
+    BurstFill, ChangedReply, Check, CountersReply, ErrorKind, ErrorReply, ExplainReply, Finding, GroupView,
     GroupsReply, HeldBack, LinkState, MbufView, MemberState, MemberView, Outage, PortCounters, PortRole,
     PortView, PortsReply, ProblemView, QuerierRole, QuerierView, QueryView, RecordView, Reply, StatusReply,
     Topic, UpstreamView, WorkerSpan, WorkerView, WorkersReply, seconds,
@@ -201,10 +201,14 @@ fn explanations() {
         dark: None,
         verdict: "v".to_owned(),
         cure: None,
+        lit: vec!["hall-b".to_owned()],
+        fault: Some(0),
         checks: vec![Check {
             topic: Topic::Upstream,
             port: None,
             ok: Some(false),
+            finding: Finding::SilentV3,
+            values: [("waited_s".to_owned(), "1.5".to_owned())].into(),
             text: "t".to_owned(),
             cure: Some("c".to_owned()),
         }],
@@ -214,7 +218,8 @@ fn explanations() {
         Reply::Explain(reply),
         &[
             "{\"explain\":{\"group\":\"239.2.2.2\",\"port\":\"hall-a\",\"dark\":null,\"verdict\":\"v\",\"cure\":null,",
-            "\"checks\":[{\"topic\":\"upstream\",\"port\":null,\"ok\":false,\"text\":\"t\",\"cure\":\"c\"}],\"watching\":true}}",
+            "\"lit\":[\"hall-b\"],\"fault\":0,\"checks\":[{\"topic\":\"upstream\",\"port\":null,\"ok\":false,",
+            "\"finding\":\"silent-v3\",\"values\":{\"waited_s\":\"1.5\"},\"text\":\"t\",\"cure\":\"c\"}],\"watching\":true}}",
         ],
     );
 }

@@ -111,6 +111,7 @@ fn connections() {
         usable: false,
         obstacles: vec![Obstacle {
             what: ObstacleKind::DefaultRoute,
+            about: vec!["a".to_owned()],
             reason: "r".to_owned(),
             cure: "c".to_owned(),
         }],
@@ -120,7 +121,7 @@ fn connections() {
         &[
             "{\"connections\":{\"connections\":[{\"device\":\"br0\",\"source\":\"kernel\",\"kind\":\"bridge\",\"kind_text\":\"bridge\",",
             "\"mac\":\"02:00:00:00:00:01\",\"carrier\":false,\"addresses\":[\"10.0.0.1/24\"],\"default_route\":true,\"port\":null,",
-            "\"role\":\"client\",\"usable\":false,\"obstacles\":[{\"what\":\"default-route\",\"reason\":\"r\",\"cure\":\"c\"}]}]}}",
+            "\"role\":\"client\",\"usable\":false,\"obstacles\":[{\"what\":\"default-route\",\"about\":[\"a\"],\"reason\":\"r\",\"cure\":\"c\"}]}]}}",
         ],
     );
 }

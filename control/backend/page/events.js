@@ -3,6 +3,7 @@
 import { Rows, el, icon, say } from "./dom.js";
 import { currentLanguage, t, timeOfDay } from "./i18n.js";
 import { live } from "./live.js";
+import * as told from "./told.js";
 
 /** Lines shown. */
 const SHOWN = 200;
@@ -19,25 +20,16 @@ const LOOKS = {
   withheld: ["warn", "warn"],
 };
 
-/** The proxy tells it in English; in other languages the plain ones are told by their parts. */
-function words({ kind, port, group, text }) {
-  if (currentLanguage() === "en") {
-    return [text, null];
-  }
-  const told = t(`event.${kind}`, { port: port ?? "", group: group ?? "" });
-  return ["joined", "left", "upstream-joined", "upstream-left"].includes(kind) ? [told, null] : [told, text];
-}
-
 function line(event) {
   const [tone, name] = LOOKS[event.kind] ?? ["idle", "info"];
-  const [told, original] = words(event);
+  const [words, original] = told.event(event);
   const at = new Date(event.at_unix_ms);
   const node = el(
     "li",
     { class: tone },
     el("time", { datetime: at.toISOString(), title: at.toLocaleString(currentLanguage()) }, timeOfDay(event.at_unix_ms)),
     icon(name),
-    el("span", null, told, original ? el("span", { class: "original", lang: "en" }, original) : null),
+    el("span", { lang: words.lang }, words.text, original ? el("span", { class: "original", lang: original.lang }, original.text) : null),
   );
   return { node };
 }

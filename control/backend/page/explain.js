@@ -7,21 +7,25 @@ import { bitRate, count, countdown, frameRate, orWords, size, t } from "./i18n.j
 import { live } from "./live.js";
 import { spark } from "./spark.js";
 import { expiry } from "./standing.js";
+import * as told from "./told.js";
 
 function verdict(reply) {
   const [tone, title] =
     reply.dark === true ? ["bad", t("explain.dark")] : reply.dark === false ? ["good", t("explain.light")] : ["idle", t("explain.unknown")];
+  const [words, help] = told.verdict(reply);
   return el(
     "div",
     { class: `verdict ${tone}` },
     icon(tone === "idle" ? "info" : tone),
-    el("div", null, el("strong", null, title), el("p", { lang: "en" }, reply.verdict), cure(reply.cure)),
+    el("div", null, el("strong", null, title), el("p", { lang: words.lang }, words.text), cure(help)),
   );
 }
 
-const cure = (text) => (text ? el("p", { class: "cure", lang: "en" }, `${t("cure")} ${text}`) : null);
+const cure = (words) => words && el("p", { class: "cure" }, `${t("cure")} `, el("span", { lang: words.lang }, words.text));
 
-function check({ topic, port, ok, text, cure: how }) {
+function check(found) {
+  const { topic, port, ok } = found;
+  const words = told.finding(found);
   const tone = ok === true ? "good" : ok === false ? "bad" : "idle";
   const said = ok === true ? t("check.good") : ok === false ? t("check.bad") : t("check.neither");
   return el(
@@ -33,8 +37,8 @@ function check({ topic, port, ok, text, cure: how }) {
       null,
       el("span", { class: "unseen" }, `${said}: `),
       el("strong", null, orWords(`topic.${topic}`, topic), port ? el("span", { class: "tag" }, port) : null),
-      el("p", { lang: "en" }, text),
-      cure(how),
+      el("p", { lang: words.lang }, words.text),
+      cure(told.cureOf(found)),
     ),
   );
 }

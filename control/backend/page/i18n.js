@@ -3,11 +3,13 @@
 import { keep, recall } from "./keep.js";
 import en from "./en.js";
 import ru from "./ru.js";
+import toldRu from "./told-ru.js";
 
 /** Every language, by its own name. */
 export const LANGUAGES = { en: "English", ru: "Русский" };
 
-const DICTIONARIES = { en, ru };
+// What the proxy says is English as it is.
+const DICTIONARIES = { en, ru: { ...ru, ...toldRu } };
 
 let language = "en";
 let numbers;
@@ -70,6 +72,9 @@ function format(options) {
 
 /** A whole number. */
 export const count = (value) => format({ maximumFractionDigits: 0 }).format(value);
+
+/** A number with a tenth, if it has one. */
+export const number = (value) => format({ maximumFractionDigits: 1 }).format(value);
 
 /** A number in three digits, with the unit of its size: units are of 1, 1,000, 1,000,000 and so on. */
 function scaled(value, units) {

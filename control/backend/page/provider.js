@@ -2,7 +2,8 @@
 
 import { draft } from "./draft.js";
 import { Rows, el, icon, mark, newId, put, say } from "./dom.js";
-import { currentLanguage, orWords, t } from "./i18n.js";
+import { orWords, t } from "./i18n.js";
+import * as told from "./told.js";
 import { fromToml, toToml } from "./toml.js";
 
 /** A port's name for a device: what names may have. */
@@ -11,20 +12,10 @@ export function nameFor(device) {
   return name || "port";
 }
 
-/** Why it cannot be chosen: `[{text, more}]`. */
-export function obstacles(connection) {
-  const found = connection.obstacles.map(({ what, reason, cure }) => {
-    const key = what === "kind" ? `obstacle.kind.${connection.kind}` : `obstacle.${what}`;
-    if (currentLanguage() === "en") {
-      // The proxy's own words are a clause that follows the name, and say more.
-      return { text: `${connection.device} ${reason}`, more: cure };
-    }
-    return { text: orWords(key, t(`obstacle.${what}`, { kind: connection.kind_text })), more: `${reason}; ${cure}` };
-  });
-  if (connection.carries_page) {
-    found.unshift({ text: t("obstacle.page"), more: null });
-  }
-  return found;
+/** Why it cannot be chosen: pairs of a reason and a cure, or `null`. */
+function obstacles(connection) {
+  const found = connection.obstacles.map((obstacle) => told.obstacle(connection, obstacle));
+  return connection.carries_page ? [[{ text: t("obstacle.page"), lang: null }, null], ...found] : found;
 }
 
 /** Whether it can be the provider's port, now or once it is a port. */
@@ -84,8 +75,9 @@ function choice(name) {
   };
 }
 
-function reason({ text, more }) {
-  return el("p", null, icon("lock"), el("span", null, text, more ? el("small", { lang: "en", class: "original" }, more) : null));
+function reason([why, cure]) {
+  const help = cure && el("small", { lang: cure.lang, class: "original" }, cure.text);
+  return el("p", null, icon("lock"), el("span", null, el("span", { lang: why.lang }, why.text), help));
 }
 
 /** Makes it the provider's; what is no port yet becomes one. */

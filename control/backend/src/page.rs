@@ -52,6 +52,8 @@ const FILES: &[File] = files! {
     "spark.js" "text/javascript; charset=utf-8"
     "standing.js" "text/javascript; charset=utf-8"
     "theme.js" "text/javascript; charset=utf-8"
+    "told-ru.js" "text/javascript; charset=utf-8"
+    "told.js" "text/javascript; charset=utf-8"
     "toml.js" "text/javascript; charset=utf-8"
 };
 

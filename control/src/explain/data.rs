@@ -1,8 +1,10 @@
 //! Frames of a group: which arrive, what of them is dropped, which ports they go out of.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
 
-use api::{Check, Topic};
+use api::{Check, Finding, Topic};
 use settings::Sources;
 use types::{DropReason, GroupAddr, PortIndex};
 
@@ -10,7 +12,8 @@ use super::Look;
 use super::clients::outage;
 use super::provider::silence;
 use super::sample::{Sample, UdpChecksum};
-use super::words::{ago, bad, counted, good, note, time};
+use super::samples::Watched;
+use super::words::{Found, ago, bad, counted, found, good, note, seconds, time};
 use crate::configuration::PortInfo;
 use crate::show::total;
 
@@ -62,14 +65,15 @@ pub(super) fn arriving(look: &Look<'_>) -> Vec<Check> {
     let topic = Topic::Arriving;
     let Some(watched) = look.watched else {
         let text = "not looked at: as many other groups are being looked at as can be; ask again in 15 s";
-        return vec![note(topic, None, text)];
+        return vec![note(topic, None, Finding::NotWatched, text)];
     };
     let arrivals = arrivals(look);
     if arrivals.is_empty() {
         return vec![if watched.is_settled(look.now) {
-            nothing_arrives(look, &time(watched.silent_for(look.now)))
+            nothing_arrives(look, watched.silent_for(look.now))
         } else {
-            note(topic, None, "being looked at from now on: ask again in a second or two")
+            let text = "being looked at from now on: ask again in a second or two";
+            note(topic, None, Finding::BeingWatched, text)
         }];
     }
     let rate = look.rate().map(|rate| format!("; {rate}")).unwrap_or_default();
@@ -77,20 +81,37 @@ pub(super) fn arriving(look: &Look<'_>) -> Vec<Check> {
     arrivals
         .iter()
         .filter_map(|arrival| {
-            let (port, text) = (arrival.port, arrival_words(look, arrival.last()?));
+            let (port, last) = (arrival.port, arrival.last()?);
+            let (what, text) = (|finding| arrival_found(look, finding, last), arrival_words(look, last));
             Some(if arrival.may_send {
-                good(topic, Some(port), text + &rate)
+                good(topic, Some(port), what(Finding::Arrives), text + &rate)
             } else if elsewhere {
-                note(topic, Some(port), text + ", a client port that may not send")
+                let text = text + ", a client port that may not send";
+                note(topic, Some(port), what(Finding::ArrivesElsewhere), text)
             } else {
                 let cure = format!(
                     "connect the sender to the provider's port, or set `sources = true` of {}",
                     port.name
                 );
-                bad(topic, Some(port), text + ", but only here, on a client port that may not send", cure)
+                let text = text + ", but only here, on a client port that may not send";
+                bad(topic, Some(port), what(Finding::ArrivesElsewhereOnly), text, cure)
             })
         })
         .collect()
+}
+
+fn arrival_found(look: &Look<'_>, finding: Finding, frame: &Sample) -> Found {
+    let what = found(finding).with("source", frame.source).with("mac", frame.source_mac);
+    what.with("ttl", frame.ttl)
+        .with("bytes", frame.len)
+        .since("seen_s", look.now, frame.at)
+        .with_known("rate", look.watched.and_then(Watched::rate).map(whole))
+        .with_known("fragments", frame.is_fragment.then_some("yes"))
+}
+
+/// Frames each second, rounded up: what is less than one is not none.
+fn whole(rate: f64) -> String {
+    format!("{:.0}", rate.max(1.0))
 }
 
 fn arrival_words(look: &Look<'_>, frame: &Sample) -> String {
@@ -105,21 +126,25 @@ fn arrival_words(look: &Look<'_>, frame: &Sample) -> String {
     )
 }
 
-fn nothing_arrives(look: &Look<'_>, waited: &str) -> Check {
+fn nothing_arrives(look: &Look<'_>, waited: Duration) -> Check {
     if let Some(rate) = look.rate() {
         // On their way here, samples give way to IGMP.
         let text = format!("{rate} came as workers count, but none was among those looked at");
-        return note(Topic::Arriving, None, text + "; ask again");
+        let unseen = found(Finding::ArrivesUnseen);
+        let unseen = unseen.with_known("rate", look.watched.and_then(Watched::rate).map(whole));
+        return note(Topic::Arriving, None, unseen, text + "; ask again");
     }
-    let text = format!("no frame of it came in by any port within {waited}");
-    let (why, cure) = match look.agent.proxy.upstream_group(look.group) {
+    let text = format!("no frame of it came in by any port within {}", time(waited));
+    let silent = |finding| found(finding).with("waited_s", seconds(waited));
+    let (finding, why, cure) = match look.agent.proxy.upstream_group(look.group) {
         Some(view) => silence(look, &view),
         None if look.is_closed() => {
-            return note(Topic::Arriving, look.upstream(), text + "; the provider was not asked for it");
+            let (text, what) = (text + "; the provider was not asked for it", Finding::SilentUnasked);
+            return note(Topic::Arriving, look.upstream(), silent(what), text);
         }
-        None => ("; the provider was not asked for it", "have a host ask for it"),
+        None => (Finding::SilentUnasked, "; the provider was not asked for it", "have a host ask for it"),
     };
-    bad(Topic::Arriving, look.upstream(), text + why, cure)
+    bad(Topic::Arriving, look.upstream(), silent(finding), text + why, cure)
 }
 
 /// What of the frames is dropped wherever they would go, or by the hosts. It makes the channel dark where nothing
@@ -135,8 +160,10 @@ pub(super) fn dropped(look: &Look<'_>) -> Vec<Check> {
         let is_dropped = checks.len() > before;
         checks.extend(completed(arrival));
         if !is_dropped {
-            let text = format!("nothing of {} frames looked at", arrival.frames.len());
-            checks.push(good(Topic::Dropped, Some(arrival.port), text));
+            let n = arrival.frames.len();
+            let nothing = found(Finding::NothingDropped).with("of", n);
+            let text = format!("nothing of {n} frames looked at");
+            checks.push(good(Topic::Dropped, Some(arrival.port), nothing, text));
         }
     }
     let filtered = look.agent.table.counters(look.group).filtered;
@@ -144,7 +171,8 @@ pub(super) fn dropped(look: &Look<'_>) -> Vec<Check> {
         let text = format!(
             "{filtered} frames of it since the start, from sources that `sources-allowed` does not name"
         );
-        checks.push(note(Topic::Dropped, look.upstream(), text));
+        let refused = found(Finding::SourcesRefused).with("frames", filtered);
+        checks.push(note(Topic::Dropped, look.upstream(), refused, text));
     }
     checks
 }
@@ -160,10 +188,12 @@ fn refused(look: &Look<'_>, arrival: &Arrival<'_>, is_dark: bool) -> Vec<Check> 
     let check = |(reason, (n, one)): (DropReason, (usize, &Sample))| {
         let (port, all) = (arrival.port, arrival.frames.len());
         let text = format!("{n} of {all} frames are dropped: {} ({})", reason.describe(), reason.name());
+        let what = found(Finding::Dropped).with("frames", n).with("of", all).with("reason", reason.name());
+        let what = what.with("source", one.source).with("mac", look.group.mac()).with("mtu", port.mtu);
         if is_dark {
-            bad(Topic::Dropped, Some(port), text, drop_cure(reason, port, look.group, one))
+            bad(Topic::Dropped, Some(port), what, text, drop_cure(reason, port, look.group, one))
         } else {
-            note(Topic::Dropped, Some(port), text)
+            note(Topic::Dropped, Some(port), what, text)
         }
     };
     reasons.into_iter().map(check).collect()
@@ -173,33 +203,37 @@ fn refused(look: &Look<'_>, arrival: &Arrival<'_>, is_dark: bool) -> Vec<Check> 
 fn checksums(arrival: &Arrival<'_>, is_dark: bool) -> Option<Check> {
     let usable = arrival.usable().count();
     let with = |udp| arrival.usable().filter(move |frame| frame.udp == udp);
-    let check = |n: usize, what: &str, cure: String| {
+    let check = |n: usize, finding, source: Option<Ipv4Addr>, what: &str, cure: String| {
         let text = format!("hosts drop {n} of {usable} frames: the UDP checksum is {what}");
+        let found = found(finding).with("frames", n).with("of", usable).with_known("source", source);
         if is_dark {
-            bad(Topic::Dropped, Some(arrival.port), text, cure)
+            bad(Topic::Dropped, Some(arrival.port), found, text, cure)
         } else {
-            note(Topic::Dropped, Some(arrival.port), text)
+            note(Topic::Dropped, Some(arrival.port), found, text)
         }
     };
     if let Some(frame) = with(UdpChecksum::Unfinished).next() {
         let what = "unfinished, left by the sender to a NIC that is not there";
         let cure = format!("`ethtool -K X tx off` on the sender {}, X being its interface", frame.source);
-        return Some(check(with(UdpChecksum::Unfinished).count(), what, cure));
+        let n = with(UdpChecksum::Unfinished).count();
+        return Some(check(n, Finding::ChecksumUnfinished, Some(frame.source), what, cure));
     }
     with(UdpChecksum::Bad).next()?;
     let cure = "look at the sender, and at what changes frames on their way here";
-    Some(check(with(UdpChecksum::Bad).count(), "wrong", cure.to_owned()))
+    let n = with(UdpChecksum::Bad).count();
+    Some(check(n, Finding::ChecksumWrong, None, "wrong", cure.to_owned()))
 }
 
 /// Frames that hosts would throw away if the worker did not complete them.
 fn completed(arrival: &Arrival<'_>) -> Option<Check> {
     let n = arrival.usable().filter(|frame| frame.udp == UdpChecksum::Completed).count();
+    let of = arrival.usable().count();
     let text = format!(
-        "{n} of {} frames come with an unfinished UDP checksum, left by the sender to a NIC that is not there: \
-         completed here",
-        arrival.usable().count()
+        "{n} of {of} frames come with an unfinished UDP checksum, left by the sender to a NIC that is not there: \
+         completed here"
     );
-    (n > 0).then(|| note(Topic::Dropped, Some(arrival.port), text))
+    let completed = found(Finding::ChecksumCompleted).with("frames", n).with("of", of);
+    (n > 0).then(|| note(Topic::Dropped, Some(arrival.port), completed, text))
 }
 
 fn drop_cure(reason: DropReason, port: &PortInfo, group: GroupAddr, frame: &Sample) -> String {
@@ -232,17 +266,19 @@ pub(super) fn leaving(look: &Look<'_>, port: &PortInfo) -> Option<Check> {
     if look.agent.unplaced.contains(&(look.group, port.index)) {
         let text =
             format!("not forwarded: the group table has all its {} groups", look.agent.table.capacity());
-        return Some(bad(topic, Some(port), text, "raise `max-groups` in [table], and restart"));
+        let full = found(Finding::TableFull).with("most", look.agent.table.capacity());
+        return Some(bad(topic, Some(port), full, text, "raise `max-groups` in [table], and restart"));
     }
     if !port.link_up {
-        let (why, cure) = outage(port);
-        return Some(bad(topic, Some(port), format!("not forwarded: {why}"), cure));
+        let (found, why, cure) = outage(port);
+        return Some(bad(topic, Some(port), found, format!("not forwarded: {why}"), cure));
     }
     let arrivals = arrivals(look);
     let from: Vec<PortIndex> =
         arrivals.iter().filter(|a| a.usable().next().is_some()).map(|a| a.port.index).collect();
     if from == [port.index] {
-        return Some(note(topic, Some(port), "the sender is on this port's own link, where hosts hear it"));
+        let text = "the sender is on this port's own link, where hosts hear it";
+        return Some(note(topic, Some(port), Finding::SentOnLink, text));
     }
     let ingress =
         from.iter().copied().find(|from| *from != port.index).or(look.upstream().map(|port| port.index))?;
@@ -254,11 +290,17 @@ pub(super) fn leaving(look: &Look<'_>, port: &PortInfo) -> Option<Check> {
         let text = format!("frames of {longest} bytes are longer than the port's MTU of {}", port.mtu);
         let cure =
             format!("raise the MTU of {} and of its link, or have the sender send less a packet", port.name);
-        return Some(bad(topic, Some(port), text, cure));
+        let long = found(Finding::TooLong).with("bytes", longest).with("mtu", port.mtu);
+        return Some(bad(topic, Some(port), long, text, cure));
     }
     let counters = total(look.agent, port.index);
     let lost = counters.drops().filter(|(reason, _)| EGRESS.contains(reason)).map(|(r, n)| (r.name(), n));
-    let lost = counted(lost).map(|lost| format!("; lost there since the start, of all groups: {lost}"));
-    let text = if from.is_empty() { "what comes in right would go out here" } else { "forwarded" };
-    Some(good(topic, Some(port), text.to_owned() + &lost.unwrap_or_default()))
+    let lost = counted(lost);
+    let (finding, text) = match from.is_empty() {
+        true => (Finding::WouldBeForwarded, "what comes in right would go out here"),
+        false => (Finding::Forwarded, "forwarded"),
+    };
+    let forwarded = found(finding).with_known("lost", lost.as_ref());
+    let lost = lost.map(|lost| format!("; lost there since the start, of all groups: {lost}"));
+    Some(good(topic, Some(port), forwarded, text.to_owned() + &lost.unwrap_or_default()))
 }

@@ -13,7 +13,7 @@ mod words;
 
 pub(crate) use samples::Samples;
 
-use api::{ErrorKind, ExplainReply, Reply};
+use api::{Check, ErrorKind, ExplainReply, Reply};
 use forwarding::Ingress;
 use types::{GroupAddr, PortIndex, Time};
 
@@ -75,13 +75,18 @@ pub(crate) fn answer(agent: &mut Agent, now: Time, group: GroupAddr, port: Optio
     let is_new = |watched: &Watched| !watched.is_settled(now) && watched.ports(now).next().is_none();
     let watching = look.watched.is_some_and(is_new);
     let verdict = verdict::verdict(&findings, watching);
+    let checks = findings.into_checks();
+    let place = |fault: &Check| checks.iter().position(|check| check == fault);
+    let fault = verdict.fault.as_ref().and_then(place).and_then(|place| u32::try_from(place).ok());
     Reply::Explain(ExplainReply {
         group,
         port: port.map(str::to_owned),
         dark: verdict.dark,
         verdict: verdict.text,
         cure: verdict.cure,
-        checks: findings.into_checks(),
+        lit: verdict.lit,
+        fault,
+        checks,
         watching,
     })
 }

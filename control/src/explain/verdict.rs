@@ -32,6 +32,10 @@ pub(super) struct Verdict {
     pub(super) dark: Option<bool>,
     pub(super) text: String,
     pub(super) cure: Option<String>,
+    /// The ports that it goes to, or would as far as is known.
+    pub(super) lit: Vec<String>,
+    /// What makes it dark, if only on one of the ports.
+    pub(super) fault: Option<Check>,
 }
 
 /// `watching`: frames are being looked at, and nothing is known of them yet.
@@ -61,16 +65,20 @@ pub(super) fn verdict(findings: &Findings<'_>, watching: bool) -> Verdict {
                 Some("add one: `manifoldctl add-port`".to_owned()),
             ),
         };
-        return Verdict { dark: Some(true), text, cure };
+        let fault = worst.map(|(_, fault)| fault).or(general).cloned();
+        return Verdict { dark: Some(true), text, cure, lit: Vec::new(), fault };
     }
     let but = worst.map(|(_, fault)| format!("; {}", dark_words(fault))).unwrap_or_default();
-    let cure = worst.and_then(|(_, fault)| fault.cure.clone());
+    let fault = worst.map(|(_, fault)| fault.clone());
+    let cure = fault.as_ref().and_then(|fault| fault.cure.clone());
+    let names = lit.join(", ");
+    let lit = lit.into_iter().map(str::to_owned).collect();
     if arrives {
-        return Verdict { dark: Some(false), text: format!("forwarded to {}{but}", lit.join(", ")), cure };
+        return Verdict { dark: Some(false), text: format!("forwarded to {names}{but}"), cure, lit, fault };
     }
     let frames = if watching { "its frames are being looked at" } else { "its frames were not looked at" };
-    let text = format!("nothing keeps it from {}, as far as is known: {frames}{but}", lit.join(", "));
-    Verdict { dark: None, text, cure }
+    let text = format!("nothing keeps it from {names}, as far as is known: {frames}{but}");
+    Verdict { dark: None, text, cure, lit, fault }
 }
 
 /// The first check of a port's chain that failed.

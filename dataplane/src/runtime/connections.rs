@@ -101,6 +101,7 @@ fn kernel(link: &LinkInfo, port: Option<&PortView>) -> ConnectionView {
         .iter()
         .map(|refusal| Obstacle {
             what: obstacle_kind(&refusal.reason),
+            about: about(&refusal.reason),
             reason: refusal.why(),
             cure: refusal.cure(),
         })
@@ -129,10 +130,22 @@ fn obstacle_kind(reason: &RefusalReason) -> ObstacleKind {
     }
 }
 
+fn about(reason: &RefusalReason) -> Vec<String> {
+    match reason {
+        RefusalReason::Kind { lower } => lower.iter().cloned().collect(),
+        RefusalReason::Master { name, .. } => vec![name.clone()],
+        RefusalReason::Uppers(uppers) => uppers.clone(),
+        RefusalReason::Pppoe(sessions) => vec![sessions.to_string()],
+        RefusalReason::Addresses(addresses) => addresses.iter().map(ToString::to_string).collect(),
+        RefusalReason::DefaultRoutes(_) => Vec::new(),
+    }
+}
+
 fn pci(address: &str, driver: &str, port: Option<&PortView>, can_pci: bool) -> ConnectionView {
     let refused = !can_pci && port.is_none();
     let obstacle = refused.then(|| Obstacle {
         what: ObstacleKind::NoPci,
+        about: Vec::new(),
         reason: NO_PCI.to_owned(),
         cure: NO_PCI_CURE.to_owned(),
     });
@@ -148,6 +161,7 @@ fn pci(address: &str, driver: &str, port: Option<&PortView>, can_pci: bool) -> C
 fn missing(port: &PortView) -> ConnectionView {
     let obstacle = Obstacle {
         what: ObstacleKind::Gone,
+        about: vec![port.name.clone()],
         reason: format!("is not there: port \"{}\" waits for it", port.name),
         cure: "make it again, and the port takes it".to_owned(),
     };
@@ -270,6 +284,9 @@ mod tests {
         assert_eq!(found[6].addresses, ["10.0.0.9/24"]);
         assert!(found[6].default_route && !found[0].default_route);
         assert!(found[1].obstacles[0].cure.contains("use `eth1`"), "{:?}", found[1]);
+        assert_eq!(found[1].obstacles[0].about, ["eth1"]);
+        let about: Vec<_> = found[6].obstacles.iter().map(|obstacle| obstacle.about.join(" ")).collect();
+        assert_eq!(about, ["eth3.5", "1", "10.0.0.9/24", ""]);
     }
 
     #[test]

@@ -67,7 +67,8 @@ pub(crate) fn all(request: &Request, tick: u64) -> Reply {
         Request::ShowConnections => reply(json!({"connections": {"connections": [
             {"device": "lo-like", "source": "kernel", "kind": "ethernet", "kind_text": "Ethernet", "mac": "02:00:00:00:00:09",
              "carrier": true, "addresses": ["127.0.0.1/8"], "default_route": false, "port": null, "role": null,
-             "usable": false, "obstacles": [{"what": "addresses", "reason": "carries addresses", "cure": "ip addr flush"}]},
+             "usable": false, "obstacles": [
+                 {"what": "addresses", "about": ["10.9.0.1/24"], "reason": "carries addresses", "cure": "ip addr flush"}]},
             {"device": "eth1", "source": "kernel", "kind": "veth", "kind_text": "veth", "mac": null, "carrier": null,
              "addresses": [], "default_route": false, "port": "hall-a", "role": "client", "usable": true, "obstacles": []},
         ]}})),
@@ -82,7 +83,9 @@ pub(crate) fn all(request: &Request, tick: u64) -> Reply {
         }
         Request::Explain { group, .. } => reply(json!({"explain": {
             "group": group.to_string(), "port": null, "dark": false, "verdict": "goes to hall-a", "cure": null,
-            "checks": [{"topic": "proxy", "port": null, "ok": true, "text": "on", "cure": null}], "watching": false,
+            "lit": ["hall-a"], "fault": null, "watching": false,
+            "checks": [{"topic": "proxy", "port": null, "ok": true, "finding": "switched-on", "values": {}, "text": "on",
+                        "cure": null}],
         }})),
         Request::Preview { .. } => reply(json!({"preview": {
             "revision": 5, "needs_restart": [], "problems": [], "warnings": [],

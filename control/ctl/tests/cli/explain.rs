@@ -3,15 +3,24 @@
 use std::path::Path;
 use std::sync::mpsc;
 
-use api::{Check, ExplainReply, Reply, Request, Topic};
+use api::{Check, ExplainReply, Finding, Reply, Request, Topic};
 
 use super::{ctl, golden, server, shown};
 
-fn check(topic: Topic, port: &str, ok: Option<bool>, text: &str, cure: Option<&str>) -> Check {
+fn check(
+    topic: Topic,
+    finding: Finding,
+    port: &str,
+    ok: Option<bool>,
+    text: &str,
+    cure: Option<&str>,
+) -> Check {
     Check {
         topic,
         port: (!port.is_empty()).then(|| port.to_owned()),
         ok,
+        finding,
+        values: [("of".to_owned(), "3".to_owned())].into(),
         text: text.to_owned(),
         cure: cure.map(str::to_owned),
     }
@@ -24,11 +33,21 @@ fn dark() -> ExplainReply {
         dark: Some(true),
         verdict: "dark: every frame of it is dropped: TTL 1".to_owned(),
         cure: Some("raise the TTL at the source".to_owned()),
+        lit: vec![],
+        fault: Some(2),
         checks: vec![
-            check(Topic::Proxy, "wan", Some(true), "switched on", None),
-            check(Topic::Allowed, "hall-b", None, "another \u{1b}[31m thing", Some("its own cure")),
+            check(Topic::Proxy, Finding::SwitchedOn, "wan", Some(true), "switched on", None),
+            check(
+                Topic::Allowed,
+                Finding::AccessDenied,
+                "hall-b",
+                None,
+                "another \u{1b}[31m thing",
+                Some("its own cure"),
+            ),
             check(
                 Topic::Dropped,
+                Finding::Dropped,
                 "wan",
                 Some(false),
                 "every frame of it is dropped: TTL 1",

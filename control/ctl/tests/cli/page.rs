@@ -69,6 +69,7 @@ fn connections() -> ConnectionsReply {
         usable: false,
         obstacles: vec![Obstacle {
             what: ObstacleKind::Kind,
+            about: vec![],
             reason: "is a bridge".to_owned(),
             cure: "take a member".to_owned(),
         }],

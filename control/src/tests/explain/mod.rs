@@ -86,9 +86,30 @@ fn ask(bench: &mut Bench, port: Option<&str>) -> ExplainReply {
 
 fn ask_about(bench: &mut Bench, group: GroupAddr, port: Option<&str>) -> ExplainReply {
     match bench.ask(Request::Explain { group, port: port.map(str::to_owned) }) {
-        Reply::Explain(reply) => reply,
+        Reply::Explain(reply) => consistent(reply),
         other => panic!("{other:?}"),
     }
+}
+
+/// What programs are told is what people are told.
+#[track_caller]
+fn consistent(reply: ExplainReply) -> ExplainReply {
+    let fault = reply.fault.map(|place| &reply.checks[place as usize]);
+    assert_eq!(reply.dark == Some(true), reply.lit.is_empty(), "{reply:#?}");
+    assert!(reply.lit.iter().all(|port| reply.verdict.contains(port)), "{reply:#?}");
+    if let Some(fault) = fault {
+        assert!(fault.ok == Some(false) && reply.verdict.ends_with(&fault.text), "{reply:#?}");
+        assert_eq!(fault.cure, reply.cure, "{reply:#?}");
+    } else {
+        assert!(reply.dark != Some(true), "{reply:#?}");
+    }
+    for Check { values, text, .. } in &reply.checks {
+        // Every word and figure comes from the same place as in the text; what a text leaves out stands here alone.
+        let beside = ["device", "source", "mac", "mtu", "v1_host", "fragments", "blocks", "rate", "since_s"];
+        let told = values.iter().filter(|(name, _)| !beside.contains(&name.as_str()));
+        told.for_each(|(name, value)| assert!(text.contains(value), "{name} = {value}: {text}"));
+    }
+    reply
 }
 
 /// Asks, lets `frames` come in over a second and a half, and asks again, as `manifoldctl` does.

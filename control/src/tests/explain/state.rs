@@ -1,6 +1,6 @@
 //! Faults of settings, hosts, routers and links.
 
-use api::Outage;
+use api::{Finding, Outage};
 
 use super::*;
 
@@ -36,6 +36,22 @@ fn a_channel_that_works_says_how() {
     );
     assert_eq!(found(&reply, Topic::Dropped), ["ok wan: nothing of 3 frames looked at"]);
     assert_eq!(found(&reply, Topic::Leaving), ["ok hall-a: forwarded"]);
+    let findings: Vec<_> = reply.checks.iter().map(|check| check.finding).collect();
+    assert_eq!(
+        findings,
+        [
+            Finding::SwitchedOn,
+            Finding::NotKeptBack,
+            Finding::NoAccessList,
+            Finding::Member,
+            Finding::WeAsk,
+            Finding::ProviderAsked,
+            Finding::Arrives,
+            Finding::NothingDropped,
+            Finding::Forwarded,
+        ]
+    );
+    assert_eq!((reply.lit, reply.fault), (vec!["hall-a".to_owned()], None));
 }
 
 #[test]
