@@ -1,59 +1,11 @@
 // What the proxy that is a script says: as many groups as are wished, and connections of kinds that this kernel has not.
 
+import fs from "node:fs";
+
 const PORTS = ["hall-a", "hall-b", "hall-c", "hall-d", "hall-e", "hall-f"];
 
-const connection = (device, kind, kind_text, more = {}) => ({
-  device,
-  source: "kernel",
-  kind,
-  kind_text,
-  mac: "02:00:00:00:00:09",
-  carrier: true,
-  addresses: [],
-  default_route: false,
-  port: null,
-  role: null,
-  usable: false,
-  obstacles: [],
-  ...more,
-});
-
-/** As `control/links` tells them, word for word, of the attributes that a kernel with these kinds gives (its tests have them). */
-export const CONNECTIONS = [
-  connection("eth0", "ethernet", "Ethernet", { port: "wan", role: "upstream", usable: true }),
-  connection("0000:3b:00.1", "pci", "mlx5_pci", { source: "pci", usable: true, carrier: null }),
-  connection("eth1.5", "vlan", "VLAN", {
-    obstacles: [{
-        what: "kind",
-        reason: "is a VLAN interface: Manifold takes whole Ethernet interfaces, and drops tagged frames",
-        cure: "use `eth1`, with this VLAN untagged on the switch port it is plugged into",
-      }],
-  }),
-  connection("ppp0", "ppp", "PPP (PPPoE, PPTP or L2TP)", {
-    mac: null,
-    obstacles: [{
-        what: "kind",
-        reason:
-          "is a PPP (PPPoE, PPTP or L2TP) interface: the provider's multicast must come over Ethernet, not through a session",
-        cure: "use an Ethernet, veth, TAP or macvlan interface",
-      }],
-  }),
-  connection("wg0", "wireguard", "WireGuard", {
-    mac: null,
-    obstacles: [{
-        what: "kind",
-        reason: "is a WireGuard interface: a VPN carries IP packets without Ethernet headers",
-        cure: "use an Ethernet, veth, TAP or macvlan interface",
-      }],
-  }),
-  connection("eth7", "ethernet", "Ethernet", {
-    obstacles: [{
-        what: "pppoe",
-        reason: "carries a PPPoE session, which would be cut off",
-        cure: "end the session (poff), or use another interface",
-      }],
-  }),
-];
+/** As the proxy tells them of recorded link messages: a test of `dataplane` holds the file to that. */
+export const CONNECTIONS = JSON.parse(fs.readFileSync(new URL("connections.json", import.meta.url), "utf8")).connections.connections;
 
 function group(at, tick) {
   const members = PORTS.slice(0, 1 + (at % PORTS.length)).map((port, place) => ({
@@ -110,10 +62,31 @@ const key = (name, value, kind, live = true) => ({
   kind,
 });
 
+/** A channel that goes to one port and is dark on another. */
+function explained(group) {
+  const check = (topic, port, ok, finding, values, text, cure = null) => ({ topic, port, ok, finding, values, text, cure });
+  const cure = "put a rule that allows it before that one in `access` of hall-b";
+  return {
+    group,
+    port: null,
+    dark: false,
+    verdict: "forwarded to hall-a; dark, on hall-b: the access list denies it: `deny 239.5.0.0/16`",
+    cure,
+    lit: ["hall-a"],
+    fault: 1,
+    watching: false,
+    checks: [
+      check("proxy", "wan", true, "switched-on", {}, "switched on, and the provider's port has carrier"),
+      check("allowed", "hall-b", false, "access-denied", { rule: "deny 239.5.0.0/16" }, "the access list denies it: `deny 239.5.0.0/16`", cure),
+      check("dropped", "wan", null, "dropped", { frames: "2", of: "9", reason: "ttl" }, "2 of 9 frames are dropped: TTL 1 (ttl)"),
+    ],
+  };
+}
+
 /** A script with `groups` groups, whose frames move at every question. */
 export function script(groups) {
   let tick = 0;
-  return (word) => {
+  return (word, argument) => {
     switch (word) {
       case "show-status":
         tick += 1;
@@ -130,6 +103,31 @@ export function script(groups) {
         return { groups: { groups: Array.from({ length: groups }, (_, at) => group(at, tick)) } };
       case "show-events":
         return { events: { events: [], next: 0, lost: 0 } };
+      case "show-counters":
+        return {
+          counters: {
+            ports: ["wan", ...PORTS].map((name) => ({
+              port: name,
+              igmp_received: { "report-v2": 7 },
+              igmp_sent: { "general-query": 3 },
+              verdicts: { joined: 2, refreshed: 5 },
+              drops: { ttl: 4, "no-member": 9 },
+              frames: { udp: 20 },
+            })),
+          },
+        };
+      case "explain":
+        return { explain: explained(argument.group) };
+      case "preview":
+        return {
+          preview: {
+            revision: 5,
+            changes: argument.edits.map(({ port, key, value }) => ({ port, key, from: '"now"', to: value })),
+            needs_restart: [],
+            problems: [],
+            warnings: [],
+          },
+        };
       case "show-connections":
         return { connections: { connections: CONNECTIONS } };
       case "show-settings":

@@ -227,7 +227,8 @@ fn read_sysfs(class_net: &Path, index: u32, name: &str, kind: &mut KindAttribute
     kind.wireless = folder.join("phy80211").exists() || folder.join("wireless").exists();
 }
 
-fn assemble(
+/// Interfaces by what the kernel says of them; `pppoe` is its table of PPPoE sessions.
+pub(crate) fn assemble(
     links: &[LinkMessage],
     addresses: &[AddressMessage],
     routes: &[DefaultRouteMessage],

@@ -18,8 +18,8 @@ mod kind;
 mod lock;
 mod message;
 mod netlink;
-#[cfg(test)]
-mod recorded;
+#[cfg(any(test, feature = "recorded"))]
+pub mod recorded;
 mod refusal;
 mod watch;
 

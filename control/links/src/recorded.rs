@@ -1,6 +1,20 @@
-//! Netlink messages for tests, built attribute by attribute as the kernel sends them.
+//! Netlink messages for tests, ours and others', built attribute by attribute as the kernel sends them: no kernel has
+//! every kind of interface.
 
-pub(crate) use crate::netlink::attribute;
+use crate::info::{LinkInfo, assemble};
+use crate::message::LinkMessage;
+
+/// What [`list`](crate::list) makes of these; `pppoe` is the kernel's table of PPPoE sessions.
+pub fn read(records: Vec<LinkRecord>, pppoe: &str) -> Vec<LinkInfo> {
+    let links: Vec<_> =
+        records.into_iter().filter_map(|record| LinkMessage::parse(&record.bytes())).collect();
+    assemble(&links, &[], &[], pppoe)
+}
+
+/// An attribute: header, value and padding.
+pub fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    crate::netlink::attribute(kind, value)
+}
 
 /// A text with its final zero.
 pub(crate) fn zero_ended(text: &str) -> Vec<u8> {
@@ -10,11 +24,12 @@ pub(crate) fn zero_ended(text: &str) -> Vec<u8> {
 }
 
 /// The payload of an RTM_NEWLINK.
-pub(crate) struct LinkRecord(Vec<u8>);
+#[derive(Debug, Clone)]
+pub struct LinkRecord(Vec<u8>);
 
 impl LinkRecord {
     /// Up with carrier, MTU 1500, of Ethernet's hardware type.
-    pub(crate) fn new(index: u32, name: &str) -> Self {
+    pub fn new(index: u32, name: &str) -> Self {
         let mut header = vec![0; 16];
         header[2..4].copy_from_slice(&1_u16.to_ne_bytes());
         header[4..8].copy_from_slice(&index.to_ne_bytes());
@@ -22,32 +37,37 @@ impl LinkRecord {
         record.with(3, &zero_ended(name)).with(16, &[6]).number(4, 1500)
     }
 
-    pub(crate) fn family(mut self, family: u8) -> Self {
+    /// Of another address family: bridges send such.
+    pub fn family(mut self, family: u8) -> Self {
         self.0[0] = family;
         self
     }
 
-    pub(crate) fn arphrd(mut self, arphrd: u16) -> Self {
+    /// Of another hardware type.
+    pub fn arphrd(mut self, arphrd: u16) -> Self {
         self.0[2..4].copy_from_slice(&arphrd.to_ne_bytes());
         self
     }
 
-    pub(crate) fn flags(mut self, flags: u32) -> Self {
+    /// With these flags alone.
+    pub fn flags(mut self, flags: u32) -> Self {
         self.0[8..12].copy_from_slice(&flags.to_ne_bytes());
         self
     }
 
-    pub(crate) fn with(mut self, kind: u16, value: &[u8]) -> Self {
+    /// With an attribute.
+    pub fn with(mut self, kind: u16, value: &[u8]) -> Self {
         self.0.extend(attribute(kind, value));
         self
     }
 
-    pub(crate) fn number(self, kind: u16, value: u32) -> Self {
+    /// With an attribute of four bytes.
+    pub fn number(self, kind: u16, value: u32) -> Self {
         self.with(kind, &value.to_ne_bytes())
     }
 
-    /// IFLA_LINKINFO with the driver's name and its data.
-    pub(crate) fn driver(self, name: &str, data: &[u8]) -> Self {
+    /// With IFLA_LINKINFO: the driver's name and its data, a row of attributes.
+    pub fn driver(self, name: &str, data: &[u8]) -> Self {
         let mut info = attribute(1, &zero_ended(name));
         info.extend(attribute(2 | 0x8000, data));
         self.with(18 | 0x8000, &info)

@@ -181,6 +181,9 @@ fn vdev(port: &PortView) -> ConnectionView {
 }
 
 #[cfg(test)]
+mod recorded;
+
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
@@ -209,7 +212,7 @@ mod tests {
         }
     }
 
-    fn port(name: &str, device: &str) -> PortView {
+    pub(super) fn port(name: &str, device: &str) -> PortView {
         PortView {
             name: name.to_owned(),
             device: device.to_owned(),
