@@ -17,20 +17,53 @@ after(async () => {
   await backend?.stop();
 });
 
-test("VLAN, PPPoE and VPN are greyed with their reasons; a NIC that DPDK has is not", async () => {
+test("VLAN, PPPoE and VPN, by recorded link messages, are greyed with their reasons; a NIC that DPDK has is not", async () => {
   const page = await inside(backend, { view: "#/igmp-proxy" });
+  const greyed = CONNECTIONS.filter(({ usable }) => !usable).map(({ device }) => device);
+  assert.deepEqual(greyed, ["eth1", "eth1.5", "eth7", "ppp0", "wg0", "bond0", "gre1"]);
   for (const { device, usable, obstacles } of CONNECTIONS) {
     const choice = page.locator(`.connection[data-device="${device}"]`);
     assert.equal(await choice.locator("input").isDisabled(), !usable, device);
     for (const { reason, cure } of obstacles) {
       const text = await choice.textContent();
-      assert.ok(text.includes(reason) && text.includes(cure), text);
+      assert.ok(text.includes(`${device} ${reason}`) && text.includes(cure), text);
     }
   }
   await shoot(page, "kinds", true);
   await page.selectOption(".looks select >> nth=0", "ru");
-  const vlan = page.locator('.connection[data-device="eth1.5"]', { hasText: "VLAN: прокси берёт Ethernet-подключения целиком" });
-  await vlan.waitFor();
+  for (const [device, ...words] of [
+    ["eth1.5", "VLAN: прокси берёт Ethernet-подключения целиком", "Возьмите eth1:"],
+    ["ppp0", "PPPoE и PPP: это не кадры Ethernet", "Возьмите интерфейс Ethernet"],
+    ["eth7", "По нему идут сеансы PPPoE, они были бы отрезаны. Сколько: 1.", "Завершите сеанс"],
+    ["eth1", "На нём стоят другие интерфейсы, они были бы отрезаны: eth1.5.", "ip link del dev eth1.5"],
+    ["wg0", "VPN: пакеты IP без заголовков Ethernet"],
+  ]) {
+    const choice = page.locator(`.connection[data-device="${device}"]`);
+    await choice.filter({ hasText: words[0] }).waitFor();
+    const text = await choice.textContent();
+    assert.ok(words.every((part) => text.includes(part)), text);
+    const { reason } = CONNECTIONS.find((connection) => connection.device === device).obstacles[0];
+    assert.ok(!text.includes(reason), text);
+  }
+  await shoot(page, "kinds-ru", true);
+  await done(page);
+});
+
+test("why a channel is dark is told in Russian, figures and cures as well", async () => {
+  const page = await inside(backend, { locale: "ru-RU" });
+  await page.click(".groups tbody button");
+  const panel = page.locator("dialog.drawer");
+  await panel.locator(".checks li").first().waitFor();
+  assert.equal(await panel.locator("[lang=en]").count(), 0);
+  const text = await panel.textContent();
+  for (const words of [
+    "передаётся: hall-a; не идёт на hall-b: запрещает правило доступа `deny 239.5.0.0/16`",
+    "поставьте в `access` порта hall-b перед этим правилом другое, разрешающее",
+    "отбрасываются 2 из 9: TTL исчерпан",
+  ]) {
+    assert.ok(text.includes(words), text);
+  }
+  await shoot(page, "explain-ru");
   await done(page);
 });
 

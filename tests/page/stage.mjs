@@ -5,6 +5,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import fs from "node:fs";
 import http from "node:http";
+import https from "node:https";
 import net from "node:net";
 import path from "node:path";
 import readline from "node:readline";
@@ -44,19 +45,32 @@ async function freePort() {
   return port;
 }
 
+/** Makes a certificate, and gives what names it in the settings. */
+function certificate(folder) {
+  const [certificate, key] = ["crt", "key"].map((ending) => path.join(folder, `backend.${ending}`));
+  const made = spawnSync(
+    "openssl",
+    ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=manifold",
+      "-addext", `subjectAltName=IP:${STAGE_PAGE}`, "-keyout", key, "-out", certificate],
+    { encoding: "utf8" },
+  );
+  assert.equal(made.status, 0, made.stderr);
+  return `certificate = "${certificate}"\nkey = "${key}"\n`;
+}
+
 /** A running `manifold-backend` beside the proxy at `socket`. */
 export class Backend {
-  static async start(socket = STAGE_SOCKET) {
+  static async start(socket = STAGE_SOCKET, { tls = false } = {}) {
     const own = new Backend();
     const port = await freePort();
-    own.url = `http://${STAGE_PAGE}:${port}/`;
+    own.url = `${tls ? "https" : "http"}://${STAGE_PAGE}:${port}/`;
     const folder = fs.mkdtempSync(path.join(STAGE_SCRATCH, "backend-"));
     own.log = path.join(folder, "log");
     own.settings = path.join(folder, "backend.toml");
     fs.writeFileSync(
       own.settings,
-      `listen = "${STAGE_PAGE}:${port}"\nallow-public-without-tls = true\nunit = false\n` +
-        `socket = "${socket}"\nstate-dir = "${folder}/state"\n`,
+      `listen = "${STAGE_PAGE}:${port}"\nunit = false\nsocket = "${socket}"\nstate-dir = "${folder}/state"\n` +
+        (tls ? `[tls]\n${certificate(folder)}` : "allow-public-without-tls = true\n"),
     );
     await own.run();
     return own;
@@ -68,7 +82,9 @@ export class Backend {
     this.process = spawn(STAGE_BACKEND, ["-c", this.settings, "run"], { stdio: ["ignore", log, log] });
     for (const end = Date.now() + SOON; ; ) {
       const up = await new Promise((done) => {
-        const request = http.get(this.url, (answer) => done(answer.resume() && true));
+        // A certificate of our own, which nobody vouches for.
+        const [get, options] = this.url.startsWith("https") ? [https.get, { rejectUnauthorized: false }] : [http.get, {}];
+        const request = get(this.url, options, (answer) => done(answer.resume() && true));
         request.on("error", () => done(false));
       });
       if (up) {
@@ -124,6 +140,7 @@ export async function open(backend, { width = 1440, height = 900, locale = "en-U
     viewport: { width, height },
     locale,
     colorScheme: dark ? "dark" : "light",
+    ignoreHTTPSErrors: backend.url.startsWith("https"),
   });
   context.setDefaultTimeout(SOON);
   const page = await context.newPage();
