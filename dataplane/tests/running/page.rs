@@ -123,8 +123,10 @@ fn a_change_for_settings_that_somebody_changed_meanwhile_is_refused() {
     let settings = client.settings().unwrap();
     assert_eq!(key(&settings.ports[1].keys, "robustness").value.as_deref(), Some("3"), "nothing was changed");
 
-    // A reload is a change by somebody else, too; what was refused is none.
+    // A reload that changes something is a change by somebody else, too; what was refused is none.
     running.reload("").unwrap();
+    assert_eq!(client.settings().unwrap().revision, settings.revision);
+    running.reload("[log]\nlevel = \"debug\"\n").unwrap();
     let now = client.settings().unwrap().revision;
     assert!(now > settings.revision);
     refused(&running, &Request::change(robustness("99")));
