@@ -18,6 +18,7 @@ use forwarding::{
 use group_table::{GroupTableWriter, PortMasks, TableSettings, group_table_sized};
 use types::{GroupAddr, MacAddr, PortIndex, PortSet, Time};
 
+use crate::chance::Chance;
 use crate::error::BenchError;
 use crate::live::port;
 use crate::machine::pin;
@@ -152,13 +153,12 @@ impl Reader {
         let empty = || OwnedFrame(self.frames[0].clone());
         let mut egress = Copies { copies: 0, buffers: (0..BURST).map(|_| empty()).collect() };
         let mut burst = OwnedBurst::default();
-        let (provider, mut turn) = (port(0)?, 0u32);
+        let (provider, mut chance) = (port(0)?, Chance::new(0));
         let (mut sent, mut began, mut passes) = (0u64, Instant::now(), 0u32);
         let mut warm = false;
         loop {
             for mut buffer in egress.buffers.drain(..) {
-                turn = turn.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                let frame = &self.frames[(turn >> 8) as usize % self.frames.len()];
+                let frame = &self.frames[chance.next() as usize % self.frames.len()];
                 buffer.0.copy_from_slice(frame);
                 burst.0.push(buffer);
             }

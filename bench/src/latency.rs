@@ -14,6 +14,7 @@ use crate::machine::Cores;
 use crate::memif::far::FarEnd;
 use crate::memif::ours::{self, Ours};
 use crate::memif::{Answer, Links, Order, Recorded};
+use crate::noise;
 use crate::percentiles::Delays;
 use crate::report::{FigureReport, PeerReport};
 use crate::side::bound_to_us;
@@ -29,8 +30,6 @@ const FULL: u32 = 3_000_000;
 const LOADS: [u32; 3] = [10, 50, 90];
 /// Ours by the peer's, by the 99th percentile.
 const RATIO: Aim = Aim::AtMost(1.2);
-/// Where the peer against itself may be: wider than a rate's, as percentiles are, but no wider than what is asked about.
-const QUIET: std::ops::RangeInclusive<f64> = 1.0 / 1.2..=1.2;
 /// Of the frames that were due so many must have been sent, or it was another load.
 const GIVEN: f64 = 0.97;
 /// Where the peer lost more than this share of the copies, it was not the load that was asked for.
@@ -171,14 +170,12 @@ fn delay_rows(rounds: &[Round], load: usize, percent: u32) -> Vec<FigureReport> 
 fn delay_row(rounds: &[Round], load: usize, which: f64, aim: Option<Aim>) -> Option<FigureReport> {
     let of = |loads: &Loads| of_trial(&loads[load], which);
     let mean = |pair: &[Loads; 2]| f64::midpoint(of(&pair[0]), of(&pair[1]));
-    // Upside down in every other round: an even drift falls out of the median.
-    let itself = |(number, round): (usize, &Round)| {
-        let [first, last] = [0, 1].map(|trial| of(&round.peer[trial]));
-        if number % 2 == 0 { first / last } else { last / first }
-    };
+    let itself =
+        |(number, round): (usize, &Round)| noise::by_itself(number, of(&round.peer[0]), of(&round.peer[1]));
     let itself: Vec<_> = rounds.iter().enumerate().map(itself).collect();
     let ratio = Spread::of(rounds.iter().map(|r| mean(&r.ours) / mean(&r.peer)))?;
-    let quiet = itself.iter().filter(|ratio| QUIET.contains(ratio)).count() as f64 / rounds.len() as f64;
+    let quiet =
+        itself.iter().filter(|ratio| noise::PARTS.contains(ratio)).count() as f64 / rounds.len() as f64;
     let itself = Spread::of(itself)?;
     let given = rounds.iter().flat_map(|r| r.ours.iter().chain(&r.peer)).all(|loads| was_given(&loads[load]));
     let lost = |side: fn(&Round) -> &[Loads; 2]| {
@@ -186,7 +183,7 @@ fn delay_row(rounds: &[Round], load: usize, which: f64, aim: Option<Aim>) -> Opt
     };
     let verdict = match aim {
         None => Verdict::NoAim,
-        Some(_) if !given || quiet < 0.5 || !QUIET.contains(&itself.median) => Verdict::TooNoisy,
+        Some(_) if !given || quiet < 0.5 || !noise::PARTS.contains(&itself.median) => Verdict::TooNoisy,
         Some(_) if lost(|r| &r.peer)?.max > MOST_LOST => Verdict::TooNoisy,
         // What is lost has no delay: the rest may be all the faster for it.
         Some(_) if lost(|r| &r.ours)?.median > lost(|r| &r.peer)?.max + MORE_LOST => Verdict::Missed,

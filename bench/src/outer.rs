@@ -12,10 +12,12 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::aim::Verdict;
 use crate::catalogue::Selection;
 use crate::error::BenchError;
 use crate::figures::Driver;
 use crate::machine::Cores;
+use crate::noise;
 use crate::percentiles::Delays;
 use crate::probe::{Seen, Task};
 use crate::report::{FigureReport, PeerReport};
@@ -210,6 +212,10 @@ fn rows(kind: Kind, turns: &[(Who, Seen)]) -> Result<Vec<FigureReport>, BenchErr
             {
                 row.peer = Some(PeerReport { name: PEER, spread });
                 row.peer_by_itself = peer.as_ref().and_then(|peer| peer.by_itself(percent));
+                let noisy = |itself: Spread| !noise::of_percentile(percent).contains(&itself.median);
+                if row.peer_by_itself.is_some_and(noisy) {
+                    row.verdict = Verdict::TooNoisy;
+                }
                 let ratio = mine.median / spread.median;
                 row.ratio =
                     Some(Spread { min: mine.min / spread.max, median: ratio, max: mine.max / spread.min });
@@ -265,6 +271,17 @@ mod tests {
             rows.iter().flat_map(|row| &row.distributions).map(|d| d.name.as_str()).collect();
         assert_eq!(plotted, ["Manifold, af_packet", "Manifold, af_xdp", PEER]);
         assert!(rows[0].notes[0].contains("5.0 us apart, 99 of 100 at most 9.0 us"), "{:?}", rows[0].notes);
+    }
+
+    #[test]
+    fn a_peer_whose_turns_differ_says_nothing() {
+        let mut peers = [1000, 1000, 2600, 1000].into_iter();
+        let mut turn = |who| (who, seen(if who == Who::Peer { peers.next().unwrap() } else { 100 }, 100));
+        let quiet: Vec<_> = ORDER.into_iter().map(&mut turn).collect();
+        assert_eq!(rows(Kind::Join, &quiet).unwrap()[0].verdict, Verdict::NoAim);
+        let restless: Vec<_> = ORDER.into_iter().map(&mut turn).collect();
+        let verdicts = rows(Kind::Join, &restless).unwrap();
+        assert!(verdicts.iter().all(|row| row.verdict == Verdict::TooNoisy), "{verdicts:?}");
     }
 
     #[test]

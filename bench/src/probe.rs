@@ -14,6 +14,7 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
 use types::{GroupAddr, MacAddr};
 
+use crate::chance::Chance;
 use crate::error::BenchError;
 use crate::machine::pin;
 use crate::source;
@@ -93,14 +94,24 @@ struct Probe<'a> {
     data: Vec<u8>,
     sent: Instant,
     gaps: Vec<u64>,
-    chance: u32,
+    chance: Chance,
     buffer: [u8; 2048],
 }
 
 impl<'a> Probe<'a> {
     fn new(task: &'a Task, source: PacketSocket, host: PacketSocket) -> Self {
         let (group, data, gaps) = (task.first, Vec::new(), Vec::with_capacity(GAPS));
-        Self { task, source, host, group, data, sent: Instant::now(), gaps, chance: 1, buffer: [0; 2048] }
+        Self {
+            task,
+            source,
+            host,
+            group,
+            data,
+            sent: Instant::now(),
+            gaps,
+            chance: Chance::new(1),
+            buffer: [0; 2048],
+        }
     }
 
     fn run(&mut self) -> Result<Seen, BenchError> {
@@ -126,8 +137,7 @@ impl<'a> Probe<'a> {
         self.group = Ipv4Addr::from(u32::from(self.task.first) + number);
         self.data = source::frame(self.group, 0, WIRE_LEN);
         // With chance in it: nobody is in step with a timer.
-        self.chance = self.chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let wait = Duration::from_micros(500 + u64::from(self.chance >> 8) % 1000);
+        let wait = Duration::from_micros(500 + u64::from(self.chance.next() % 1000));
         if self.watch(wait)?.frames > 0 {
             return Err(BenchError::delivery(SIDE, format!("frames of {} came unasked", self.group)));
         }

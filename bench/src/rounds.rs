@@ -6,14 +6,12 @@ use crate::aim::Verdict;
 use crate::error::BenchError;
 use crate::figures::{Figure, LOSSLESS, Terms};
 use crate::machine::Machine;
+use crate::noise;
 use crate::report::{Cost, Costs, FigureReport, PeerReport, Place};
 use crate::reports::Reports;
 use crate::side::Trial;
 use crate::stats::Spread;
 
-/// Where the peer against itself may be. With the median outside, or more than half of the rounds, the machine was
-/// too noisy to tell anything.
-const QUIET: std::ops::RangeInclusive<f64> = 0.97..=1.03;
 /// Where reports took so much longer to send than they should have, there were fewer beside the data than was asked for:
 /// such a round is in no ratio.
 const HELD_UP: f64 = 1.03;
@@ -115,10 +113,9 @@ impl Round {
         }
     }
 
-    /// The peer by the peer, upside down in every other round: an even drift falls out of the median.
     fn peer_by_itself(&self, number: usize) -> f64 {
         let [first, last] = self.peer.map(|t| t.copies_per_s);
-        if number.is_multiple_of(2) { first / last } else { last / first }
+        noise::by_itself(number, first, last)
     }
 
     /// How long reports took to send at most, by how long they should have, where some were sent.
@@ -149,8 +146,10 @@ fn outcome(figure: Figure, rounds: &[Round]) -> Option<Outcome> {
     let late = rounds.iter().filter(|round| !round.is_in_time()).count();
     // Where all are too late, there is nothing better to show; none is quiet.
     let counts = |round: &&Round| round.is_in_time() || late == rounds.len();
-    let quiet =
-        rounds.iter().zip(itself()).filter(|(round, ratio)| round.is_in_time() && QUIET.contains(ratio));
+    let quiet = rounds
+        .iter()
+        .zip(itself())
+        .filter(|(round, ratio)| round.is_in_time() && noise::RATES.contains(ratio));
     let longest = rounds.iter().filter_map(Round::held_up).reduce(f64::max);
     Some(Outcome {
         figure,
@@ -174,10 +173,10 @@ impl Outcome {
         few && self.reports.is_some_and(|reports| reports.lost() > 0)
     }
 
-    /// What it means. Reports get lost, too, where other programs keep the forwarding thread from its core.
+    /// What it means: nothing where the peer differs from itself in the median, or in more than half of the rounds. Reports get lost, too, where other programs keep the forwarding thread from its core.
     pub(crate) fn verdict(&self) -> Verdict {
         let Figure { aim, floor, .. } = self.figure;
-        if !QUIET.contains(&self.itself.median) || self.quiet < 0.5 {
+        if !noise::RATES.contains(&self.itself.median) || self.quiet < 0.5 {
             if self.lost_reports() { Verdict::LostInNoise } else { Verdict::TooNoisy }
         } else if self.lost_reports() {
             Verdict::Missed

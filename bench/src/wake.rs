@@ -2,7 +2,7 @@
 //! thread is, and answers; or polls as that does, and answers. A join cannot take effect sooner, and where two measurements of this differ, the machine is what
 //! differs.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use lab::stop;
@@ -17,6 +17,15 @@ const END: u64 = u64::MAX;
 /// Looks at the clock while there is no answer: after so many an interruption is noticed.
 const LOOKS: u32 = 1 << 24;
 
+/// Tells that a thread has ended, however it did.
+struct Ending<'a>(&'a AtomicBool);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 /// Delays of so many questions, `pause` after each answer; asked from the core that forwards.
 ///
 /// # Errors
@@ -30,8 +39,10 @@ pub(crate) fn measure(
     let (waker, sleeper) = control::waker().map_err(BenchError::io("make an eventfd"))?;
     let sleeper = sleeper.polling(poll == Poll::Busy);
     let (asked, answered) = (&AtomicU64::new(0), &AtomicU64::new(0));
+    let gone = &AtomicBool::new(false);
     std::thread::scope(|scope| {
         let other = scope.spawn(move || {
+            let _ending = Ending(gone);
             let done = pin(cores.main);
             loop {
                 let seen = answered.load(Ordering::Relaxed);
@@ -62,6 +73,9 @@ pub(crate) fn measure(
                         looks += 1;
                         if looks.is_multiple_of(LOOKS) && stop::stopped() {
                             return Err(lab::LabError::Interrupted.into());
+                        }
+                        if looks.is_multiple_of(LOOKS) && gone.load(Ordering::Acquire) {
+                            return Err(BenchError::machine("nobody answers", "report it"));
                         }
                     }
                     delays.push(began.elapsed());
