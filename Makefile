@@ -14,8 +14,9 @@ ON_OWN_DPDK = PKG_CONFIG_PATH=$(DPDK)/lib/pkgconfig RUSTFLAGS="-Ctarget-cpu=nati
 setup:
 	@dpdk-build/setup.sh
 
+# All that people run; the benches build themselves.
 build: setup
-	$(CARGO) build --release --workspace --bins
+	$(CARGO) build --release --workspace --exclude bench --exclude guard --bins
 
 # The distribution's DPDK, built for Manifold on this machine alone: once, some minutes.
 dpdk: setup
@@ -28,7 +29,7 @@ fast: dpdk
 demo: build
 	@$(TARGET)/release/story
 
-test: lint test-unit test-loom test-system
+test: lint test-unit test-loom test-system test-page
 
 test-unit: setup
 	$(CARGO) test --workspace --exclude tests
@@ -41,9 +42,9 @@ test-loom:
 test-long: build
 	$(CARGO) test -p tests --features long --test kernel -- --nocapture long::
 
-# Whole processes: replay and golden files, bad input, network namespaces.
+# Whole processes: replay and golden files, bad input, network namespaces. They wait more than they compute: two at a time.
 test-system: build
-	$(CARGO) test -p tests -- --test-threads=1
+	$(CARGO) test -p tests -- --test-threads=2
 
 # Both services under a real systemd, in a container; the small system for it is made once, in target/systemd-root.
 test-systemd: build
@@ -59,7 +60,7 @@ test-page: build
 # What the other DPDK could change: the bindings, the crate above them, whole processes.
 test-fast: fast
 	$(ON_OWN_DPDK) $(CARGO) test -p dpdk-sys -p dpdk -p dataplane
-	$(ON_OWN_DPDK) $(CARGO) test -p tests --features own-dpdk -- --test-threads=1
+	$(ON_OWN_DPDK) $(CARGO) test -p tests --features own-dpdk -- --test-threads=2
 
 # libFuzzer on each target for FUZZ_SECONDS (60); crashes in target/fuzz/crashes.
 fuzz:
@@ -90,11 +91,13 @@ install:
 
 # Builds before it measures: what the figures of our own DPDK need, and the control side's own benches.
 bench: build fast
+	$(CARGO) build --release -p bench
 	$(CARGO) bench --no-run -p igmp -p control --bench scale
 	$(TARGET)/release/bench
 
 # A few of the figures in less than two minutes.
 bench-quick: build
+	$(CARGO) build --release -p bench
 	$(TARGET)/release/bench --quick
 
 # What a turn of each hot path costs in instructions, held to bench/guard/baseline.toml.
