@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import test, { after, before } from "node:test";
 import { CONNECTIONS, script } from "./fake.mjs";
-import { Backend, closeBrowser, done, fakeProxy, inside, shoot } from "./stage.mjs";
+import { Backend, closeBrowser, done, fakeProxy, inside, open, shoot } from "./stage.mjs";
 
 const GROUPS = 640;
 let backend;
@@ -99,5 +99,17 @@ test("hundreds of groups: pages, search and order, and rows that stay while figu
   await page.click('.groups .sort:text-is("Rate")');
   await page.locator('.groups th[aria-sort="descending"]', { hasText: "Rate" }).waitFor();
   await shoot(page, "now-by-rate");
+  await done(page);
+});
+
+test("a page whose files do not all come says so, and comes when they do", async () => {
+  const page = await open(backend);
+  await page.locator("#user").waitFor();
+  let lost = 0;
+  await page.route("**/told.js", (route) => (lost++ === 0 ? route.abort() : route.continue()));
+  await page.reload();
+  await page.locator("[role=alert]").filter({ hasText: "tries again" }).waitFor();
+  await page.locator("#user").waitFor();
+  assert.equal(lost, 2);
   await done(page);
 });

@@ -27,6 +27,7 @@ const FILES: &[File] = files! {
     "api.js" "text/javascript; charset=utf-8"
     "app.js" "text/javascript; charset=utf-8"
     "base.css" "text/css; charset=utf-8"
+    "begin.js" "text/javascript; charset=utf-8"
     "clients.js" "text/javascript; charset=utf-8"
     "dom.js" "text/javascript; charset=utf-8"
     "draft.js" "text/javascript; charset=utf-8"
