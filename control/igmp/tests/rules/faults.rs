@@ -50,7 +50,7 @@
 //! | f40 | hugepages, sockets, two instances | `tests/tests/bad_input/machine::hugepages_required_and_not_there`, `control/src/tests/server::what_a_dead_process_left_is_replaced`, `tests/tests/kernel/instances::an_instance_or_an_interface_that_is_in_use_is_refused` |
 //! | f41 | drivers that lack something | `dataplane/dpdk/tests/ports::filters_fall_back_as_far_as_the_driver_makes_them`, `dataplane/dpdk/tests/ports::several_queues_each_way`, `control/links/tests/namespaces/watch::carrier_comes_and_goes_with_the_peer` |
 //! | f42 | reload under joins | `lifecycle`, `control/src/tests/configuration`, `tests/tests/kernel/reload` |
-//! | f43 | slow and hostile clients, a blocked journal | `control/src/log`, `control/src/tests/server::a_client_that_never_reads_costs_the_others_nothing_and_is_cut_off`, `tests/tests/bad_input/socket::a_hostile_client_is_answered_or_shut_out_and_hurts_nobody` |
+//! | f43 | slow and hostile clients, a blocked journal | `control/src/lines`, `control/src/tests/server::a_client_that_never_reads_costs_the_others_nothing_and_is_cut_off`, `tests/tests/bad_input/socket::a_hostile_client_is_answered_or_shut_out_and_hurts_nobody` |
 //! | f44 | privileges | `tests/tests/bad_input/machine::no_privilege`, `control/links/tests/namespaces/inspect::without_the_capability_it_is_named`, `tests/tests/kernel/capabilities::two_capabilities_are_enough` |
 //!
 //! What went wrong in other routers and proxies is in `elsewhere`, and in `control/src/tests/elsewhere` where it
