@@ -43,11 +43,13 @@ impl LiveLayer {
         self.text.as_deref()
     }
 
-    /// Whether both say the same of the same keys.
+    /// Whether both say the same of the same keys, and so do the administrator's files below them: also of those that
+    /// have no effect, as something goes before them. Comments don't count.
     pub fn has_same_keys(&self, other: &Self) -> bool {
         // What is in force has been parsed before.
-        let table = |layer: &Self| toml::from_str::<toml::Table>(layer.text().unwrap_or_default()).ok();
-        table(self) == table(other)
+        let table = |text: &str| toml::from_str::<toml::Table>(text).ok();
+        let tables = |layer: &Self| (table(layer.text().unwrap_or_default()), table(&layer.main.1));
+        tables(self) == tables(other)
     }
 
     /// The settings and the live layer after these changes, all of them or none. Reads and writes no file:

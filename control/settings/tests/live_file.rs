@@ -158,6 +158,24 @@ fn an_edit_of_the_administrators_that_the_live_layer_hides_is_told_with_the_cure
     assert!(ttl.ends_with("`manifoldctl unset --port hall any-ttl`"), "{ttl}");
 }
 
+#[test]
+fn keys_are_the_same_while_neither_file_has_others() {
+    let files = files();
+    fs::write(&files.live, "[proxy]\nenabled = true\n").unwrap();
+    let (_, before) = load_layers(&files.main).unwrap();
+    let main = fs::read_to_string(&files.main).unwrap();
+    let is_same = |main: &str| {
+        fs::write(&files.main, main).unwrap();
+        reload(&files.main).unwrap().1.has_same_keys(&before)
+    };
+    assert!(is_same(&format!("# Since Monday.\n{main}\n")), "only a comment");
+    assert!(!is_same(&main.replace("[proxy]\n", "[proxy]\nenabled = false\n")), "below a live key");
+    assert!(!is_same(&format!("{main}[defaults]\nmtu = 1500\n")), "what it is without the key");
+    assert!(is_same(&main));
+    fs::write(&files.live, "[proxy]\nenabled = true\nupstream = \"wan\"\n").unwrap();
+    assert!(!is_same(&main), "a key came to the live layer");
+}
+
 /// To open one waits for somebody who writes to it.
 #[test]
 fn f39_a_fifo_in_place_of_a_file_is_refused_and_not_waited_for() {

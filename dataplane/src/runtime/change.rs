@@ -85,8 +85,9 @@ impl Running {
     }
 
     /// Makes what was prepared what is in force; `keep` is called when all that can fail has been done but it, and may
-    /// have a line for the reply. The revision stays where no value changes and, unless `relayered`, no key comes to the
-    /// live layer or goes from it: whoever has looked at the settings still knows them.
+    /// have a line for the reply. The revision stays where no value changes and, unless `relayered`, neither file says
+    /// anything else: whoever has looked at the settings still knows them, and what they become where a key of the live
+    /// layer is taken back.
     fn apply(
         &mut self,
         prepared: Prepared,

@@ -214,3 +214,22 @@ fn no_device_string_argument_or_path_gets_in_by_a_preview_either() {
             .all(|entry| { !entry.unwrap().file_name().to_string_lossy().starts_with("live.toml") })
     );
 }
+
+/// What a key becomes that is taken back is shown, too.
+#[test]
+fn an_edit_of_the_administrators_that_a_live_key_hides_is_a_change_by_somebody_else() {
+    let running = Running::start_with(LIVE);
+    let mut client = client(&running);
+    let fast_leave = |value| vec![edit(Some("hall-a"), "fast-leave", value)];
+    let set = client.change(&Request::change(fast_leave(Some("\"tracked\"")))).unwrap();
+    let preview = client.preview(fast_leave(None)).unwrap();
+    assert_eq!((preview.revision, preview.changes[0].to.as_deref()), (set.revision, Some("\"off\"")));
+
+    // The last port of the file is the one.
+    let same = running.reload("fast-leave = \"tracked\"\n").unwrap();
+    assert!(same.applied.is_empty() && same.revision > set.revision, "{same:?}");
+    let stale = Request::Change { edits: fast_leave(None), revision: Some(preview.revision) };
+    assert_eq!(refused(&running, &stale).kind, ErrorKind::Conflict);
+    let again = running.reload("fast-leave = \"tracked\"\n").unwrap();
+    assert_eq!(again.revision, same.revision, "nobody edited anything");
+}
