@@ -367,7 +367,9 @@ impl Control {
         }
         let deadline = self.agent.carry_out(self.clock.now(), &mut self.outlet);
         self.agent.settle_joins(|| self.clock.now());
-        if self.agent.is_settled() {
+        if self.agent.is_settled() && !self.configured.is_empty() {
+            // Whoever waits finds what the change caused among the events, and what he tells of it behind that.
+            self.agent.tell_events();
             for done in self.configured.drain(..) {
                 let _ = done.try_send(());
             }

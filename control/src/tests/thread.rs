@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use api::{MbufView, Reply, Request};
+use api::{EventKind, MAX_EVENTS, MbufView, Reply, Request};
 use forwarding::{FrameReceiver, FrameSender, SendRefused, frame_ring};
 use types::Time;
 
@@ -318,6 +318,9 @@ fn a_configuration_is_done_when_it_is_in_the_table_and_the_masks() {
     assert!(control.turn().is_continue());
     assert_eq!(asked.join().unwrap(), Ok(()));
     assert!(control.agent.table.is_empty());
+    let events = handle.events(0, MAX_EVENTS).events;
+    let left = events.iter().find(|event| event.kind == EventKind::Left);
+    assert_eq!(left.map(|event| event.group), Some(Some(nth_group(0))), "told before it is done: {events:?}");
 }
 
 #[test]
