@@ -1,7 +1,7 @@
 //! All protocol state, and what follows from a change of it: the group table, the masks, frames to send.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use api::{EventKind, MbufView, Reply, Request};
@@ -133,7 +133,7 @@ pub struct Agent {
     /// Actions taken from the proxy so far.
     taken: u64,
     /// Events that were among them and are not told yet: when, its action's number, and what.
-    untold: Vec<(Time, u64, Event)>,
+    untold: VecDeque<(Time, u64, Event)>,
 }
 
 impl Agent {
@@ -174,7 +174,7 @@ impl Agent {
             stopped: false,
             waiting: None,
             taken: 0,
-            untold: Vec::new(),
+            untold: VecDeque::new(),
         };
         agent.configure(now, configuration);
         agent
@@ -364,7 +364,7 @@ impl Agent {
                     }
                     outlet.send(now, port, frame.as_slice());
                 }
-                Action::Event(event) => self.untold.push((now, self.taken, event)),
+                Action::Event(event) => self.untold.push_back((now, self.taken, event)),
             }
             outlet.done(now, &action);
             acted = true;
@@ -396,8 +396,17 @@ impl Agent {
 
     /// Tells the log, and whoever asks for events, what happened since this was last called.
     pub(crate) fn tell_events(&mut self) {
-        for (at, action, event) in std::mem::take(&mut self.untold) {
-            self.tell(at, action, &event);
+        self.tell_some(usize::MAX);
+    }
+
+    /// The same, but at most so many, the oldest. What comes faster than it is told costs next to nothing, and is not
+    /// counted: a flood does not pile up here.
+    pub(crate) fn tell_some(&mut self, most: usize) {
+        let mut told = 0;
+        while told < most
+            && let Some((at, action, event)) = self.untold.pop_front()
+        {
+            told += usize::from(self.tell(at, action, &event));
         }
     }
 

@@ -41,8 +41,8 @@ impl EventPace {
 
 impl Agent {
     /// Tells the log, and whoever asks for events. What is worth a warning is limited where it comes from.
-    /// The event was action number `action`.
-    pub(crate) fn tell(&mut self, now: Time, action: u64, event: &Event) {
+    /// The event was action number `action`. Whether it is told, and not counted among those that came too fast.
+    pub(crate) fn tell(&mut self, now: Time, action: u64, event: &Event) -> bool {
         match event {
             Event::GroupLimit { port, .. }
             | Event::AccessDenied { port, .. }
@@ -62,18 +62,19 @@ impl Agent {
             | Event::Left { port, .. }
             | Event::QuerierChanged { port, .. } => {
                 if !self.has_pace(now) {
-                    return;
+                    return false;
                 }
                 tracing::info!(port = self.name_then(*port, action), "{event}");
             }
             Event::UpstreamJoined { .. } | Event::UpstreamLeft { .. } => {
                 if !self.has_pace(now) {
-                    return;
+                    return false;
                 }
                 tracing::info!("{event}");
             }
         }
         self.note(now, action, event);
+        true
     }
 
     /// Keeps the event for whoever asks.

@@ -19,7 +19,7 @@ use crate::configuration::Configuration;
 use crate::lines;
 use crate::server::Answer;
 use crate::show;
-use crate::waker::{Rest, Sleeper, Waker};
+use crate::waker::{NAP, Rest, Sleeper, Waker};
 
 /// Punted frames taken from one port before the next port has its turn.
 const FRAMES_A_TURN: usize = 64;
@@ -29,8 +29,10 @@ const INPUTS_A_TURN: usize = 16;
 const INPUTS_QUEUED: usize = 256;
 /// How long the frames of a clean end may take to leave.
 const SHUTDOWN_PATIENCE: Duration = igmp::Proxy::LEAVES_WITHIN.saturating_add(Duration::from_secs(1));
-/// What happened is told, and the log written, when there is nothing else to do, or this much later.
+/// What happened is told, and the log written, once no work has come for as long as a nap, or this much later.
 pub(crate) const TELL_DELAY: Duration = Duration::from_millis(10);
+/// Events told between two turns: a join waits for no more of them.
+const TOLD_AT_ONCE: usize = 32;
 /// Pause while the worker catches up with what it has to send.
 const OUTLET_PAUSE: Duration = Duration::from_micros(100);
 
@@ -222,12 +224,17 @@ pub fn spawn(parts: ControlParts) -> std::io::Result<(ControlHandle, JoinHandle<
     Ok((handle, thread))
 }
 
-/// Whether is told before this rest what has waited for so long.
-pub(crate) fn is_telling_due(rest: Rest, waited: Duration) -> bool {
-    match rest {
-        Rest::Sleep(_) => true,
-        Rest::None | Rest::Nap(_) => waited >= TELL_DELAY,
-    }
+/// How much longer it takes until what happened is told, after `quiet` without work, of `waited` since it happened.
+pub(crate) fn until_told(quiet: Duration, waited: Duration) -> Duration {
+    NAP.saturating_sub(quiet).min(TELL_DELAY.saturating_sub(waited))
+}
+
+/// What happened waits to be told, or lines of the log to be written.
+#[derive(Debug, Clone, Copy)]
+struct Untold {
+    since: Time,
+    /// Since when no work has come.
+    quiet_since: Time,
 }
 
 fn stay_on(core: u16) {
@@ -285,8 +292,7 @@ pub(crate) struct Control {
     worked: bool,
     /// It took as many frames of one port as a turn may.
     cut: bool,
-    /// Since when something has waited to be told, or lines of the log to be written.
-    untold: Option<Time>,
+    untold: Option<Untold>,
     /// Who waits until what was configured is in force.
     pub(crate) configured: Vec<Sender<()>>,
 }
@@ -314,7 +320,7 @@ impl Control {
         lines::put_off();
         while let ControlFlow::Continue(deadline) = self.turn() {
             let rest = self.rest(deadline);
-            self.tell(rest);
+            let rest = self.tell(rest);
             self.sleeper.rest(rest, || self.has_work());
         }
         self.leave();
@@ -322,19 +328,30 @@ impl Control {
         self.agent
     }
 
-    /// Tells what happened, if it is time for that. Words take as long as a join, and the log's writer takes turns with
-    /// whatever else has this core.
-    fn tell(&mut self, rest: Rest) {
+    /// Tells some of what happened, if it is time for that, and says what rest remains. Words take longer than a join,
+    /// and the log's writer takes turns with whoever else has this core.
+    pub(crate) fn tell(&mut self, rest: Rest) -> Rest {
         if !self.agent.has_untold() && !lines::has_put_off() {
-            return;
+            // Nothing happened, or it was told before an input.
+            self.untold = None;
+            return rest;
         }
         let now = self.clock.now();
-        let since = *self.untold.get_or_insert(now);
-        if is_telling_due(rest, now.saturating_since(since)) {
-            self.agent.tell_events();
-            lines::write_now();
-            self.untold = None;
+        let untold = self.untold.get_or_insert(Untold { since: now, quiet_since: now });
+        if self.worked {
+            untold.quiet_since = now;
         }
+        let until = until_told(now.saturating_since(untold.quiet_since), now.saturating_since(untold.since));
+        if !until.is_zero() {
+            return rest.at_most(until);
+        }
+        self.agent.tell_some(TOLD_AT_ONCE);
+        lines::write_now();
+        if self.agent.has_untold() {
+            return Rest::None;
+        }
+        self.untold = None;
+        rest
     }
 
     /// One turn: frames, inputs, timers. Goes on with when the next is due at the latest, or breaks off

@@ -43,6 +43,14 @@ impl Rest {
             (false, false) => Self::Sleep(until_due),
         }
     }
+
+    /// The same, but no sleep lasts longer than this.
+    pub(crate) fn at_most(self, limit: Duration) -> Self {
+        match self {
+            Self::None | Self::Nap(_) => self,
+            Self::Sleep(timeout) => Self::Sleep(Some(timeout.map_or(limit, |timeout| timeout.min(limit)))),
+        }
+    }
 }
 
 /// For whoever gives the control thread work: workers, the socket, the main thread.
@@ -158,6 +166,20 @@ mod tests {
             (false, false, None, Rest::Sleep(None)),
         ] {
             assert_eq!(Rest::after(worked, more, until_due), rest, "{worked} {more} {until_due:?}");
+        }
+    }
+
+    #[test]
+    fn a_sleep_is_cut_short_and_what_is_shorter_stays() {
+        let (short, long) = (Duration::from_micros(7), Duration::from_secs(9));
+        for (rest, cut) in [
+            (Rest::None, Rest::None),
+            (Rest::Nap(NAP), Rest::Nap(NAP)),
+            (Rest::Sleep(None), Rest::Sleep(Some(short))),
+            (Rest::Sleep(Some(long)), Rest::Sleep(Some(short))),
+            (Rest::Sleep(Some(Duration::ZERO)), Rest::Sleep(Some(Duration::ZERO))),
+        ] {
+            assert_eq!(rest.at_most(short), cut, "{rest:?}");
         }
     }
 

@@ -16,3 +16,4 @@ mod record;
 mod server;
 mod show;
 mod thread;
+mod told;

@@ -12,7 +12,7 @@ use types::Time;
 
 use super::bench::{A, B, Plan, WAN, answers, join, nth_group, port, words};
 use crate::record::hex;
-use crate::thread::{Control, TELL_DELAY, is_telling_due};
+use crate::thread::Control;
 use crate::waker::{NAP, Rest};
 use crate::{
     Agent, Clock, Configuration, ControlError, ControlHandle, ControlParts, Recorder, Waker, read_record,
@@ -20,19 +20,19 @@ use crate::{
 };
 
 /// A test that waits longer has failed.
-const LONG: Duration = Duration::from_secs(60);
+pub(super) const LONG: Duration = Duration::from_secs(60);
 
 /// The far ends of a control thread's rings.
-struct Ends {
-    punt: Vec<FrameSender>,
-    injected: FrameReceiver,
+pub(super) struct Ends {
+    pub(super) punt: Vec<FrameSender>,
+    pub(super) injected: FrameReceiver,
     waker: Waker,
     reported: HashSet<String>,
 }
 
 impl Ends {
     /// As a worker does after a burst that punted.
-    fn punt(&mut self, port_index: usize, frame: &[u8]) -> Result<(), SendRefused> {
+    pub(super) fn punt(&mut self, port_index: usize, frame: &[u8]) -> Result<(), SendRefused> {
         let ring = &mut self.punt[port_index];
         ring.send(port(port_index), frame)?;
         self.waker.wake();
@@ -63,7 +63,7 @@ impl Ends {
     }
 }
 
-fn parts(agent: impl FnOnce(Time) -> Agent, inject: usize) -> (ControlParts, Ends) {
+pub(super) fn parts(agent: impl FnOnce(Time) -> Agent, inject: usize) -> (ControlParts, Ends) {
     let (punt, punted) = (0..3).map(|_| frame_ring(8)).unzip();
     let (inject, injected) = frame_ring(inject);
     let (waker, sleeper) = waker().unwrap();
@@ -410,20 +410,6 @@ fn a_thread_that_took_something_naps_before_it_lets_itself_be_woken() {
         assert_eq!(turn(), Rest::None, "more waits than one turn takes");
     }
     assert!(matches!(turn(), Rest::Sleep(_)));
-}
-
-#[test]
-fn what_happened_is_told_in_the_next_lull_or_after_a_while() {
-    let (little, long) = (Duration::from_millis(1), TELL_DELAY);
-    for (rest, waited, due) in [
-        (Rest::Sleep(None), Duration::ZERO, true),
-        (Rest::Nap(NAP), little, false),
-        (Rest::None, little, false),
-        (Rest::Nap(NAP), long, true),
-        (Rest::None, long, true),
-    ] {
-        assert_eq!(is_telling_due(rest, waited), due, "{rest:?} {waited:?}");
-    }
 }
 
 #[test]
