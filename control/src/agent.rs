@@ -413,7 +413,8 @@ impl Agent {
     /// The port is gone; what the proxy has had to tell so far goes by its name.
     pub(crate) fn note_former(&mut self, port: PortIndex, name: String) {
         let until = self.pending();
-        self.former.note(port, name, until, self.taken);
+        let untold = self.untold.front().map_or(self.taken + 1, |(_, action, _)| *action);
+        self.former.note(port, name, until, untold);
     }
 
     fn set_member(&mut self, group: GroupAddr, port: PortIndex) {

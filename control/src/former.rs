@@ -12,10 +12,10 @@ pub(crate) struct FormerPorts {
 }
 
 impl FormerPorts {
-    /// The port goes when `taken` actions have been taken, and all up to `until` are there.
-    pub(crate) fn note(&mut self, port: PortIndex, name: String, until: u64, taken: u64) {
-        // Those before it at its place whose last action is taken are told of no more.
-        self.names.retain(|(at, last), _| *at != port || *last > taken);
+    /// The port goes when all actions before number `untold` are told, and all up to `until` are there.
+    pub(crate) fn note(&mut self, port: PortIndex, name: String, until: u64, untold: u64) {
+        // Those before it at its place whose last action is told are told of no more.
+        self.names.retain(|(at, last), _| *at != port || *last >= untold);
         self.names.insert((port, until), name);
     }
 
@@ -39,16 +39,16 @@ mod tests {
         let place = |at| PortIndex::new(at).unwrap();
         let mut former = FormerPorts::default();
         assert_eq!((former.of_action(place(3), 1), former.last(place(3))), (None, "?"));
-        former.note(place(3), "first".to_owned(), 5, 2);
-        former.note(place(3), "second".to_owned(), 9, 2);
-        former.note(place(2), "other".to_owned(), 20, 2);
+        former.note(place(3), "first".to_owned(), 5, 3);
+        former.note(place(3), "second".to_owned(), 9, 3);
+        former.note(place(2), "other".to_owned(), 20, 3);
         let of = |action| former.of_action(place(3), action);
         assert_eq!(
             (of(3), of(5), of(6), of(9), of(10)),
             (Some("first"), Some("first"), Some("second"), Some("second"), None)
         );
         assert_eq!((former.last(place(3)), former.last(place(2))), ("second", "other"));
-        former.note(place(3), "third".to_owned(), 9, 9);
+        former.note(place(3), "third".to_owned(), 9, 10);
         assert_eq!(former.names.len(), 2, "what nothing is told of any more is forgotten");
         assert_eq!(former.last(place(3)), "third");
     }

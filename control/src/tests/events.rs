@@ -78,3 +78,21 @@ fn what_became_of_a_port_that_is_gone_goes_by_its_name_though_another_has_its_pl
     assert!(told("239.2.2.2 left: ").ends_with("port=\"hall-a\""), "{log}");
     assert!(told("239.3.3.3").ends_with("port=\"annex\""), "{log}");
 }
+
+#[test]
+fn what_is_told_late_goes_by_the_name_of_a_port_that_was_gone_before_the_last_one() {
+    let mut bench = Bench::new(Plan::new());
+    bench.agent.handle_frame(bench.now, port(A), &join(A, group("239.2.2.2")));
+    bench.agent.carry_out(bench.now, &mut bench.outlet);
+    for name in ["annex", "attic"] {
+        let mut next = bench.agent.configuration.clone();
+        next.ports[A] = info(A, name, PortRole::Client(ClientPortSettings::default()));
+        bench.agent.configure(bench.now, next);
+        bench.agent.carry_out(bench.now, &mut bench.outlet);
+    }
+    let log = logged(|| bench.agent.tell_events());
+    for what in ["239.2.2.2 joined", "239.2.2.2 left: "] {
+        let line = log.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("{log}"));
+        assert!(line.ends_with("port=\"hall-a\""), "{log}");
+    }
+}
