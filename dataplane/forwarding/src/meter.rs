@@ -43,6 +43,8 @@ pub struct WorkerMeter {
     /// Passes that are not told yet.
     passes: u64,
     asked: u64,
+    /// The longest pass since this was last settled.
+    recent: u64,
     long: u64,
 }
 
@@ -53,7 +55,7 @@ pub struct WorkerMeterReader(Arc<Shared>);
 /// Both ends. Passes of more than `long` cycles count as long.
 pub fn worker_meter(long: u64) -> (WorkerMeter, WorkerMeterReader) {
     let shared = Arc::<Shared>::default();
-    let meter = WorkerMeter { shared: Arc::clone(&shared), end: None, passes: 0, asked: 0, long };
+    let meter = WorkerMeter { shared: Arc::clone(&shared), end: None, passes: 0, asked: 0, recent: 0, long };
     (meter, WorkerMeterReader(shared))
 }
 
@@ -80,6 +82,7 @@ impl WorkerMeter {
         let meters = &self.shared.meters;
         self.passes += 1;
         self.end = Some(ended);
+        self.recent = self.recent.max(cycles);
         meters.busy_passes.add(1);
         meters.busy_cycles.add(cycles);
         if cycles > meters.longest_since_asked.load(Ordering::Relaxed) {
@@ -114,10 +117,12 @@ impl WorkerMeter {
     pub fn settle(&mut self) {
         let meters = &self.shared.meters;
         meters.passes.add(core::mem::take(&mut self.passes));
+        let recent = core::mem::take(&mut self.recent);
         let asked = self.shared.asked.load(Ordering::Relaxed);
         if asked != self.asked {
             self.asked = asked;
-            meters.longest_since_asked.store(0, Ordering::Relaxed);
+            // Any of these passes may have come after the question.
+            meters.longest_since_asked.store(recent, Ordering::Relaxed);
         }
     }
 }
@@ -137,7 +142,7 @@ pub struct WorkerMeterSnapshot {
     pub bursts: [u64; BURST_FILLS],
     /// The longest pass with work.
     pub longest: u64,
-    /// The longest since a reader last [asked](WorkerMeterReader::ask).
+    /// The longest since a reader last [asked](WorkerMeterReader::ask), or of the few passes before that.
     pub longest_since_asked: u64,
     /// Passes with work that took longer than told to [`worker_meter`].
     pub long_passes: u64,
@@ -221,14 +226,20 @@ mod tests {
     fn the_longest_pass_is_that_since_somebody_asked_and_that_of_all_time() {
         let (mut meter, reader) = worker_meter(u64::MAX);
         meter.worked(0, 70);
+        meter.settle();
         assert_eq!(reader.ask().longest_since_asked, 70);
         meter.settle();
         meter.worked(100, 120);
         meter.settle();
         let snapshot = reader.ask();
         assert_eq!((snapshot.longest_since_asked, snapshot.longest), (20, 70));
+        // It is heard of only after the next passes.
+        meter.worked(120, 150);
+        meter.worked(150, 155);
+        meter.settle();
+        assert_eq!((reader.snapshot().longest_since_asked, reader.snapshot().longest), (30, 70));
         // A clock that went back makes no pass of centuries.
         meter.worked(200, 199);
-        assert_eq!((reader.snapshot().busy_cycles, reader.snapshot().longest), (90, 70));
+        assert_eq!((reader.snapshot().busy_cycles, reader.snapshot().longest), (125, 70));
     }
 }

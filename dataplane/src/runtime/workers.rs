@@ -182,6 +182,19 @@ mod tests {
     }
 
     #[test]
+    fn a_pass_before_the_worker_heard_of_a_look_is_in_what_is_recent() {
+        let (mut meter, board, started) = board();
+        board.look(started + SECOND);
+        meter.received(1);
+        meter.worked(0, 70);
+        meter.settle();
+        board.look(started + 2 * SECOND);
+        meter.settle();
+        let shown = board.show(started + 2 * SECOND).workers.remove(0);
+        assert_eq!((shown.recent.busy_passes, shown.recent.longest_pass_us), (1, 0.07 * 1e6));
+    }
+
+    #[test]
     fn a_worker_that_sleeps_has_no_recent_pass_and_looks_are_bounded() {
         let (mut meter, board, started) = board();
         meter.received(1);
