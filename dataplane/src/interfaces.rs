@@ -2,7 +2,7 @@
 //! by one as ports and interfaces come and go.
 
 use links::{Guard, InstanceLock, LinkError, LinkInfo};
-use settings::{PortSettings, Settings};
+use settings::{Driver, PortSettings, Settings};
 
 use crate::drivers::choose;
 use crate::failure::Failure;
@@ -120,6 +120,11 @@ pub(crate) fn inspect<'a>(
         let device = &port.device;
         let what = format!("{device} is the interface of port \"{first}\" already; give each port its own");
         return Err(Failure::of_port(port, what));
+    }
+    if link.has_program && port.driver == Driver::AfXdp {
+        // Whoever takes off a running instance's program, as told where it is nobody's, cuts its streams.
+        let free = Guard::expect_free(&settings.paths.run_dir, &settings.proxy.instance, &link);
+        free.map_err(|e| Failure::of_port(port, e))?;
     }
     choose(port, &link, workers)?;
     Ok(Some(link))

@@ -139,6 +139,27 @@ fn an_interface_with_a_program_of_somebody_elses_is_refused_until_the_cure_is_do
     stage.close();
 }
 
+/// To take its program off would cut its streams.
+#[test]
+fn a_running_instance_with_its_files_elsewhere_is_named_where_its_program_is_in_the_way() {
+    let stage = Stage::new(&["hall-a", "hall-b"], Cabling::Direct);
+    let running = stage.start(&by_af_xdp(&stage));
+    let used = stage.kernel_state();
+    for instance in ["other", "kernel"] {
+        let run_dir = stage.lab.scratch().join("elsewhere");
+        let here = Recipe { instance: instance.to_owned(), run_dir, ..by_af_xdp(&stage) };
+        let refusal = stage.refused_as("again", &here);
+        assert_eq!(refusal.code, Some(1), "{}", refusal.text);
+        let named = "port \"wan\": interface `wan` is a port of the instance `kernel`, which has another run";
+        assert!(refusal.text.contains(named), "{}", refusal.text);
+        assert!(!refusal.text.contains("xdp off"), "{}", refusal.text);
+        assert_eq!(stage.kernel_state(), used);
+    }
+    every_viewer_gets_all(&stage, &running);
+    running.finish(&stage);
+    stage.close();
+}
+
 #[test]
 fn a_port_whose_ring_could_keep_the_buffers_of_one_on_af_xdp_waits_for_a_restart() {
     let stage = Stage::new(&["hall-a"], Cabling::Direct);

@@ -171,7 +171,7 @@ impl Guard {
         self.apply()?;
         *dropping = true;
         // As with the files: ours is in place, so of two that begin at once at least one sees the other.
-        if let Some(instance) = nft::other_holder(self.lock.instance(), link.index)? {
+        if let Some(instance) = nft::holder(link.index, Some(self.lock.instance()))? {
             return Err(GuardError::Held { link: link.name.clone(), instance });
         }
         if !self.entries.iter().any(|entry| entry.index == link.index) {
@@ -217,6 +217,24 @@ impl Guard {
             Ok(Stored::State(_) | Stored::Absent | Stored::Unreadable) | Err(_) => false,
         };
         state::instances(run_dir).is_ok_and(|instances| instances.into_iter().any(ours))
+    }
+
+    /// Refuses an interface that an instance with another run directory has, under whatever name; one with this run
+    /// directory [`add`](Self::add) refuses. Takes no lock, and changes nothing.
+    ///
+    /// # Errors
+    /// [`GuardError::Held`], or nft cannot tell.
+    pub fn expect_free(run_dir: &Path, instance: &str, link: &LinkInfo) -> Result<(), GuardError> {
+        let here = |state: State| Place::here().is_ok_and(|place| state.holds(&place, link.index));
+        let is_own = match state::read(run_dir, instance) {
+            Ok(Stored::State(state)) => here(state),
+            Ok(Stored::Absent | Stored::Unreadable) | Err(_) => false,
+        };
+        // One of the same name has a table of the same name.
+        match nft::holder(link.index, is_own.then_some(instance))? {
+            Some(instance) => Err(GuardError::Held { link: link.name.clone(), instance }),
+            None => Ok(()),
+        }
     }
 
     /// The indices of the interfaces under guard.

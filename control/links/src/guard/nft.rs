@@ -37,19 +37,19 @@ pub(super) fn is_plain(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && !b"\"\\*".contains(&b))
 }
 
-/// The instance other than `instance` whose table has a drop for the interface of that index. This network
+/// The instance other than `except` whose table has a drop for the interface of that index. This network
 /// namespace's tables tell of every instance in it, whatever its run directory.
-pub(super) fn other_holder(instance: &str, index: u32) -> Result<Option<String>, GuardError> {
-    run("list chains netdev\n").map(|listing| holder_in(&listing, instance, index))
+pub(super) fn holder(index: u32, except: Option<&str>) -> Result<Option<String>, GuardError> {
+    run("list chains netdev\n").map(|listing| holder_in(&listing, index, except))
 }
 
-fn holder_in(listing: &str, instance: &str, index: u32) -> Option<String> {
+fn holder_in(listing: &str, index: u32, except: Option<&str>) -> Option<String> {
     let chain = format!("chain in_{index} {{");
     let mut holder = None;
     for line in listing.lines().map(str::trim) {
         if let Some(table) = line.strip_prefix("table netdev ") {
             let other = table.trim_end_matches(" {").strip_prefix(TABLE_PREFIX);
-            holder = other.filter(|other| *other != instance);
+            holder = other.filter(|other| Some(*other) != except);
         } else if line == chain
             && let Some(other) = holder
         {
@@ -121,11 +121,12 @@ mod tests {
         let listing = "table netdev theirs {\n\tchain in_3 {\n\t\ttype filter hook ingress device \"v\" priority 0;\n\t}\n}\n\
                        table netdev manifold-main {\n\tchain in_3 {\n\t}\n}\n\
                        table netdev manifold-tv {\n\tchain in_7 {\n\t}\n\tchain in_33 {\n\t}\n}\n";
-        let holder = |instance, index| holder_in(listing, instance, index);
+        let holder = |instance, index| holder_in(listing, index, Some(instance));
         assert_eq!(holder("main", 7).as_deref(), Some("tv"));
         assert_eq!(holder("tv", 3).as_deref(), Some("main"));
         assert_eq!((holder("main", 3), holder("tv", 7), holder("main", 1)), (None, None, None));
-        assert_eq!(holder_in("", "main", 3), None);
+        assert_eq!(holder_in(listing, 3, None).as_deref(), Some("main"));
+        assert_eq!(holder_in("", 3, None), None);
     }
 
     #[test]

@@ -276,6 +276,28 @@ fn a_running_instance_keeps_its_interfaces() {
 }
 
 #[test]
+fn an_instance_with_another_run_directory_is_named_and_nothing_is_changed() {
+    const TEST: &str = "guard::an_instance_with_another_run_directory_is_named_and_nothing_is_changed";
+    inside(TEST, || {
+        if role().is_some() {
+            return hold_v0();
+        }
+        make_pair();
+        let (theirs, ours) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let _holder = holder(TEST, theirs.path());
+        let before = ruleset();
+        let (v0, v1) = (inspect("v0").unwrap(), inspect("v1").unwrap());
+        for instance in ["second", "main"] {
+            let error = Guard::expect_free(ours.path(), instance, &v0).unwrap_err();
+            assert!(matches!(&error, GuardError::Held { instance, .. } if instance == "main"), "{error}");
+            Guard::expect_free(ours.path(), instance, &v1).unwrap();
+        }
+        Guard::expect_free(theirs.path(), "main", &v0).unwrap();
+        assert_eq!((ruleset(), files(ours.path(), "")), (before, vec![]));
+    });
+}
+
+#[test]
 fn damaged_and_foreign_state_files_do_not_stop_a_start() {
     const TEST: &str = "guard::damaged_and_foreign_state_files_do_not_stop_a_start";
     inside(TEST, || {
