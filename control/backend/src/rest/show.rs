@@ -223,14 +223,14 @@ pub(crate) struct ExplainQuery {
     responses((status = 200, body = ExplainReply))
 )]
 pub(crate) async fn explain(
-    _: Viewer,
+    viewer: Viewer,
     State(app): State<Arc<App>>,
     Named(group): Named<String>,
     Asked(query): Asked<ExplainQuery>,
-) -> Result<Json<ExplainReply>, Problem> {
+) -> Result<Response, Problem> {
     let group: GroupAddr = group.parse().map_err(|_| {
         let what = format!("`{}` is no group", group.escape_debug());
         Problem::new(Kind::BadRequest, what, "name an IPv4 multicast address, like 239.2.2.2")
     })?;
-    Ok(Json(app.proxy.explain(group, query.port).await?))
+    Ok(told::tell(&viewer, &app.proxy.explain(group, query.port).await?))
 }

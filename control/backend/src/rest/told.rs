@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use api::{ConnectionView, KeyView, PortsReply, SettingsReply};
+use api::{ConnectionView, ExplainReply, KeyView, PortsReply, SettingsReply};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -66,6 +66,18 @@ impl Guarded for SettingsReply {
         for port in &mut self.ports {
             port.device = without_arguments(&port.device);
             port.keys.iter_mut().for_each(cut);
+        }
+    }
+}
+
+impl Guarded for ExplainReply {
+    fn cut(&mut self) {
+        let cut = |text: &mut String| *text = without_arguments(text);
+        cut(&mut self.verdict);
+        self.cure.iter_mut().for_each(cut);
+        for check in &mut self.checks {
+            cut(&mut check.text);
+            check.cure.iter_mut().chain(check.values.values_mut()).for_each(cut);
         }
     }
 }

@@ -167,14 +167,26 @@ fn viewers_see_what_virtual_devices_are_and_admins_what_is_in_them() {
         let device = "net_pcap0,rx_pcap=/secret/in.pcap";
         let text = text.replace("\"device\":\"eth1\"", &format!("\"device\":\"{device}\""));
         let text = text.replace(r#""value":"\"off\"""#, &format!(r#""value":"\"{device}\"""#));
+        let text = text.replace(
+            r#""text":"on","cure":null"#,
+            &format!(r#""text":"on","cure":"look at wan ({device})""#),
+        );
+        let text = text.replace(r#""values":{}"#, &format!(r#""values":{{"device":"{device}"}}"#));
         Some(serde_json::from_str(&text).unwrap())
     });
     let (viewer, admin) = (backend.token(Role::Viewer), backend.token(Role::Admin));
-    for path in ["ports", "settings", "connections"] {
+    for path in ["ports", "settings", "connections", "explain/239.1.1.1"] {
         let path = format!("/api/v1/{path}");
         let (seen, whole) = (backend.get(&path, &viewer).body, backend.get(&path, &admin).body);
         assert!(seen.contains("\"device\":\"net_pcap0\"") && !seen.contains("secret"), "{path}: {seen}");
         assert!(whole.contains("net_pcap0,rx_pcap=/secret/in.pcap\""), "{path}: {whole}");
+        let words = |body: &str, device| body.contains(&format!("look at wan ({device})"));
+        if path.contains("explain") {
+            assert!(
+                words(&seen, "net_pcap0") && words(&whole, "net_pcap0,rx_pcap=/secret/in.pcap"),
+                "{seen}"
+            );
+        }
     }
     // These are everybody's.
     let metrics = backend.get("/metrics", &admin).body;
