@@ -1,6 +1,6 @@
 //! Whose request it is when a proxy stands in front. Pure.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
 use axum::http::{HeaderMap, HeaderName};
@@ -48,7 +48,8 @@ impl FromStr for Network {
 }
 
 /// The client of a request that came from `peer`: of the addresses that proxies wrote, the right-most that is none of
-/// theirs. What stands left of it is the client's own word; what is no address ends the search at the proxy that wrote it.
+/// theirs. What stands left of it is the client's own word. Whom a proxy names by what is no address is nobody in particular,
+/// 0.0.0.0: not the proxy, which may be this machine.
 pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
     let mut client = peer;
@@ -57,7 +58,8 @@ pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> 
     while is_trusted(client) {
         match hops.next() {
             Some(Some(address)) => client = address,
-            Some(None) | None => break,
+            Some(None) => return Ipv4Addr::UNSPECIFIED.into(),
+            None => break,
         }
     }
     client
@@ -141,8 +143,9 @@ mod tests {
         assert_eq!(of("::ffff:192.0.2.66", &["192.0.2.7"]), ip("::ffff:192.0.2.66"));
         // Nothing to go by.
         assert_eq!(of("127.0.0.1", &[]), ip("127.0.0.1"));
-        assert_eq!(of("127.0.0.1", &["203.0.113.9, unknown"]), ip("127.0.0.1"));
-        assert_eq!(of("127.0.0.1", &["203.0.113.9, "]), ip("127.0.0.1"));
+        // Named by what is no address: nobody, and not this machine.
+        assert_eq!(of("127.0.0.1", &["203.0.113.9, unknown"]), ip("0.0.0.0"));
+        assert_eq!(of("127.0.0.1", &["203.0.113.9, "]), ip("0.0.0.0"));
         assert_eq!(of("127.0.0.1", &["10.0.0.5, 10.0.0.6"]), ip("10.0.0.5"));
         assert_eq!(
             client(ip("127.0.0.1"), &headers("x-forwarded-for", &["192.0.2.7"]), &[]),
