@@ -106,6 +106,8 @@ function bar(applied, outdone) {
       } else if (preview) {
         // Where others changed no value, what was shown is to be shown anew.
         review(preview, applied, () => (draft.others ? outdone() : begin(t("review.again"))), news);
+      } else if (draft.others) {
+        outdone();
       }
     } catch (problem) {
       say(error, [problem.detail, problem.cure].filter(Boolean).join("; ") || t("unreachable"));
