@@ -100,17 +100,12 @@ fn tiles(figures: &[FigureReport]) -> String {
             tile(format!("{:.2} \u{d7}", ratio.median), what);
         }
     }
-    let of = |wanted: fn(&Verdict) -> bool| figures.iter().filter(|figure| wanted(&figure.verdict)).count();
-    let (reached, aimed) = (
-        of(|verdict| *verdict == Verdict::Reached),
-        figures.iter().filter(|figure| figure.aim.is_some()).count(),
-    );
+    let reached = figures.iter().filter(|figure| figure.verdict == Verdict::Reached).count();
+    let aimed = figures.iter().filter(|figure| figure.aim.is_some()).count();
     let failed = figures.iter().filter(|figure| matches!(figure.verdict, Verdict::Failed(_))).count();
     let failed = if failed == 0 { String::new() } else { format!(", {failed} could not be measured") };
-    tile(
-        format!("{reached} of {aimed}"),
-        format!("aims reached; {} too noisy to tell{failed}", of(Verdict::is_noise)),
-    );
+    let noisy = figures.iter().filter(|figure| figure.aim.is_some() && figure.verdict.is_noise()).count();
+    tile(format!("{reached} of {aimed}"), format!("aims reached; {noisy} too noisy to tell{failed}"));
     text + "</div>\n"
 }
 
