@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::{Reply, Request};
 use backend::access::Role;
@@ -17,12 +17,20 @@ fn a_stream_begins_with_the_whole_and_goes_on_with_what_differs() {
     let backend = Backend::start(|_| {});
     let tick = Arc::new(AtomicU64::new(0));
     let groups = Arc::new(AtomicU64::new(1));
-    let (ticks, many) = (Arc::clone(&tick), Arc::clone(&groups));
+    let (ticks, many, begun) = (Arc::clone(&tick), Arc::clone(&groups), Instant::now());
     let _proxy = FakeProxy::start(&backend.socket(), move |request| {
         let now = ticks.load(Ordering::SeqCst);
         if *request == Request::ShowGroups {
             ticks.fetch_add(1, Ordering::SeqCst);
-            let all = (1..=many.load(Ordering::SeqCst)).map(|n| replies::group(&format!("239.1.1.{n}"), now));
+            let all = (1..=many.load(Ordering::SeqCst)).map(|n| {
+                let mut group = replies::group(&format!("239.1.1.{n}"), now);
+                // Nobody reports again: what is old grows older.
+                let passed = begun.elapsed().as_secs_f64();
+                group["members"][0]["age_s"] = json!(1.0 + passed);
+                group["members"][0]["expires_s"] = json!(259.0 - passed);
+                group["upstream"]["last_report_s"] = json!(1.0 + passed);
+                group
+            });
             let reply = json!({"groups": {"groups": all.collect::<Vec<_>>()}});
             return Some(serde_json::from_value(reply).unwrap());
         }
