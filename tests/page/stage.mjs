@@ -147,10 +147,8 @@ export async function open(backend, { width = 1440, height = 900, locale = "en-U
   page.faults = [];
   page.on("pageerror", (error) => page.faults.push(error.stack));
   page.on("console", (message) => {
-    // Browsers tell of every answer that is no success, which is looked at where it matters, and of a header that means
-    // something under TLS only.
-    const usual = ["Failed to load resource", "The Cross-Origin-Opener-Policy header has been ignored"];
-    if (message.type() === "error" && !usual.some((text) => message.text().startsWith(text))) {
+    // Browsers tell of every answer that is no success, which is looked at where it matters.
+    if (message.type() === "error" && !message.text().startsWith("Failed to load resource")) {
       page.faults.push(message.text());
     }
   });
