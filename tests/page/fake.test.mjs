@@ -102,6 +102,35 @@ test("hundreds of groups: pages, search and order, and rows that stay while figu
   await done(page);
 });
 
+test("others' changes that come while one's own are reviewed are to be seen first", async (t) => {
+  const now = { revision: 5, upstream: '"wan"' };
+  const play = script(1);
+  const socket = await fakeProxy("others", (word, argument) => {
+    const reply = play(word, argument);
+    for (const told of [reply.status, reply.settings, reply.preview]) {
+      Object.assign(told ?? {}, { revision: now.revision });
+    }
+    Object.assign(reply.settings?.proxy.find(({ key }) => key === "upstream") ?? {}, { value: now.upstream });
+    return reply;
+  });
+  const own = (await Backend.start(socket)).users();
+  t.after(() => own.stop());
+  const page = await inside(own, { view: "#/igmp-proxy" });
+  await page.click("#switch");
+  let release;
+  const released = new Promise((done) => (release = done));
+  await page.route("**/api/v1/preview", (route) => released.then(() => route.continue()));
+  await page.click(".bar button.main");
+  Object.assign(now, { revision: 6, upstream: '"hall-a"' });
+  await page.locator(".others").waitFor();
+  // What came is not looked at.
+  await page.evaluate(() => document.activeElement.blur());
+  release();
+  await page.waitForFunction(() => document.activeElement.matches(".others button.main"));
+  assert.equal(await page.locator("dialog").count(), 0);
+  await done(page);
+});
+
 test("a page whose files do not all come says so, and comes when they do", async () => {
   const page = await open(backend);
   await page.locator("#user").waitFor();

@@ -197,7 +197,8 @@ class Draft extends EventTarget {
       await this.load();
       preview = this.others === null ? await this.check() : null;
     }
-    return preview;
+    // Another look at the settings may have told of them meanwhile.
+    return this.others === null ? preview : null;
   }
 
   /** Asks the proxy what the changes would do. */
