@@ -60,6 +60,7 @@ test-page: build
 # What the other DPDK could change: the bindings, the crate above them, whole processes.
 test-fast: fast
 	$(ON_OWN_DPDK) $(CARGO) test -p dpdk-sys -p dpdk -p dataplane
+	$(ON_OWN_DPDK) $(CARGO) build --release -p backend --bins
 	$(ON_OWN_DPDK) $(CARGO) test -p tests --features own-dpdk -- --test-threads=2
 
 # libFuzzer on each target for FUZZ_SECONDS (60); crashes in target/fuzz/crashes.
