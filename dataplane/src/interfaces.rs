@@ -17,7 +17,7 @@ impl Interfaces {
     /// each port of the settings.
     ///
     /// # Errors
-    /// The instance runs already; an interface of the administrator's is missing, of a kind not taken, or
+    /// The instance runs already, with whichever run directory; an interface of the administrator's is missing, of a kind not taken, or
     /// somebody's; a privilege is missing. Nothing is left changed but that an interface that was down is up.
     pub(crate) fn take_all(settings: &Settings, workers: u16) -> Result<(Self, Vec<Looked>), Failure> {
         let lock = InstanceLock::acquire(&settings.paths.run_dir, &settings.proxy.instance)
@@ -31,6 +31,9 @@ impl Interfaces {
             tracing::info!("{note}");
         }
         let mut interfaces = Self { guard };
+        if has_interfaces(settings) {
+            interfaces.guard.claim_name().map_err(Failure::machine)?;
+        }
         let mut found = inspect_all(settings, workers)?;
         for (port, looked) in settings.ports.iter().zip(&mut found) {
             if let Ok(Some(link)) = looked
@@ -70,6 +73,22 @@ impl Interfaces {
             tracing::error!(%error, "an interface was not given back; the end, or the next start, tries again");
         }
     }
+}
+
+/// Refuses the name of a running instance with another run directory. Changes nothing.
+///
+/// # Errors
+/// There is one, and there would be interfaces to guard under that name.
+pub(crate) fn expect_free_name(settings: &Settings) -> Result<(), Failure> {
+    if !has_interfaces(settings) {
+        return Ok(());
+    }
+    Guard::expect_free_name(&settings.paths.run_dir, &settings.proxy.instance).map_err(Failure::machine)
+}
+
+/// Whether the administrator has a port on a kernel interface. One of the live layer alone would wait for its name.
+fn has_interfaces(settings: &Settings) -> bool {
+    settings.ports.iter().any(|port| !port.is_live && port.device.kernel_interface().is_some())
 }
 
 /// A port's kernel interface, `None` where the device is none, or why a port of the live layer waits for it.

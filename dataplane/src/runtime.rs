@@ -39,7 +39,7 @@ use crate::assembly::{PlacedPort, assemble, intake, lane};
 use crate::crew::{Crew, deal};
 use crate::drivers::choose;
 use crate::failure::Failure;
-use crate::interfaces::{Interfaces, Looked, inspect_all, only_live};
+use crate::interfaces::{Interfaces, Looked, expect_free_name, inspect_all, only_live};
 use crate::inventory::{Inventory, ServedPort, Told};
 use crate::loop_watch::LoopWatch;
 use crate::machine;
@@ -101,6 +101,7 @@ pub fn check(config: &Path, look_at_machine: bool) -> Result<(), Failure> {
     if look_at_machine {
         let placement = machine::place(&settings)?;
         let workers = u16::try_from(placement.workers.len()).map_err(Failure::machine)?;
+        expect_free_name(&settings)?;
         let looked = inspect_all(&settings, workers)?;
         let memory = machine::memory(&settings, workers, &looked)?;
         for (port, looked) in settings.ports.iter().zip(looked) {

@@ -22,9 +22,14 @@ const NLM_F_REQUEST: u16 = 1;
 const NLM_F_ACK: u16 = 4;
 const NLM_F_DUMP: u16 = 0x300;
 const NLM_F_DUMP_INTR: u16 = 0x10;
+const NLM_F_EXCL: u16 = 0x200;
+const NLM_F_CREATE: u16 = 0x400;
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
+/// Stand around requests that take effect together.
+const NFNL_MSG_BATCH_BEGIN: u16 = 0x10;
+const NFNL_MSG_BATCH_END: u16 = 0x11;
 
 /// Marks an attribute that is made of others.
 pub(crate) const NLA_F_NESTED: u16 = 1 << 15;
@@ -58,16 +63,22 @@ pub(crate) struct Netlink {
 impl Netlink {
     /// Opens a socket that hears the notifications of `groups`; none are needed for requests.
     pub(crate) fn open(groups: u32) -> io::Result<Self> {
-        let fd = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, None)?;
-        net::bind(&fd, &SocketAddrNetlink::new(0, groups))?;
-        Ok(Self { fd, buffer: vec![0; BUFFER_LEN], sequence: 0 })
+        Self::open_to(None, groups)
     }
 
     /// Opens a socket for requests to families that the kernel has numbered.
     pub(crate) fn open_generic() -> io::Result<Self> {
-        let generic = Some(net::netlink::GENERIC);
-        let fd = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, generic)?;
-        net::bind(&fd, &SocketAddrNetlink::new(0, 0))?;
+        Self::open_to(Some(net::netlink::GENERIC), 0)
+    }
+
+    /// Opens a socket for requests to the packet filter.
+    pub(crate) fn open_filter() -> io::Result<Self> {
+        Self::open_to(Some(net::netlink::NETFILTER), 0)
+    }
+
+    fn open_to(protocol: Option<net::Protocol>, groups: u32) -> io::Result<Self> {
+        let fd = net::socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
+        net::bind(&fd, &SocketAddrNetlink::new(0, groups))?;
         Ok(Self { fd, buffer: vec![0; BUFFER_LEN], sequence: 0 })
     }
 
@@ -104,6 +115,24 @@ impl Netlink {
         self.receive_answers(|_, _| {}).map(drop)
     }
 
+    /// Asks the packet filter's `subsystem` to make what is not there yet, and waits for the verdict.
+    pub(crate) fn create_in_batch(&mut self, subsystem: u16, request: u16, body: &[u8]) -> io::Result<()> {
+        self.sequence += 1;
+        let [high, low] = subsystem.to_be_bytes();
+        // Of no family, version 0, for that subsystem.
+        let mark = [0, 0, high, low];
+        let mut batch = self.message(NFNL_MSG_BATCH_BEGIN, 0, &mark);
+        batch.extend(self.message(request, NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL, body));
+        batch.extend(self.message(NFNL_MSG_BATCH_END, 0, &mark));
+        net::sendto(&self.fd, &batch, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+        self.receive_answers(|_, _| {}).map(drop)
+    }
+
+    /// Nothing more is asked; what is the socket's own stays as long as this does.
+    pub(crate) fn into_fd(self) -> OwnedFd {
+        self.fd
+    }
+
     /// Asks for one thing, and hands on the payload of each answer.
     pub(crate) fn ask(&mut self, request: u16, body: &[u8], mut each: impl FnMut(&[u8])) -> io::Result<()> {
         self.send(request, NLM_F_ACK, body)?;
@@ -112,16 +141,23 @@ impl Netlink {
 
     fn send(&mut self, kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
         self.sequence += 1;
+        let message = self.message(kind, flags, body);
+        net::sendto(&self.fd, &message, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
+        Ok(())
+    }
+
+    /// A request under the present number, filled up to a multiple of four.
+    fn message(&self, kind: u16, flags: u16, body: &[u8]) -> Vec<u8> {
         let len = HEADER_LEN + body.len();
-        let mut message = Vec::with_capacity(len);
+        let mut message = Vec::with_capacity(len.next_multiple_of(4));
         message.extend_from_slice(&(len as u32).to_ne_bytes());
         message.extend_from_slice(&kind.to_ne_bytes());
         message.extend_from_slice(&(NLM_F_REQUEST | flags).to_ne_bytes());
         message.extend_from_slice(&self.sequence.to_ne_bytes());
         message.extend_from_slice(&0_u32.to_ne_bytes());
         message.extend_from_slice(body);
-        net::sendto(&self.fd, &message, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))?;
-        Ok(())
+        message.resize(len.next_multiple_of(4), 0);
+        message
     }
 
     /// Hands on the answers to the last request up to its end; true when a change interrupted the dump.

@@ -78,3 +78,31 @@ fn an_instance_or_an_interface_that_is_in_use_is_refused() {
     running.expect_running();
     running.end(&stage);
 }
+
+/// The drops behind the taps are a table by the instance's name, which is one's as long as it runs, however it ends.
+#[test]
+fn a_name_that_runs_with_another_run_directory_is_refused_until_that_one_ends() {
+    let stage = Stage::new(&["hall-a", "wan2", "hall-b"], Cabling::Direct);
+    let (recipe, mut second) = split(&stage);
+    second.instance.clone_from(&recipe.instance);
+    let fresh = stage.kernel_state();
+    let mut running = stage.start(&recipe);
+    let used = stage.kernel_state();
+    let holder = format!("(process {}, run directory {})", running.id(), recipe.run_dir.display());
+    let words =
+        ["instance `kernel` is running already with another run directory", &holder, "`instance` in [proxy]"];
+    for refusal in [stage.refused_by_check("again", &second), stage.refused_as("again", &second)] {
+        assert_eq!(refusal.code, Some(1), "{}", refusal.text);
+        for words in words {
+            assert!(refusal.text.contains(words), "no `{words}` in: {}", refusal.text);
+        }
+        assert_eq!(stage.kernel_state(), used);
+    }
+    running.expect_running();
+
+    // What a crash leaves behind has no name any more.
+    running.kill();
+    stage.start(&second).end(&stage);
+    stage.start(&recipe).end(&stage);
+    assert_eq!(stage.kernel_state(), fresh);
+}

@@ -329,6 +329,12 @@ impl Stage {
         self.refused_of(&[], self.write_as(name, recipe))
     }
 
+    /// As [`Stage::refused_as`], by `manifold check`.
+    pub(crate) fn refused_by_check(&self, name: &str, recipe: &Recipe) -> Refusal {
+        // What comes behind it is the program, `run -c` and the file.
+        self.refused_of(&["sh", "-ec", "exec \"$1\" check -c \"$4\"", "sh"], self.write_as(name, recipe))
+    }
+
     fn refused_of(&self, wrapper: &[&str], (file, socket): (PathBuf, PathBuf)) -> Refusal {
         let socket_before = socket.exists();
         let mut manifold = Manifold::spawn(&self.lab, &self.middle, wrapper, &file).unwrap();

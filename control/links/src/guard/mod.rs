@@ -1,6 +1,7 @@
 //! Keeps the kernel's own stack away from the interfaces that are ports: IPv6 off, and a drop of all that comes in,
 //! behind the tap. Both are undone when the guard goes, and at the next start after a crash.
 
+mod claim;
 mod ipv6;
 mod nft;
 mod state;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::info::{LinkError, LinkInfo, change_flags, dump_links, end_program};
 use crate::lock::{InstanceLock, LockError};
 use crate::netlink::Netlink;
+use claim::Claim;
 use state::{Entry, Place, State, Stored};
 
 /// Why an interface could not be guarded, or a guard not undone. Nothing half-done is left behind.
@@ -53,6 +55,17 @@ pub enum GuardError {
         link: String,
         /// The instance that has it.
         instance: String,
+    },
+    /// An instance of this name and another run directory runs in this network namespace, whose nft tables go by names.
+    #[error(
+        "instance `{instance}` is running already with another run directory ({holder}); stop it, or give this one a name \
+         of its own: `instance` in [proxy]"
+    )]
+    NameInUse {
+        /// The instance's name.
+        instance: String,
+        /// Its process and its run directory.
+        holder: String,
     },
     /// Another instance has the interface, and no file here tells whether it runs.
     #[error(
@@ -99,6 +112,8 @@ pub struct Guard {
     lock: InstanceLock,
     place: Place,
     entries: Vec<Entry>,
+    /// From the first interface on, or the first that a crashed run left.
+    claim: Option<Claim>,
 }
 
 impl Guard {
@@ -108,23 +123,20 @@ impl Guard {
     /// # Errors
     /// When something was left behind and can't be undone: its state file stays.
     pub fn new(lock: InstanceLock) -> Result<(Self, Recovery), GuardError> {
-        let recovery = Self::recover(&lock)?;
+        let (mut recovery, mut claim) = (Recovery::default(), None);
+        recover_instance(&lock, true, &mut claim, &mut recovery)?;
+        recover_others(&lock, &mut recovery)?;
         let place = here(&lock)?;
-        Ok((Self { lock, place, entries: Vec::new() }, recovery))
+        Ok((Self { lock, place, entries: Vec::new(), claim }, recovery))
     }
 
-    /// Undoes what crashed runs left behind, and begins nothing. [`Guard::new`] does it by itself.
+    /// Claims the instance's name in this network namespace, until the guard is dropped. [`add`](Self::add) does it by
+    /// itself; without interfaces there is nothing that two instances could quarrel about.
     ///
     /// # Errors
-    /// As [`Guard::new`].
-    pub fn recover(lock: &InstanceLock) -> Result<Recovery, GuardError> {
-        let mut recovery = Recovery::default();
-        recover_instance(lock, true, &mut recovery)?;
-        for_other_instances(lock, |other| match other {
-            Other::Dead(dead) => recover_instance(&dead, false, &mut recovery),
-            Other::Running(..) => Ok(()),
-        })?;
-        Ok(recovery)
+    /// [`GuardError::NameInUse`], or the kernel forbids it.
+    pub fn claim_name(&mut self) -> Result<(), GuardError> {
+        claim_name(&mut self.claim, &self.lock)
     }
 
     /// Takes an interface under guard. One that is under it already is looked after anew, so this is also the thing to
@@ -136,8 +148,9 @@ impl Guard {
         if !nft::is_plain(&link.name) {
             return Err(GuardError::Name(link.name.clone()));
         }
+        self.claim_name()?;
         // Before the switch is read: a crashed run may have left it off.
-        Self::recover_others(&self.lock)?;
+        recover_others(&self.lock, &mut Recovery::default())?;
         let ipv6_on = ipv6::is_on(&link.name)?;
         let has_program = programs()?.contains(&link.index);
         let before = self.entries.clone();
@@ -237,6 +250,18 @@ impl Guard {
         }
     }
 
+    /// Refuses the name of a running instance with another run directory. Takes no lock, and changes nothing; without the
+    /// privilege to look it refuses nothing.
+    ///
+    /// # Errors
+    /// [`GuardError::NameInUse`].
+    pub fn expect_free_name(run_dir: &Path, instance: &str) -> Result<(), GuardError> {
+        match claim::holder_elsewhere(instance, run_dir) {
+            Some(holder) => Err(GuardError::NameInUse { instance: instance.to_owned(), holder }),
+            None => Ok(()),
+        }
+    }
+
     /// The indices of the interfaces under guard.
     pub fn links(&self) -> impl Iterator<Item = u32> {
         self.entries.iter().map(|entry| entry.index)
@@ -245,13 +270,6 @@ impl Guard {
     /// The lock that the guard holds.
     pub fn lock(&self) -> &InstanceLock {
         &self.lock
-    }
-
-    fn recover_others(lock: &InstanceLock) -> Result<(), GuardError> {
-        for_other_instances(lock, |other| match other {
-            Other::Dead(dead) => recover_instance(&dead, false, &mut Recovery::default()),
-            Other::Running(..) => Ok(()),
-        })
     }
 
     /// Makes the instance's nft table say what the entries say, under the names that the interfaces have now.
@@ -331,8 +349,33 @@ fn for_other_instances(
     Ok(())
 }
 
-/// Undoes what a run of the instance left behind. A file of another namespace is only taken away if it is `own`.
-fn recover_instance(lock: &InstanceLock, own: bool, recovery: &mut Recovery) -> Result<(), GuardError> {
+/// Undoes what crashed runs of other instances with this run directory left behind. What has the name of one that runs
+/// with another stays: table and interfaces may be that one's by now.
+fn recover_others(lock: &InstanceLock, recovery: &mut Recovery) -> Result<(), GuardError> {
+    for_other_instances(lock, |other| match other {
+        Other::Dead(dead) => match recover_instance(&dead, false, &mut None, recovery) {
+            Err(GuardError::NameInUse { .. }) => Ok(()),
+            done => done,
+        },
+        Other::Running(..) => Ok(()),
+    })
+}
+
+fn claim_name(claim: &mut Option<Claim>, lock: &InstanceLock) -> Result<(), GuardError> {
+    if claim.is_none() {
+        *claim = Some(Claim::take(lock.instance(), lock.run_dir())?);
+    }
+    Ok(())
+}
+
+/// Undoes what a run of the instance left behind, its name claimed. A file of another namespace is only taken away if it
+/// is `own`.
+fn recover_instance(
+    lock: &InstanceLock,
+    own: bool,
+    claim: &mut Option<Claim>,
+    recovery: &mut Recovery,
+) -> Result<(), GuardError> {
     let failed = |source| state_error(lock, source);
     let (run_dir, instance) = (lock.run_dir(), lock.instance());
     let place = here(lock)?;
@@ -352,6 +395,7 @@ fn recover_instance(lock: &InstanceLock, own: bool, recovery: &mut Recovery) -> 
             Vec::new()
         }
     };
+    claim_name(claim, lock)?;
     nft::run(&nft::script(instance, &[]))?;
     recovery.links.extend(restore_ipv6(&entries)?);
     end_promiscuity(&entries)?;
