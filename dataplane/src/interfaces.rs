@@ -31,9 +31,6 @@ impl Interfaces {
             tracing::info!("{note}");
         }
         let mut interfaces = Self { guard };
-        if has_interfaces(settings) {
-            interfaces.guard.claim_name().map_err(Failure::machine)?;
-        }
         let mut found = inspect_all(settings, workers)?;
         for (port, looked) in settings.ports.iter().zip(&mut found) {
             if let Ok(Some(link)) = looked
@@ -80,15 +77,12 @@ impl Interfaces {
 /// # Errors
 /// There is one, and there would be interfaces to guard under that name.
 pub(crate) fn expect_free_name(settings: &Settings) -> Result<(), Failure> {
-    if !has_interfaces(settings) {
+    // A port of the live layer alone would wait for the name.
+    let mut ports = settings.ports.iter().filter(|port| !port.is_live);
+    if !ports.any(|port| port.device.kernel_interface().is_some()) {
         return Ok(());
     }
     Guard::expect_free_name(&settings.paths.run_dir, &settings.proxy.instance).map_err(Failure::machine)
-}
-
-/// Whether the administrator has a port on a kernel interface. One of the live layer alone would wait for its name.
-fn has_interfaces(settings: &Settings) -> bool {
-    settings.ports.iter().any(|port| !port.is_live && port.device.kernel_interface().is_some())
 }
 
 /// A port's kernel interface, `None` where the device is none, or why a port of the live layer waits for it.

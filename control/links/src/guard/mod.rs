@@ -130,15 +130,6 @@ impl Guard {
         Ok((Self { lock, place, entries: Vec::new(), claim }, recovery))
     }
 
-    /// Claims the instance's name in this network namespace, until the guard is dropped. [`add`](Self::add) does it by
-    /// itself; without interfaces there is nothing that two instances could quarrel about.
-    ///
-    /// # Errors
-    /// [`GuardError::NameInUse`], or the kernel forbids it.
-    pub fn claim_name(&mut self) -> Result<(), GuardError> {
-        claim_name(&mut self.claim, &self.lock)
-    }
-
     /// Takes an interface under guard. One that is under it already is looked after anew, so this is also the thing to
     /// do when an interface vanished and came back, under whatever index.
     ///
@@ -148,7 +139,7 @@ impl Guard {
         if !nft::is_plain(&link.name) {
             return Err(GuardError::Name(link.name.clone()));
         }
-        self.claim_name()?;
+        claim_name(&mut self.claim, &self.lock)?;
         // Before the switch is read: a crashed run may have left it off.
         recover_others(&self.lock, &mut Recovery::default())?;
         let ipv6_on = ipv6::is_on(&link.name)?;

@@ -316,9 +316,8 @@ fn a_name_is_one_running_instances_whatever_the_run_directory() {
         let mut holder = holder(TEST, theirs.path());
         let before = ruleset();
         let in_use = |error: GuardError| assert!(name_in_use(&error, holder.id(), theirs.path()), "{error}");
-        // Even where it wants another interface, and though it could wait until it has one.
+        // Even where it wants another interface.
         in_use(guard.add(&inspect("v1").unwrap()).unwrap_err());
-        in_use(guard.claim_name().unwrap_err());
         in_use(free("main").unwrap_err());
         free("other").unwrap();
         Guard::expect_free_name(theirs.path(), "main").unwrap();
