@@ -3,6 +3,8 @@
 //! The order of the settings' file says nothing of a port's place in the tables: that goes by its name, so that
 //! nothing moves when a port comes or goes.
 
+use std::time::Instant;
+
 use api::Outage;
 use dpdk::{Port, Queues};
 use forwarding::IngressSettings;
@@ -16,6 +18,7 @@ use crate::drivers::AF_XDP;
 use crate::failure::Failure;
 use crate::macs::{DeviceMac, OurMacs};
 use crate::ports::{detach, kernel_mtu};
+use crate::retry::Retry;
 
 /// A port of the running settings.
 pub(crate) struct ServedPort {
@@ -29,6 +32,8 @@ pub(crate) struct ServedPort {
     pub(crate) link: Option<LinkInfo>,
     /// `None` while it is out of service.
     pub(crate) port: Option<Port>,
+    /// When it is tried again while it cannot be had.
+    pub(crate) retry: Retry,
     /// Which workers receive what comes in by it, as long as it is in service.
     pub(crate) intake: Intake,
     /// What the workers were told of it; `None` when they do not know the port yet.
@@ -59,7 +64,8 @@ impl ServedPort {
         link: Option<LinkInfo>,
         facts: PortFacts,
     ) -> Self {
-        Self { index, settings, facts, link, port: None, intake: Intake::One, told: None }
+        let (port, retry, intake, told) = (None, Retry::default(), Intake::One, None);
+        Self { index, settings, facts, link, port, retry, intake, told }
     }
 
     /// One whose interface cannot be had yet, or that DPDK does not start on it.
@@ -68,6 +74,7 @@ impl ServedPort {
         settings: PortSettings,
         link: Option<LinkInfo>,
         failure: Failure,
+        now: Instant,
     ) -> Self {
         let facts = link.as_ref().map_or_else(PortFacts::missing, |link| PortFacts {
             mtu: kernel_mtu(&settings, link.mtu),
@@ -76,7 +83,8 @@ impl ServedPort {
             ..PortFacts::missing()
         });
         let mut port = Self::new(index, settings, link, facts);
-        port.wait_for(failure);
+        port.wait_for(failure, now);
+        port.retry.fail(now);
         port
     }
 
@@ -113,13 +121,20 @@ impl ServedPort {
         self.port.as_ref()?.link().ok().map(|link| link.up)
     }
 
-    /// It stays out of service until that is cured; the log says so once. Whether that is news.
-    pub(crate) fn wait_for(&mut self, failure: Failure) -> bool {
+    /// It stays out of service until that is cured; the log says so once, and after a long time again. Whether that is
+    /// news.
+    pub(crate) fn wait_for(&mut self, failure: Failure, now: Instant) -> bool {
         let failure = failure.written(&self.settings);
         let outage = Some(Outage::Refused(failure.to_string()));
         let is_new = self.facts.outage != outage;
-        if is_new {
-            tracing::warn!("{failure}; the port waits for that, the others go on");
+        match self.retry.tell(now, is_new) {
+            Some(0) => tracing::warn!("{failure}; the port waits for that, the others go on"),
+            Some(times) => {
+                tracing::warn!(
+                    "{failure}; the port still waits for that, found so {times} times since this was told"
+                );
+            }
+            None => tracing::debug!(port = self.settings.name, "the port still waits"),
         }
         self.facts.outage = outage;
         is_new
@@ -251,6 +266,16 @@ mod tests {
         let text = "[[port]]\nname = \"a\"\ndevice = \"net_null0\"\n";
         let settings = settings::parse(text, "test.toml").unwrap().ports.remove(0);
         ServedPort::new(index, settings, None, PortFacts::missing())
+    }
+
+    #[test]
+    fn what_a_port_waits_for_is_news_once_and_when_it_is_another_thing() {
+        let mut port = port(PortIndex::new(0).unwrap());
+        let now = Instant::now();
+        let mut is_news = |why: &str| port.wait_for(Failure::machine(why), now);
+        let news = ["no memory", "no memory", "no right", "no right", "no memory"].map(&mut is_news);
+        assert_eq!(news, [true, false, true, false, true]);
+        assert_eq!(port.facts.outage, Some(Outage::Refused("test.toml:1:1: no memory".to_owned())));
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod ports;
 mod queues;
 mod replay;
 mod report;
+mod retry;
 mod runtime;
 pub mod sizes;
 mod worker;

@@ -27,6 +27,15 @@ const AF_XDP_CURE: &str = "; it takes CAP_BPF or CAP_SYS_ADMIN, memory that may 
                            `ulimit -l unlimited`), and an interface whose queues nobody else has; or set \
                            `driver = \"af_packet\"`";
 
+/// Which try it is to open a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Try {
+    /// The first, of which all is told.
+    First,
+    /// One of a port that waits. What it takes has been told.
+    Again,
+}
+
 /// What it takes to bring a device into service.
 #[derive(Clone)]
 pub(crate) struct Devices {
@@ -81,7 +90,7 @@ pub(crate) fn open_all(
         Ok(link) => {
             let opened = match (&port.device, &link) {
                 (Device::Kernel(interface), Some(link)) => {
-                    open_interface(eal, port, interface, link, workers)
+                    open_interface(eal, port, interface, link, workers, Try::First)
                 }
                 (Device::Kernel(_) | Device::Pci(_) | Device::Vdev(_), _) => open(eal, port),
             };
@@ -140,11 +149,17 @@ fn open_interface(
     interface: &InterfaceName,
     link: &LinkInfo,
     workers: u16,
+    which: Try,
 ) -> Result<Port, Failure> {
     let choice = choose(port, link, workers)?;
-    tracing::info!(port = port.name, "{interface} is served {choice}");
+    match which {
+        Try::First => tracing::info!(port = port.name, "{interface} is served {choice}"),
+        Try::Again => tracing::debug!(port = port.name, "{interface} would be served {choice}"),
+    }
     match attach(eal, port, &choice.driver.devargs(port, interface, workers)) {
-        Err(failure) if choice.falls_back => open_by_af_packet(eal, port, interface, workers, &failure),
+        Err(failure) if choice.falls_back => {
+            open_by_af_packet(eal, port, interface, workers, &failure, which)
+        }
         opened => opened,
     }
 }
@@ -156,8 +171,12 @@ fn open_by_af_packet(
     interface: &InterfaceName,
     workers: u16,
     failure: &Failure,
+    which: Try,
 ) -> Result<Port, Failure> {
-    tracing::warn!("{failure}; {interface} is served by af_packet instead");
+    match which {
+        Try::First => tracing::warn!("{failure}; {interface} is served by af_packet instead"),
+        Try::Again => tracing::debug!("{failure}; {interface} would be served by af_packet instead"),
+    }
     attach(eal, port, &KernelDriver::AfPacket.devargs(port, interface, workers))
 }
 
@@ -203,17 +222,22 @@ impl Devices {
     ///
     /// # Errors
     /// DPDK does not take the device, or it does not start: nothing of it is left.
-    pub(crate) fn bring(&self, settings: &PortSettings, link: Option<&LinkInfo>) -> Result<Started, Failure> {
+    pub(crate) fn bring(
+        &self,
+        settings: &PortSettings,
+        link: Option<&LinkInfo>,
+        which: Try,
+    ) -> Result<Started, Failure> {
         self.may_open(settings, link)?;
         let port = match (&settings.device, link) {
             (Device::Kernel(interface), Some(link)) => {
-                open_interface(&self.eal, settings, interface, link, self.workers)?
+                open_interface(&self.eal, settings, interface, link, self.workers, which)?
             }
             (Device::Kernel(_) | Device::Pci(_) | Device::Vdev(_), _) => {
                 attach(&self.eal, settings, &settings.device.to_string())?
             }
         };
-        self.start(settings, link, port)
+        self.start(settings, link, port, which)
     }
 
     /// Starts an opened port; where it may be another driver's as well and fails, that one's in its place.
@@ -225,6 +249,7 @@ impl Devices {
         settings: &PortSettings,
         link: Option<&LinkInfo>,
         port: Port,
+        which: Try,
     ) -> Result<Started, Failure> {
         let by_af_xdp = port.info().driver == AF_XDP;
         if let Some(link) = link.filter(|_| by_af_xdp && !dpdk::AF_XDP_IS_MENDED) {
@@ -232,7 +257,7 @@ impl Devices {
         }
         match (self.start_as_it_is(settings, link, port), &settings.device) {
             (Err(failure), Device::Kernel(interface)) if by_af_xdp && settings.driver == Driver::Auto => {
-                let port = open_by_af_packet(&self.eal, settings, interface, self.workers, &failure)?;
+                let port = open_by_af_packet(&self.eal, settings, interface, self.workers, &failure, which)?;
                 self.start_as_it_is(settings, link, port)
             }
             (started, _) => started,

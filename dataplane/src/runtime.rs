@@ -44,7 +44,7 @@ use crate::inventory::{Inventory, ServedPort, Told};
 use crate::loop_watch::LoopWatch;
 use crate::machine;
 use crate::macs::EgressMacs;
-use crate::ports::{Devices, open_all, router_mac};
+use crate::ports::{Devices, Try, open_all, router_mac};
 use crate::report;
 use crate::sizes::INJECT_RING;
 use requests::{Tasks, requests};
@@ -215,12 +215,13 @@ impl Running {
         for (port_settings, opened) in settings.ports.iter().zip(opened) {
             let index = inventory.free_place().ok_or_else(|| Failure::machine("no place for a port"))?;
             let (link, port) = opened;
-            let started = port.and_then(|port| devices.start(port_settings, link.as_ref(), port));
+            let started = port.and_then(|port| devices.start(port_settings, link.as_ref(), port, Try::First));
             let started = match started {
                 Ok(started) => started,
                 Err(failure) => {
                     let failure = only_live(port_settings, failure)?;
-                    inventory.insert(ServedPort::waiting(index, port_settings.clone(), link, failure));
+                    let now = Instant::now();
+                    inventory.insert(ServedPort::waiting(index, port_settings.clone(), link, failure, now));
                     continue;
                 }
             };
@@ -324,7 +325,7 @@ impl Running {
             for event in self.links.poll().map_err(Failure::machine)? {
                 self.handle_link_event(&event);
             }
-            self.look_again_now_and_then();
+            self.look_again(Instant::now());
             self.watch_driver_links();
             if signals.take_hang_up() {
                 self.reload();

@@ -42,7 +42,7 @@ pub use batch::{Copied, FanBatch, TxBatch, TxResult};
 pub use burst::Burst;
 pub use eal::{Eal, Lcore, cycles};
 pub use error::{DpdkError, EalError, PortError};
-pub use log::{LogLevel, set_log_sink};
+pub use log::{HeldLog, LogLevel, set_log_sink};
 pub use mbuf::{IpChecksum, Mbuf};
 pub use mempool::{DEFAULT_FRAME_ROOM, HEADROOM, Mempool, PAGE_FRAME_ROOM};
 pub use ownership::{OwnershipError, check_driver, check_workers};

@@ -1,6 +1,8 @@
 //! DPDK's log, message by message, to where the program wants it.
 
+use core::cell::Cell;
 use core::ffi::c_char;
+use core::marker::PhantomData;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError, RwLock};
 
@@ -42,6 +44,53 @@ static RECORDING: AtomicBool = AtomicBool::new(false);
 static RECORD: Mutex<Vec<String>> = Mutex::new(Vec::new());
 const RECORD_MAX: usize = 64;
 
+thread_local! {
+    /// What this thread logged while a [`HeldLog`] was there.
+    static HELD: Cell<Option<Vec<(LogLevel, String)>>> = const { Cell::new(None) };
+}
+
+/// Holds back what the calling thread has DPDK log, from its making on: to be told, or forgotten where the same was told
+/// before. One at a time.
+#[derive(Debug)]
+pub struct HeldLog {
+    /// The thread's own.
+    _not_send: PhantomData<*const ()>,
+}
+
+impl HeldLog {
+    /// Begins to hold back.
+    pub fn begin() -> Self {
+        HELD.set(Some(Vec::new()));
+        Self { _not_send: PhantomData }
+    }
+
+    /// Sends on what was held back.
+    pub fn tell(self) {
+        let sink = *SINK.read().unwrap_or_else(PoisonError::into_inner);
+        HELD.take().into_iter().flatten().for_each(|(level, text)| sink(level, &text));
+    }
+}
+
+impl Drop for HeldLog {
+    fn drop(&mut self) {
+        HELD.set(None);
+    }
+}
+
+/// Whether the message is held back on this thread; the oldest are, of many.
+fn hold(level: LogLevel, text: &str) -> bool {
+    // A thread that ends has nothing held back.
+    let held = HELD.try_with(|held| {
+        let Some(mut lines) = held.take() else { return false };
+        if lines.len() < RECORD_MAX {
+            lines.push((level, text.to_owned()));
+        }
+        held.set(Some(lines));
+        true
+    });
+    held.unwrap_or(false)
+}
+
 /// Sends DPDK's log to `sink`, one message without its newline at a time. Until this is called they go to the
 /// standard error stream. `sink` is called on whatever thread logs and must not call DPDK.
 pub fn set_log_sink(sink: fn(LogLevel, &str)) {
@@ -62,6 +111,9 @@ extern "C" fn take_message(level: u32, text: *const c_char, len: usize) {
         if record.len() < RECORD_MAX {
             record.push(text.to_owned());
         }
+    }
+    if hold(level, text) {
+        return;
     }
     let sink = *SINK.read().unwrap_or_else(PoisonError::into_inner);
     sink(level, text);
@@ -87,6 +139,35 @@ pub(crate) fn finish_recording() -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    static SEEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+    /// As DPDK logs it.
+    fn log(text: &str) {
+        take_message(4, text.as_ptr().cast(), text.len());
+    }
+
+    #[test]
+    fn what_a_thread_logs_is_held_back_until_it_is_told_or_forgotten() {
+        set_log_sink(|_, text| SEEN.lock().unwrap().push(text.to_owned()));
+        let seen = || core::mem::take(&mut *SEEN.lock().unwrap());
+        let held = HeldLog::begin();
+        log("first\n");
+        log("second\n");
+        std::thread::spawn(|| log("another thread's")).join().unwrap();
+        assert_eq!(seen(), ["another thread's"]);
+        held.tell();
+        assert_eq!(seen(), ["first", "second"]);
+
+        let held = HeldLog::begin();
+        start_recording();
+        (0..2 * RECORD_MAX).for_each(|_| log("the same again"));
+        assert_eq!(finish_recording().len(), RECORD_MAX, "an error's text has it all the same");
+        drop(held);
+        log("afterwards");
+        assert_eq!(seen(), ["afterwards"]);
+        set_log_sink(to_stderr);
+    }
 
     #[test]
     fn levels_follow_dpdks_numbers() {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use api::Outage;
-use dpdk::Queues;
+use dpdk::{HeldLog, Queues};
 use links::{LinkChange, LinkEvent};
 use types::PortIndex;
 
@@ -14,7 +14,8 @@ use crate::failure::Failure;
 use crate::interfaces::inspect;
 use crate::inventory::ServedPort;
 use crate::macs::{DeviceMac, check_mac};
-use crate::ports::{Started, kernel_mtu};
+use crate::ports::{Started, Try, kernel_mtu};
+use crate::retry::Retry;
 
 /// How often an interface that is there, and was refused, is looked at again: its owner may have cured it, which
 /// no event tells.
@@ -32,10 +33,13 @@ impl Running {
     pub(super) fn handle_link_event(&mut self, event: &LinkEvent) {
         let Some(index) = self.inventory.on_interface(event.index).map(|port| port.index) else {
             if matches!(event.change, LinkChange::Appeared | LinkChange::Renamed(_)) {
-                self.look_for_missing();
+                self.look_for_missing(Instant::now());
             }
             return;
         };
+        if let Some(served) = self.inventory.get_mut(index) {
+            served.retry.hurry();
+        }
         match &event.change {
             LinkChange::Up => self.set_carrier(index, true),
             LinkChange::Down => self.set_carrier(index, false),
@@ -50,6 +54,8 @@ impl Running {
     /// its ring holds later is closed with it. Back: a fresh port, if it was closed, and then the masks.
     pub(super) fn set_carrier(&mut self, index: PortIndex, up: bool) {
         match self.inventory.get_mut(index) {
+            // One that failed just now is tried when it is time.
+            Some(served) if up && !served.retry.is_due(Instant::now()) => {}
             _ if up => self.put_into_service(index),
             Some(served) if served.stays_open() => {
                 served.facts.link_up = false;
@@ -94,13 +100,26 @@ impl Running {
         let Some(served) = self.inventory.get_mut(index) else { return };
         if !served.is_open() {
             let link = served.link.as_ref();
-            if served.facts.outage.is_some() && self.devices.may_open(&served.settings, link).is_err() {
+            let waits = served.facts.outage.is_some();
+            if waits && self.devices.may_open(&served.settings, link).is_err() {
                 // What it failed for at first is what is to be shown.
-                return;
+                return served.retry.fail(Instant::now());
             }
-            match self.devices.bring(&served.settings, link) {
-                Ok(started) => self.take_over(index, started),
-                Err(failure) => return self.wait_for(index, failure),
+            // What DPDK says of a failure that was told before is not told again.
+            let held = waits.then(HeldLog::begin);
+            let which = if waits { Try::Again } else { Try::First };
+            match self.devices.bring(&served.settings, link, which) {
+                Ok(started) => {
+                    held.into_iter().for_each(HeldLog::tell);
+                    self.take_over(index, started);
+                }
+                Err(failure) => {
+                    served.retry.fail(Instant::now());
+                    if self.wait_for(index, failure) {
+                        held.into_iter().for_each(HeldLog::tell);
+                    }
+                    return;
+                }
             }
         }
         let Some(served) = self.inventory.get_mut(index) else { return };
@@ -111,7 +130,7 @@ impl Running {
     /// A port that was out of service runs: from here on it is served, as what its device turned out to be.
     fn take_over(&mut self, index: PortIndex, Started { port, queues, facts }: Started) {
         let Some(served) = self.inventory.get_mut(index) else { return };
-        served.port = Some(port);
+        (served.port, served.retry) = (Some(port), Retry::default());
         let before = served.facts.clone();
         served.facts.outage = None;
         served.facts.driver.clone_from(&facts.driver);
@@ -151,11 +170,14 @@ impl Running {
         }
     }
 
-    /// The port stays out of service until what is wrong is cured.
-    fn wait_for(&mut self, index: PortIndex, failure: Failure) {
-        if self.inventory.get_mut(index).is_some_and(|served| served.wait_for(failure)) {
+    /// The port stays out of service until what is wrong is cured. Whether that is news.
+    fn wait_for(&mut self, index: PortIndex, failure: Failure) -> bool {
+        let now = Instant::now();
+        let is_new = self.inventory.get_mut(index).is_some_and(|served| served.wait_for(failure, now));
+        if is_new {
             self.show_ports();
         }
+        is_new
     }
 
     /// Has the control thread show what ports wait for, and by which drivers they are served.
@@ -172,7 +194,7 @@ impl Running {
         let name = served.settings.device.kernel_interface().unwrap_or_default();
         if !links::inspect(name).is_ok_and(|link| link.index == interface) {
             self.lose_interface(index);
-            self.look_for_missing();
+            self.look_for_missing(Instant::now());
         }
     }
 
@@ -190,13 +212,12 @@ impl Running {
         }
     }
 
-    /// No event tells that somebody cured what an interface was refused for.
-    pub(super) fn look_again_now_and_then(&mut self) {
-        if self.looked_again.elapsed() < LOOK_AGAIN {
-            return;
+    /// No event tells that somebody cured what an interface was refused for, or what DPDK failed for.
+    pub(super) fn look_again(&mut self, now: Instant) {
+        if now.saturating_duration_since(self.looked_again) >= LOOK_AGAIN {
+            self.look_for_missing(now);
         }
-        self.look_for_missing();
-        let idle = self.inventory.iter().filter(|port| !port.is_open());
+        let idle = self.inventory.iter().filter(|port| !port.is_open() && port.retry.is_due(now));
         let has_carrier = |port: &&ServedPort| match &port.link {
             Some(link) => self.links.is_up(link.index) == Some(true),
             // A device that DPDK did not start; one of the kernel's without a link is gone.
@@ -208,8 +229,8 @@ impl Running {
     }
 
     /// Takes interfaces that are back, whatever their index, MAC and MTU are now.
-    fn look_for_missing(&mut self) {
-        self.looked_again = Instant::now();
+    fn look_for_missing(&mut self, now: Instant) {
+        self.looked_again = now;
         let missing = self.inventory.iter().filter(|port| port.is_missing());
         for index in missing.map(|port| port.index).collect::<Vec<_>>() {
             if let Err(failure) = self.regain_interface(index) {

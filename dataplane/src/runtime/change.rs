@@ -23,7 +23,8 @@ use crate::desk::Take;
 use crate::failure::Failure;
 use crate::interfaces::inspect;
 use crate::inventory::ServedPort;
-use crate::ports::{Started, kernel_mtu};
+use crate::ports::{Started, Try, kernel_mtu};
+use crate::retry::Retry;
 
 /// How long the control thread may take to put a configuration into force. It answers everything else meanwhile.
 const CONTROL_PATIENCE: Duration = Duration::from_secs(10);
@@ -148,7 +149,7 @@ impl Running {
         if let Some(link) = &mut link {
             self.interfaces.claim(settings, link)?;
         }
-        match self.devices.bring(settings, link.as_ref()) {
+        match self.devices.bring(settings, link.as_ref(), Try::First) {
             Ok(started) => Ok(Some(Opened { settings: settings.clone(), link, started })),
             Err(failure) => {
                 self.give_back(link.as_ref());
@@ -219,6 +220,8 @@ impl Running {
         for name in names {
             self.follow_carrier(&name);
         }
+        // What was changed may be what a port lacked.
+        self.inventory.iter_mut().for_each(|served| served.retry.try_at_once());
         Committed { configured, cycles, trouble }
     }
 
@@ -245,7 +248,7 @@ impl Running {
             Some(index) => {
                 let served = self.inventory.get_mut(index)?;
                 (served.settings, served.link, served.facts) = (settings, link, facts);
-                served.port = Some(port);
+                (served.port, served.retry) = (Some(port), Retry::default());
                 index
             }
             None => {

@@ -17,7 +17,7 @@ use types::{MacAddr, PortIndex, Time};
 use crate::assembly::{PlacedPort, PortFacts, assemble, intake};
 use crate::crew::{Crew, Hand, Intake, deal};
 use crate::machine;
-use crate::ports::{Devices, open_all, router_mac};
+use crate::ports::{Devices, Try, open_all, router_mac};
 use crate::runtime::setup::{Common, frame_pool, hands, process_info, start_eal};
 use crate::runtime::told::Revision;
 use crate::sizes::INJECT_RING;
@@ -97,7 +97,8 @@ impl Devised {
         let (mut ports, mut facts) = (Vec::new(), Vec::new());
         for (port_settings, opened) in settings.ports.iter().zip(opened) {
             let port = opened.1.unwrap_or_else(|e| panic!("{e}"));
-            let started = devices.start(port_settings, None, port).unwrap_or_else(|e| panic!("{e}"));
+            let started =
+                devices.start(port_settings, None, port, Try::First).unwrap_or_else(|e| panic!("{e}"));
             facts.push(started.facts);
             ports.push(Port {
                 settings: port_settings.clone(),
