@@ -100,7 +100,10 @@ impl Netns {
 
     /// Has the kernel compute checksums itself on an interface: a veth leaves a sender's UDP checksum to a NIC
     /// that is not there.
-    pub(crate) fn checksums_by_kernel(&self, interface: &str) -> Result<(), LabError> {
+    ///
+    /// # Errors
+    /// When there is no such interface.
+    pub fn checksums_by_kernel(&self, interface: &str) -> Result<(), LabError> {
         self.run("ethtool", &["-K", interface, "tx", "off"]).map(|_| ())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::running::Running;
 use crate::stage::{Cabling, GROUP, SECOND_GROUP, SOON, STOP_LIMIT, Side, Stage, THIRD_GROUP};
-use lab::Frame;
+use lab::{Capture, Frame};
 use std::time::Duration;
 use types::Time;
 
@@ -54,10 +54,10 @@ fn r93_a_clients_interface_vanishes_and_comes_back_without_a_restart_and_the_oth
 
     // It is back, with another index and another MAC: the stream is there at once, and everybody is asked.
     let back = lab::now();
-    hall_b.lay_cable(&stage);
+    let cable = hall_b.lay_cable(&stage);
     running.wait_for_log(&["INFO", "hall-b", "is back"]);
     hall_b.wait_for_stream(back);
-    hall_b.wire.wait_for("r34: a General Query", back, SOON, is_query(&stage)).unwrap();
+    cable.wait_for("r34: a General Query", back, SOON, is_query(&stage)).unwrap();
     let rules = stage.middle.run("nft", &["list", "ruleset"]).unwrap();
     assert!(rules.contains("hook ingress device \"hall-b\""), "nobody guards it: {rules}");
 
@@ -90,22 +90,22 @@ fn r70_the_providers_interface_vanishes_and_comes_back_and_every_group_is_report
     let running = stage.start(&stage.recipe());
     let groups = [GROUP, SECOND_GROUP, THIRD_GROUP];
     let _viewers = groups.map(|group| hall_a.join(&stage.lab, group));
-    let reported = |since: Time| {
+    let reported = |wire: &Capture, since: Time| {
         for group in groups {
             let ours = |f: &Frame| f.source == stage.router_mac && f.is_igmp(0x16, group.addr());
-            stage.provider.wire.wait_for(&format!("a Join of {group}"), since, SOON, ours).unwrap();
+            wire.wait_for(&format!("a Join of {group}"), since, SOON, ours).unwrap();
         }
     };
-    reported(Time::ZERO);
+    reported(&stage.provider.wire, Time::ZERO);
     let sender = stage.start_source(RATE);
     hall_a.wait_for_stream(Time::ZERO);
 
     delete(&stage, &running, &stage.provider);
     lab::stop::pause(A_WHILE).unwrap();
     let back = lab::now();
-    stage.provider.lay_cable(&stage);
+    let cable = stage.provider.lay_cable(&stage);
     // From the MAC that Manifold has had all along, whatever the interface's is now.
-    reported(back);
+    reported(&cable, back);
     hall_a.wait_for_stream(back);
     assert_ne!(stage.middle.mac("wan").unwrap(), stage.router_mac);
     sender.stop().unwrap();

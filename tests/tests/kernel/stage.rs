@@ -117,17 +117,25 @@ impl Side {
     }
 
     /// Lays a new cable after the port's interface went, and the old cable with it: the interface has the old one's
-    /// name, and another index and MAC.
-    pub(crate) fn lay_cable(&self, stage: &Stage) {
-        self.lay_cable_as(stage, self.name);
+    /// name, and another index and MAC. What is on it from its first carrier on, also while the bridge's port forwards
+    /// nothing yet.
+    pub(crate) fn lay_cable(&self, stage: &Stage) -> Capture {
+        self.lay_cable_as(stage, self.name)
     }
 
     /// As [`lay_cable`](Self::lay_cable), to an interface of another name.
-    pub(crate) fn lay_cable_as(&self, stage: &Stage, name: &str) {
+    pub(crate) fn lay_cable_as(&self, stage: &Stage, name: &str) -> Capture {
         let bridge = self.bridge();
-        let end = bridge.uplink();
-        stage.lab.veth((bridge.netns(), end), (&stage.middle, name)).unwrap();
-        bridge.netns().ip(&format!("link set {end} master access")).unwrap();
+        let (ns, end) = (bridge.netns(), bridge.uplink());
+        ns.ip(&format!("link add {end} type veth peer name loose")).unwrap();
+        for interface in [end, "loose"] {
+            ns.checksums_by_kernel(interface).unwrap();
+        }
+        ns.ip(&format!("link set {end} master access up")).unwrap();
+        let cable = self.uplink();
+        ns.ip(&format!("link set loose netns {} name {name}", stage.middle.name())).unwrap();
+        stage.middle.ip(&format!("link set {name} up")).unwrap();
+        cable
     }
 
     /// Joins `group` there.
