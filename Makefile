@@ -6,7 +6,7 @@ LOOM_TARGET := $(TARGET)/loom
 # Manifold on a DPDK of its own: where that is installed, where it is built, and how.
 DPDK := $(abspath $(TARGET))/dpdk
 FAST_TARGET := $(abspath $(TARGET))/fast
-ON_OWN_DPDK = PKG_CONFIG_PATH=$(DPDK)/lib/pkgconfig RUSTFLAGS="-Ctarget-cpu=native" CARGO_TARGET_DIR=$(FAST_TARGET)
+ON_OWN_DPDK = PKG_CONFIG_PATH="$(DPDK)/lib/pkgconfig" RUSTFLAGS="-Ctarget-cpu=native" CARGO_TARGET_DIR="$(FAST_TARGET)"
 
 .DEFAULT_GOAL := build
 .PHONY: setup build dpdk fast demo test test-page test-fast test-unit test-loom test-system test-systemd test-long fuzz lint install deny bench bench-quick guard bench-guard bench-guard-accept doc clean
@@ -20,7 +20,7 @@ build: setup
 
 # The distribution's DPDK, built for Manifold on this machine alone: once, some minutes.
 dpdk: setup
-	@dpdk-build/build-dpdk.sh --prefix $(DPDK)
+	@dpdk-build/build-dpdk.sh --prefix "$(DPDK)"
 
 # target/fast/release/manifold, for one worker and this CPU; `manifoldctl` beside it.
 fast: dpdk

@@ -169,9 +169,10 @@ fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
 
     let dpdk = find_dpdk();
-    // Built anew at the same place, it is another one.
-    for path in &dpdk.include_paths {
-        println!("cargo::rerun-if-changed={}", path.join("rte_build_config.h").display());
+    // Built anew at the same place, it is another one. A file that is not there would count as changed, always.
+    let configs = dpdk.include_paths.iter().map(|path| path.join("rte_build_config.h"));
+    for config in configs.filter(|config| config.exists()) {
+        println!("cargo::rerun-if-changed={}", config.display());
     }
     // Debian keeps rte_config.h in a folder of its own, which `pkg-config` puts second.
     let include: Vec<String> = dpdk.include_paths.iter().map(|p| format!("-I{}", p.display())).collect();
