@@ -90,16 +90,16 @@ install:
 	install -m 644 packaging/backend.toml $(DESTDIR)/etc/manifold/backend.toml.example
 	install -m 644 packaging/prometheus/alerts.yml packaging/grafana/manifold.json $(DESTDIR)$(PREFIX)/share/manifold
 
-# Builds before it measures: what the figures of our own DPDK need, and the control side's own benches.
+# Builds before it measures: what the figures of our own DPDK need, and the control side's own benches. ONLY=b2,b6 picks.
 bench: build fast
 	$(CARGO) build --release -p bench
 	$(CARGO) bench --no-run -p igmp -p control --bench scale
-	$(TARGET)/release/bench
+	$(TARGET)/release/bench $(if $(ONLY),--only $(ONLY))
 
 # A few of the figures in less than two minutes.
 bench-quick: build
 	$(CARGO) build --release -p bench
-	$(TARGET)/release/bench --quick
+	$(TARGET)/release/bench --quick $(if $(ONLY),--only $(ONLY))
 
 # What a turn of each hot path costs in instructions, held to bench/guard/baseline.toml.
 bench-guard: guard
