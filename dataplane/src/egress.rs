@@ -4,15 +4,16 @@
 //! port's driver as it is. Frames of short runs are collected by port, so that a driver is not called
 //! for each. On every port frames leave in the order of their arrival.
 //!
-//! A port that sends from a MAC of its own gets copies. Only runs that go to one pay for it, and where all of a run's
-//! ports are such, the last one gets the frames themselves.
+//! Ports that send from a MAC of their own come last. One gets the frames themselves, with its MAC in them, if nobody
+//! has them any more: drivers that copy a frame, or are done with it when they have taken it, gave it back by then. What
+//! is still in a NIC's queue, or was collected, is copied. Only runs that go to such a port pay for any of it.
 
 use core::num::NonZeroU16;
 use std::sync::Arc;
 
 use dpdk::{FanBatch, Mbuf, Mempool, SharedMbuf, TxBatch, TxQueue, TxResult};
 use forwarding::{BURST, Egress, PortCounters, WorkerCounters};
-use types::{DropReason, MAX_PORTS, PortIndex, PortSet};
+use types::{DropReason, MAX_PORTS, MacAddr, PortIndex, PortSet};
 
 use crate::macs::EgressMacs;
 
@@ -34,8 +35,8 @@ pub(crate) struct PortsEgress {
     /// The latest frames, all for `run_ports`.
     run: FanBatch<BATCH>,
     run_ports: PortSet,
-    /// Those of them that get copies.
-    copied_ports: PortSet,
+    /// Those of them that have a MAC of their own.
+    own_mac_ports: PortSet,
     run_bytes: u64,
     /// Where copies get their mbufs.
     pool: Mempool,
@@ -52,7 +53,7 @@ impl PortsEgress {
             ports: [const { None }; MAX_PORTS],
             run: FanBatch::new(NonZeroU16::MIN),
             run_ports: PortSet::EMPTY,
-            copied_ports: PortSet::EMPTY,
+            own_mac_ports: PortSet::EMPTY,
             run_bytes: 0,
             pool,
             macs,
@@ -101,36 +102,32 @@ impl PortsEgress {
         self.filled = self.filled.with(port);
     }
 
-    /// Sends the run to the ports that have a MAC of their own. The ports that are to get the frames themselves.
+    /// Passes the run on to the ports that have a MAC of their own.
     #[cold]
     #[inline(never)]
-    fn send_copies(&mut self) -> PortSet {
+    fn end_run_from_own_macs(&mut self, bytes: u64) {
         let frames = self.run.len();
-        let copied = self.copied_ports;
-        let shared = PortSet::from_bits(self.run_ports.to_bits() & !copied.to_bits());
-        let last = if shared.is_empty() { copied.iter().last() } else { None };
-        for port in copied.iter().filter(|port| Some(*port) != last) {
+        for port in self.own_mac_ports {
             let counters = self.counters.port(port);
             let Some(egress) = self.ports[port.get()].as_deref_mut() else {
                 counters.dropped(DropReason::OutOfService).add(frames as u64);
                 continue;
             };
-            if egress.batch.len() + self.run.len() > BATCH {
-                egress.flush(counters);
-            }
-            let made = self.run.copy_into(&self.pool, self.macs.mac(port), &mut egress.batch);
-            egress.bytes += made.bytes;
-            counters.dropped(DropReason::NoBuffer).add(frames as u64 - u64::from(made.frames));
-            if frames >= LONG_RUN {
-                // Buffers that come back at once are the next port's, and still in the cache.
-                egress.flush(counters);
+            let source = self.macs.mac(port);
+            if !self.run.set_source(source) {
+                let copied = egress.collect_copies(&self.run, &self.pool, source, counters);
+                counters.dropped(DropReason::NoBuffer).add((frames - copied) as u64);
+                if frames >= LONG_RUN {
+                    // Buffers that come back at once are the next port's, and still in the cache.
+                    egress.flush(counters);
+                }
+            } else if frames >= LONG_RUN {
+                egress.send_run(&mut self.run, bytes, counters);
+            } else {
+                egress.collect_run(&mut self.run, bytes, counters);
             }
         }
-        self.filled = self.filled.union(copied);
-        let Some(last) = last else { return shared };
-        let theirs = self.run.set_source(self.macs.mac(last));
-        debug_assert!(theirs, "frames of one port are nobody else's");
-        PortSet::only(last)
+        self.filled = self.filled.union(self.own_mac_ports);
     }
 
     /// Passes the run on, and begins none.
@@ -139,11 +136,9 @@ impl PortsEgress {
         if self.run.is_empty() {
             return;
         }
+        let bytes = core::mem::take(&mut self.run_bytes);
         let frames = self.run.len();
-        let (mut ports, bytes) = (self.run_ports, core::mem::take(&mut self.run_bytes));
-        if !self.copied_ports.is_empty() {
-            ports = self.send_copies();
-        }
+        let ports = PortSet::from_bits(self.run_ports.to_bits() & !self.own_mac_ports.to_bits());
         if frames >= LONG_RUN {
             for port in ports {
                 let counters = self.counters.port(port);
@@ -151,10 +146,7 @@ impl PortsEgress {
                     counters.dropped(DropReason::OutOfService).add(frames as u64);
                     continue;
                 };
-                // What was collected before goes first.
-                egress.flush(counters);
-                let result = self.run.send(&mut egress.queue);
-                count_sent(counters, result, bytes);
+                egress.send_run(&mut self.run, bytes, counters);
             }
             self.filled = PortSet::from_bits(self.filled.to_bits() & !ports.to_bits());
         } else {
@@ -168,7 +160,10 @@ impl PortsEgress {
             }
             self.filled = self.filled.union(ports);
         }
-        // References for ports out of service are left; their masks were a moment late.
+        if !self.own_mac_ports.is_empty() {
+            self.end_run_from_own_macs(bytes);
+        }
+        // References for ports that got copies are left, and for ports out of service; their masks were a moment late.
         self.run.reset(NonZeroU16::MIN);
     }
 }
@@ -192,6 +187,15 @@ impl PortEgress {
         let _ = self.batch.push(frame);
     }
 
+    /// Sends the run at once.
+    #[inline(always)]
+    fn send_run(&mut self, run: &mut FanBatch<BATCH>, bytes: u64, counters: &PortCounters) {
+        // What was collected before goes first.
+        self.flush(counters);
+        let result = run.send(&mut self.queue);
+        count_sent(counters, result, bytes);
+    }
+
     #[inline]
     fn collect_run(&mut self, run: &mut FanBatch<BATCH>, bytes: u64, counters: &PortCounters) {
         if self.batch.len() + run.len() > BATCH {
@@ -199,6 +203,22 @@ impl PortEgress {
         }
         self.bytes += bytes;
         run.collect(&mut self.batch);
+    }
+
+    /// Collects copies of the run from `source`. How many there are: fewer than frames when the pool has no more.
+    fn collect_copies(
+        &mut self,
+        run: &FanBatch<BATCH>,
+        pool: &Mempool,
+        source: MacAddr,
+        counters: &PortCounters,
+    ) -> usize {
+        if self.batch.len() + run.len() > BATCH {
+            self.flush(counters);
+        }
+        let copied = run.copy_into(pool, source, &mut self.batch);
+        self.bytes += copied.bytes;
+        copied.frames.into()
     }
 }
 
@@ -222,10 +242,8 @@ impl Egress<Mbuf> for PortsEgress {
             self.end_run();
         }
         if self.run.is_empty() {
-            self.copied_ports = ports.intersection(self.macs.own());
-            let shared = ports.len() - self.copied_ports.len();
-            // The last of them gets the frames themselves where nobody else does.
-            self.run.reset(NonZeroU16::new(shared as u16).unwrap_or(NonZeroU16::MIN));
+            self.own_mac_ports = ports.intersection(self.macs.own());
+            self.run.reset(NonZeroU16::new(ports.len() as u16).unwrap_or(NonZeroU16::MIN));
             self.run_ports = ports;
         }
         self.run_bytes += bytes;

@@ -143,7 +143,7 @@ impl EgressMacs {
         self.own.store(own.to_bits(), Ordering::Release);
     }
 
-    /// Ports that take a copy from a MAC of their own.
+    /// Ports that send from a MAC of their own.
     #[inline(always)]
     pub(crate) fn own(&self) -> PortSet {
         PortSet::from_bits(self.own.load(Ordering::Acquire))

@@ -9,7 +9,8 @@
 //! Invariants, on which the `unsafe` of this crate rests:
 //! - An [`Mbuf`] holds the only reference to its buffer, and its buffer is its own: it may be written. Drivers that
 //!   hand sent buffers back as received ones (`net_ring`) break this, so [`RxQueue::rx_burst`] checks.
-//! - A [`SharedMbuf`] holds one reference of at least one: it may only be read.
+//! - A [`SharedMbuf`] holds one reference of at least one: it may only be read. A [`FanBatch`] writes to its frames while it
+//!   holds all references to them.
 //! - Whoever holds a reference gives it back exactly once: by `Drop`, or to the driver through
 //!   [`TxQueue::tx_burst`], which frees what the driver refuses.
 //! - Mbufs and what holds them stay on their thread (not `Send`): only queues move.

@@ -132,6 +132,28 @@ pub(crate) unsafe fn share(mbuf: Raw, n: u16) {
     unsafe { refcnt(mbuf) }.store(n, Ordering::Relaxed);
 }
 
+/// Counts `n` references down at once. Whether they were the last; then one is the caller's again, as [`free`] wants it.
+///
+/// # Safety
+/// The caller holds `n` references and, unless told that they were the last, forgets them.
+#[inline]
+pub(crate) unsafe fn release(mbuf: Raw, n: u16) -> bool {
+    // SAFETY: the mbuf is valid while the caller holds it, and is looked at no more once others may have freed it.
+    let count = unsafe { refcnt(mbuf) };
+    // Nobody else's: no atomic read-modify-write. Acquire: what former holders did with the frame is done.
+    let last = count.load(Ordering::Acquire) == n
+        || if REFCNT_IS_ATOMIC {
+            count.fetch_sub(n, Ordering::AcqRel) == n
+        } else {
+            count.store(count.load(Ordering::Relaxed) - n, Ordering::Relaxed);
+            false
+        };
+    if last {
+        count.store(1, Ordering::Relaxed);
+    }
+    last
+}
+
 /// Whether the caller's reference is the only one and the buffer is the mbuf's own, as for all that drivers receive
 /// except those that hand sent buffers back.
 ///

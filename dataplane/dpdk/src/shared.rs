@@ -19,8 +19,8 @@ impl SharedMbuf {
     /// The frame's bytes.
     #[inline(always)]
     pub fn data(&self) -> &[u8] {
-        // SAFETY: DPDK keeps data_off and data_len within the buffer; it is written only by a sole holder, and while
-        // `self` is borrowed there is at least this one besides.
+        // SAFETY: DPDK keeps data_off and data_len within the buffer; it is written only by who holds all references, and
+        // while `self` is borrowed that is nobody.
         unsafe { slice::from_raw_parts(raw::data(self.0), raw::data_len(self.0) as usize) }
     }
 
@@ -100,8 +100,10 @@ impl fmt::Debug for FanOut {
 /// Gives `n` references back that the caller holds and forgets.
 #[cold]
 pub(crate) fn give_back(raw: Raw, n: u16) {
-    for _ in 0..n {
-        // SAFETY: the caller held `n` references to this mbuf.
-        unsafe { raw::free(raw) };
+    // SAFETY: the caller held `n` references to this mbuf; the last of all is freed.
+    unsafe {
+        if raw::release(raw, n) {
+            raw::free(raw);
+        }
     }
 }

@@ -5,11 +5,20 @@ mod support;
 use std::num::NonZeroU16;
 
 use dpdk::{Burst, Copied, FanBatch, Mbuf, TxBatch};
-use support::{alone, eal, frames, pool, read_pcap, start, write_pcap};
+use support::{alone, eal, frames, pool, read_pcap, receive_all, ring_is_refused, start, write_pcap};
 use types::MacAddr;
 
 fn copies(n: u16) -> NonZeroU16 {
     NonZeroU16::new(n).unwrap()
+}
+
+fn mac(number: u8) -> MacAddr {
+    MacAddr([2, 3, 4, 5, 6, number])
+}
+
+/// Frames as they are once they come from `source`.
+fn sent_from(source: MacAddr, frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    frames.iter().map(|frame| [&frame[..6], &source.octets(), &frame[12..]].concat()).collect()
 }
 
 #[test]
@@ -19,8 +28,7 @@ fn copies_come_from_another_mac_and_are_the_rest_of_the_frame() {
         let eal = eal(&[]);
         let pool = pool(&eal);
         let frames = frames(8);
-        let from_source = |frame: &Vec<u8>| [&frame[..6], &SOURCE.octets(), &frame[12..]].concat();
-        let expected: Vec<_> = frames.iter().map(from_source).collect();
+        let expected = sent_from(SOURCE, &frames);
         let bytes = frames.iter().map(|frame| frame.len() as u64).sum();
         let fill = |copies_of_each: u16| {
             let mut fan: FanBatch<8> = FanBatch::new(copies(copies_of_each));
@@ -33,9 +41,9 @@ fn copies_come_from_another_mac_and_are_the_rest_of_the_frame() {
         assert_eq!(fan.copy_into(&pool, SOURCE, &mut copied), Copied { frames: 8, bytes });
         assert_eq!(pool.in_use(), 16);
         assert!(copied.frames().iter().map(|frame| frame.data()).eq(&expected));
-        assert!(!fan.set_source(SOURCE), "theirs and another's");
         let mut shared: TxBatch<32> = TxBatch::new();
         fan.collect(&mut shared);
+        assert!(!fan.set_source(SOURCE), "another's, too");
         assert!(shared.frames().iter().map(|frame| frame.data()).eq(&frames), "as they were");
         assert_eq!((fan.len(), copied.len()), (8, 8), "one of two queues has its own still to come");
         drop((fan, shared));
@@ -73,6 +81,115 @@ fn copies_come_from_another_mac_and_are_the_rest_of_the_frame() {
         assert!(fan.set_source(SOURCE));
         drop(fan);
         assert_eq!(pool.in_use(), 0);
+    });
+}
+
+#[test]
+fn frames_serve_one_port_after_the_other_each_from_its_own_mac() {
+    alone("frames_serve_one_port_after_the_other_each_from_its_own_mac", || {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |i: u8| dir.path().join(format!("{i}.pcap"));
+        // net_pcap is done with a frame when it has taken it.
+        let vdevs: Vec<_> = (0..4).map(|i| format!("net_pcap{i},tx_pcap={}", path(i).display())).collect();
+        let eal = eal(&vdevs.iter().map(String::as_str).collect::<Vec<_>>());
+        let pool = pool(&eal);
+        let mut ports: Vec<_> = (0..4).map(|i| start(&eal, &format!("net_pcap{i}"), &pool)).collect();
+        let sent = frames(1300);
+        let mut fan: FanBatch<64> = FanBatch::new(copies(4));
+        for run in sent.chunks(50) {
+            // The first as they are.
+            fan.extend(run.iter().map(|frame| Mbuf::from_bytes(&pool, frame).unwrap()));
+            for (number, (_, queues)) in (0..).zip(&mut ports) {
+                assert!(number == 0 || fan.set_source(mac(number)), "they are back");
+                assert_eq!(fan.send(&mut queues.tx[0]).sent, 50);
+                assert_eq!(pool.in_use(), if number < 3 { 50 } else { 0 }, "nothing was copied");
+            }
+            assert!(fan.is_empty());
+        }
+        for (port, queues) in ports {
+            port.close(queues).unwrap();
+        }
+        assert!(read_pcap(&path(0)) == sent);
+        for number in 1..4 {
+            assert!(read_pcap(&path(number)) == sent_from(mac(number), &sent), "port {number}");
+        }
+    });
+}
+
+#[test]
+fn frames_that_are_in_a_batch_stay_as_they_are() {
+    alone("frames_that_are_in_a_batch_stay_as_they_are", || {
+        let eal = eal(&[]);
+        let pool = pool(&eal);
+        let frames = frames(8);
+        let mut fan: FanBatch<8> = FanBatch::new(copies(4));
+        fan.extend(frames.iter().map(|frame| Mbuf::from_bytes(&pool, frame).unwrap()));
+
+        let mut batch: TxBatch<8> = TxBatch::new();
+        assert!(fan.set_source(mac(1)));
+        fan.collect(&mut batch);
+        let mut copied: TxBatch<8> = TxBatch::new();
+        assert!(!fan.set_source(mac(2)));
+        assert_eq!(fan.copy_into(&pool, mac(2), &mut copied).frames, 8);
+        assert!(batch.frames().iter().map(|frame| frame.data()).eq(&sent_from(mac(1), &frames)));
+        assert!(copied.frames().iter().map(|frame| frame.data()).eq(&sent_from(mac(2), &frames)));
+        batch.clear();
+        copied.clear();
+
+        // One is enough.
+        let mut first: TxBatch<1> = TxBatch::new();
+        assert!(fan.set_source(mac(3)), "they are back");
+        fan.collect(&mut first);
+        assert!(!fan.set_source(mac(4)));
+        assert_eq!(first.frames()[0].data(), sent_from(mac(3), &frames)[0]);
+        first.clear();
+        assert!(fan.set_source(mac(4)));
+        fan.collect(&mut batch);
+        assert!(batch.frames().iter().map(|frame| frame.data()).eq(&sent_from(mac(4), &frames)));
+
+        // What was not needed for the others is given back, and what is held stays.
+        fan.reset(copies(1));
+        assert_eq!(pool.in_use(), 8);
+        assert!(batch.frames().iter().map(|frame| frame.data()).eq(&sent_from(mac(4), &frames)));
+        batch.clear();
+        assert_eq!(pool.in_use(), 0);
+    });
+}
+
+#[test]
+fn frames_that_a_driver_keeps_stay_as_they_are() {
+    alone("frames_that_a_driver_keeps_stay_as_they_are", || {
+        let eal = eal(&["net_ring0"]);
+        if ring_is_refused(&eal) {
+            return;
+        }
+        let pool = pool(&eal);
+        let (port, mut queues) = start(&eal, "net_ring0", &pool);
+        let frames = frames(8);
+        let mut fan: FanBatch<8> = FanBatch::new(copies(3));
+        fan.extend(frames.iter().map(|frame| Mbuf::from_bytes(&pool, frame).unwrap()));
+        assert!(fan.set_source(mac(1)));
+        assert_eq!(fan.send(&mut queues.tx[0]).sent, 8);
+
+        assert!(!fan.set_source(mac(2)));
+        let mut copied: TxBatch<8> = TxBatch::new();
+        assert_eq!(fan.copy_into(&pool, mac(2), &mut copied).frames, 8);
+        assert_eq!(queues.tx[0].tx_burst(&mut copied).sent, 8);
+        // All but the last one leave the driver.
+        let mut burst: Burst<7> = Burst::new();
+        assert_eq!(queues.rx[0].rx_burst(&mut burst), 7);
+        assert!(burst.iter().map(|frame| frame.data()).eq(&sent_from(mac(1), &frames)[..7]));
+        burst.clear();
+        assert!(!fan.set_source(mac(2)), "it has one still");
+
+        let rest = [&sent_from(mac(1), &frames)[7..], &sent_from(mac(2), &frames)].concat();
+        assert!(receive_all(&mut queues.rx[0]) == rest);
+        assert!(fan.set_source(mac(3)), "they are back");
+        assert_eq!(fan.send(&mut queues.tx[0]).sent, 8);
+        fan.reset(copies(1));
+        assert!(receive_all(&mut queues.rx[0]) == sent_from(mac(3), &frames));
+        assert_eq!(pool.in_use(), 0);
+        port.close(queues).unwrap();
     });
 }
 

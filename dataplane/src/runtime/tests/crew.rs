@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use api::{CountersReply, GroupView, PortCounters, Reply, Request};
 use control::{Agent, AgentParts, Clock, Configuration, ControlHandle, ControlParts, Sleeper, Waker, waker};
-use dpdk::{Mempool, PortStats, Queues};
+use dpdk::{Burst, Mempool, PortStats, Queues};
 use forwarding::{FrameReceiver, FrameSender, PortCountersSnapshot, WorkerCountersReader, frame_ring};
 use settings::{PortSettings, Settings, plan_memory};
 use types::{MacAddr, PortIndex, Time};
@@ -173,6 +173,24 @@ impl TestCrew {
     /// Buffers, all that there are.
     pub(super) fn pool(&self) -> &Mempool {
         &self.devices.pool
+    }
+
+    /// What the device of a port has as its own MAC.
+    pub(super) fn device_mac(&self, name: &str) -> MacAddr {
+        self.ports[self.place(name)].port.info().mac
+    }
+
+    /// What a port's queues have that no worker receives by, once the workers' passes until now have ended.
+    pub(super) fn take_received(&mut self, name: &str) -> Vec<Vec<u8>> {
+        self.crew.await_orders();
+        let at = self.place(name);
+        let (mut burst, mut frames) = (Burst::<32>::new(), Vec::new());
+        for queue in &mut self.ports[at].waiting.rx {
+            while queue.rx_burst(&mut burst) > 0 {
+                frames.extend(burst.drain().map(|frame| frame.data().to_vec()));
+            }
+        }
+        frames
     }
 
     /// Has the workers receive by a port from now on.
