@@ -7,9 +7,12 @@ LOOM_TARGET := $(TARGET)/loom
 DPDK := $(abspath $(TARGET))/dpdk
 FAST_TARGET := $(abspath $(TARGET))/fast
 ON_OWN_DPDK = PKG_CONFIG_PATH="$(DPDK)/lib/pkgconfig" RUSTFLAGS="-Ctarget-cpu=native" CARGO_TARGET_DIR="$(FAST_TARGET)"
+# The same for one that counts references atomically, which several workers take.
+ATOMIC_DPDK := $(abspath $(TARGET))/dpdk-atomic
+ON_ATOMIC_DPDK = PKG_CONFIG_PATH="$(ATOMIC_DPDK)/lib/pkgconfig" RUSTFLAGS="-Ctarget-cpu=native" CARGO_TARGET_DIR="$(abspath $(TARGET))/atomic"
 
 .DEFAULT_GOAL := build
-.PHONY: setup build dpdk fast demo test test-page test-fast test-unit test-loom test-system test-systemd test-long fuzz lint install deny bench bench-quick guard bench-guard bench-guard-accept doc clean
+.PHONY: setup build dpdk fast demo test test-page test-fast test-atomic test-unit test-loom test-system test-systemd test-long fuzz lint install deny bench bench-quick guard bench-guard bench-guard-accept doc clean
 
 setup:
 	@dpdk-build/setup.sh
@@ -63,13 +66,19 @@ test-fast: fast
 	$(ON_OWN_DPDK) $(CARGO) build --release -p backend --bins
 	$(ON_OWN_DPDK) $(CARGO) test -p tests --features own-dpdk -- --test-threads=2
 
+# Several workers, and af_xdp among them: on a DPDK of our own that counts atomically.
+test-atomic: setup
+	@dpdk-build/build-dpdk.sh --atomic --prefix "$(ATOMIC_DPDK)"
+	$(ON_ATOMIC_DPDK) $(CARGO) build -p dataplane -p lab --bins
+	$(ON_ATOMIC_DPDK) $(CARGO) test -p tests --features atomic-dpdk --test kernel -- --test-threads=2 workers:: af_xdp:: unstarted::
+
 # libFuzzer on each target for FUZZ_SECONDS (60); crashes in target/fuzz/crashes.
 fuzz:
 	.ci/fuzz
 
 lint: setup
 	$(CARGO) fmt --all -- --check
-	$(CARGO) clippy --workspace --all-targets --features tests/long,tests/own-dpdk,tests/systemd -- -D warnings
+	$(CARGO) clippy --workspace --all-targets --features tests/long,tests/atomic-dpdk,tests/systemd -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
 	shellcheck dpdk-build/setup.sh dpdk-build/build-dpdk.sh dpdk-build/mend-af-xdp.sh .ci/run .ci/deny .ci/fuzz .ci/promtool .ci/schemathesis .ci/systemd-root
 

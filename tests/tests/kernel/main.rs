@@ -46,5 +46,5 @@ mod tagged;
 mod unstarted;
 mod upstream;
 // Where one thread must hold every reference to a frame there is one worker.
-#[cfg(not(feature = "own-dpdk"))]
+#[cfg(any(not(feature = "own-dpdk"), feature = "atomic-dpdk"))]
 mod workers;

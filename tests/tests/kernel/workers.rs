@@ -151,30 +151,60 @@ fn another_providers_port_is_received_by_both_workers() {
     stage.close();
 }
 
+/// Has the far end of a port's cable count what comes in by each queue, which is the one it was sent by.
+fn count_queues(stage: &Stage, side: &Side) {
+    let far = side.host.netns();
+    far.run("ethtool", &["-K", side.host.interface(), "gro", "on"]).unwrap();
+    stage.middle.run("ethtool", &["-K", side.name, "tso", "off"]).unwrap();
+}
+
+/// What [`count_queues`] had counted there.
+fn by_queue(side: &Side) -> [u64; 2] {
+    let told = side.host.netns().run("ethtool", &["-S", side.host.interface()]).unwrap();
+    [0, 1].map(|queue| {
+        let name = format!("rx_queue_{queue}_xdp_packets: ");
+        let count = told.lines().find_map(|line| line.trim().strip_prefix(&name)?.parse().ok());
+        count.unwrap_or_else(|| panic!("no {name} in {told}"))
+    })
+}
+
 /// Veths with two queues each way at both ends, and frames by both to the frame. `auto` is af_xdp on a DPDK of our own
 /// that counts atomically.
 #[test]
 fn an_interfaces_queues_are_two_workers_by_either_driver() {
-    for driver in ["af_packet", "auto"] {
+    let best = if cfg!(feature = "atomic-dpdk") { "net_af_xdp" } else { "net_af_packet" };
+    for (driver, taken) in [("af_packet", "net_af_packet"), ("auto", best)] {
         let stage = Stage::new(&["hall-a", "hall-b"], Cabling::Direct);
         for side in [&stage.provider, &stage.halls[0], &stage.halls[1]] {
             let host = side.host.netns();
             host.run("ethtool", &["-L", side.host.interface(), "rx", "2", "tx", "2"]).unwrap();
             stage.middle.run("ethtool", &["-L", side.name, "rx", "2", "tx", "2"]).unwrap();
+            count_queues(&stage, side);
         }
         let recipe = Recipe { driver: driver.to_owned(), ..stage.recipe() };
         let running = start(&stage, &recipe);
-        println!("{driver}: {}", running.wait_for_log(&["wan is served"]));
+        for side in ["wan", "hall-a", "hall-b"] {
+            let port = format!("port=\"{side}\"");
+            println!("{}", running.wait_for_log(&["started", &port, taken, "rx=2", "tx=2"]));
+        }
         let [hall_a, hall_b] = &stage.halls[..] else { panic!() };
         let _viewers = [hall_a, hall_b].map(|hall| hall.join(&stage.lab, GROUP));
         wait_for_members(&running, GROUP, &["hall-a", "hall-b"]);
+        let sent_by_queue = [hall_a, hall_b].map(by_queue);
         let (began, before) = (lab::now(), workers(&running));
         let sent = crowd(&stage, &stage.provider, GROUP);
         for hall in [hall_a, hall_b] {
             expect_frames(&stage, hall, GROUP, began, sent);
         }
         let by_worker = received(&running, &before);
+        println!("{driver}: received by worker {by_worker:?}");
         assert!(by_worker.iter().all(|frames| *frames > 10), "{driver}: {by_worker:?}");
+        for (hall, before) in [hall_a, hall_b].into_iter().zip(sent_by_queue) {
+            let [first, second] = by_queue(hall);
+            let sent = [first - before[0], second - before[1]];
+            println!("{driver}: sent to {} by queue {sent:?}", hall.name);
+            assert!(sent.iter().all(|frames| *frames > 10), "{driver}, {}: {sent:?}", hall.name);
+        }
         stage.expect_counters_of_the_wire(&running);
         running.finish(&stage);
         stage.close();
