@@ -1,7 +1,7 @@
 //! b9: what joins and leaves beside it cost a stream that nobody holds back.
 //!
 //! The far end ([`crate::memif`]) sends to stable groups at a pace, whether frames are taken or not. By turns its hosts
-//! are silent, or join and leave other groups all the time by the same links that the data goes out by. Loss is told as the time for
+//! are silent, or join and leave other groups all the time by the same links that the data goes out by, twice as long. Loss is told as the time for
 //! which a link that loses everything would have lost as much ("blocked time": lost by offered), second by second.
 
 use std::path::Path;
@@ -26,11 +26,13 @@ const RATES: [u32; 2] = [250_000, 2_000_000];
 const JOINS: u32 = 10_000;
 /// Sinks: each gets every frame, and its link brings half of the joins.
 pub(crate) const SINKS: usize = 2;
-/// Milliseconds between two turns.
+/// Length of a slice.
 const SLICE_MS: u64 = 2_000;
-/// Turns of each kind at each rate, and in a quick run: more would tell more, but the whole bench would take too long.
-const SLICES: usize = 8;
-const FEW: usize = 4;
+/// Slices of a turn: one without churn, then two with it, or the other way round.
+const TURN: [u32; 3] = [0, JOINS, JOINS];
+/// Turns at each rate: a minute of churn at the first, a third of that at the second; and in a quick run.
+const TURNS: [usize; 2] = [15, 5];
+const FEW: usize = 2;
 /// What churn may cost in the median: microseconds a second.
 const MARGIN: f64 = 10.0;
 /// Of the frames, joins and leaves that were due so many must have been sent, or it was another load.
@@ -55,17 +57,16 @@ pub(crate) fn reports(
     quick: bool,
     say: impl Fn(String),
 ) -> Result<Vec<FigureReport>, BenchError> {
-    let slices = if quick { FEW } else { SLICES };
-    let row = |rate| {
+    let row = |(rate, turns)| {
         let say = |what| say(format!("{rate} frames/s, {what}"));
-        report(rate, slices, manifold, cores, scratch, say)
+        report(rate, if quick { FEW } else { turns }, manifold, cores, scratch, say)
     };
-    RATES.into_iter().map(row).collect()
+    RATES.into_iter().zip(TURNS).map(row).collect()
 }
 
 fn report(
     rate: u32,
-    slices: usize,
+    turns: usize,
     manifold: &Path,
     cores: Cores,
     scratch: &Path,
@@ -80,10 +81,14 @@ fn report(
     }
     let none = || Slices { rate, answers: Vec::new() };
     let (mut still, mut churning) = (none(), none());
-    for number in 0..slices {
-        say(format!("slice {} of {slices}", number + 1));
+    for number in 0..turns {
+        say(format!("turn {} of {turns}", number + 1));
+        let mut turn = TURN;
         // One way round, then the other: an even drift falls out.
-        for joins in if number % 2 == 0 { [0, JOINS] } else { [JOINS, 0] } {
+        if number % 2 == 1 {
+            turn.reverse();
+        }
+        for joins in turn {
             let answer = ours.obey(&order(joins))?;
             let of = if joins == 0 { &mut still } else { &mut churning };
             of.answers.push(answer);
@@ -151,7 +156,7 @@ fn row(still: &Slices, churning: &Slices, waited: f64) -> Option<FigureReport> {
     };
     let rate = still.rate;
     let variant = format!("joins={JOINS}/s leaves={JOINS}/s rate={rate}/s fanout={SINKS} size=64");
-    let span = churning.answers.len() as u64 * SLICE_MS / 1_000;
+    let [churned, rested] = [churning, still].map(|slices| slices.answers.len() as u64 * SLICE_MS / 1_000);
     let held_ms = f64::from(memif::SOURCE_RING) / f64::from(rate) * 1e3;
     let [joins, leaves, due] = [
         churning.sum(|answer| answer.joins),
@@ -169,7 +174,7 @@ fn row(still: &Slices, churning: &Slices, waited: f64) -> Option<FigureReport> {
                  second by second"
             ),
             format!(
-                "{span} s with churn and as many without; the provider\u{2019}s link holds the frames of {held_ms:.1} ms, and hides \
+                "{churned} s with churn and {rested} s without; the provider\u{2019}s link holds the frames of {held_ms:.1} ms, and hides \
                  what is shorter"
             ),
             "the far end, which is source, hosts and sinks, shares a core with Manifold\u{2019}s control thread: what either \
