@@ -1,6 +1,11 @@
 //! b12: how long a frame takes from one link to the other at 10, 50 and 90 % of three million frames a second, beside
 //! testpmd between the same links; and how far apart its copies come.
 //!
+//! Both sides are there at a time, and take turns of a fraction of a second: from one moment to the next a virtual machine's
+//! two cores are further apart or nearer to each other, and the same program's frames take 0.3, 0.5 or 2 us in the
+//! median. What is next to each other is mostly of the same kind, so ratios are of four such parts, and the figure is their
+//! median. Trials of a second with one side alone differed from themselves by more than the sides do.
+//!
 //! The far end ([`crate::memif`]) writes the time into a frame just before it sends it, and looks at the clock just after
 //! it received one: the delay is both links', the far end's own turn (some hundred nanoseconds) and that of the program
 //! in between. Fan-out is 1, as testpmd's; skew is Manifold's alone, at fan-out 2. On two cores the machine's stalls are
@@ -19,7 +24,7 @@ use crate::percentiles::Delays;
 use crate::report::{FigureReport, PeerReport};
 use crate::side::bound_to_us;
 use crate::stats::Spread;
-use crate::testpmd::Testpmd;
+use crate::testpmd::{Session, Testpmd};
 
 /// Its id.
 pub(crate) const ID: &str = "b12";
@@ -36,10 +41,11 @@ const GIVEN: f64 = 0.97;
 const MOST_LOST: f64 = 0.03;
 /// Ours clearly loses more than the peer where the difference is the tail that the percentile looks at.
 const MORE_LOST: f64 = 0.01;
-/// Rounds: a trial has many parts, and so needs no more.
-pub(crate) const MOST_ROUNDS: usize = 2;
-/// Parts of a trial at each load, and how long each runs before delays are looked at.
+/// How often both sides are started, at most.
+pub(crate) const MOST_ROUNDS: usize = 3;
+/// Rounds of each start: parts of a trial, at each load.
 const PARTS: u64 = 5;
+/// How long each part runs before delays are looked at.
 const WARM_UP_MS: u64 = 50;
 
 /// Who is measured, and where.
@@ -56,67 +62,120 @@ pub(crate) struct Setting<'s> {
     pub(crate) window_ms: u64,
 }
 
-/// What one process came to: the parts of its trial, load by load.
+/// Parts of trials, load by load.
 type Loads = [Vec<Answer>; LOADS.len()];
 
-/// Trials in their order: the peer, ours, ours, the peer.
+/// Four parts that came one after the other: the peer, ours, ours, the peer.
+#[derive(Default)]
 struct Round {
     ours: [Loads; 2],
     peer: [Loads; 2],
 }
 
 impl Setting<'_> {
-    fn links(&self, sinks: usize) -> Links {
-        Links { socket: self.scratch.join("links"), sinks }
+    /// Links of their own for each that is measured: both are there at a time.
+    fn links(&self, who: &str, sinks: usize) -> Links {
+        Links { socket: self.scratch.join(format!("links-{who}")), sinks }
     }
 
-    /// Runs all loads by `obey`, one after the other and over again: what the machine does for a while is in all of them.
-    fn loads(&self, mut obey: impl FnMut(&Order) -> Result<Answer, BenchError>) -> Result<Loads, BenchError> {
-        let order = |percent: u32| Order {
+    fn order(&self, percent: u32) -> Order {
+        Order {
             rate: FULL / 100 * percent,
             warm_up_ms: WARM_UP_MS,
             length_ms: self.window_ms / PARTS,
             joins: 0,
-        };
-        let mut loads = Loads::default();
-        for _ in 0..PARTS {
-            for (answers, percent) in loads.iter_mut().zip(LOADS) {
-                answers.push(obey(&order(percent))?);
-            }
         }
-        Ok(loads)
     }
 
-    fn ours(&self, sinks: usize) -> Result<Loads, BenchError> {
-        let mut ours = Ours::start(bound_to_us(self.manifold), &self.links(sinks), self.cores, self.scratch)?;
-        let loads = self.loads(|order| ours.obey(order))?;
-        ours.end()?;
-        Ok(loads)
+    fn ours(&self, sinks: usize) -> Result<Ours, BenchError> {
+        Ours::start(bound_to_us(self.manifold), &self.links("ours", sinks), self.cores, self.scratch)
     }
 
-    /// Each frame that came in went out, as testpmd counts, and came back.
-    fn peer(&self) -> Result<Loads, BenchError> {
-        let links = self.links(1);
+    fn peer(&self) -> Result<Peer, BenchError> {
+        let links = self.links("peer", 1);
         let settings = ours::read_settings(&links, self.cores, self.scratch)?;
         let devices = [links.near(0), links.near(1)];
         let session = self.testpmd.passing(&devices, self.cores, &settings, self.scratch)?;
-        let mut far = FarEnd::start(&links, self.cores.main, self.scratch)?;
-        let loads = self.loads(|order| far.obey(order))?;
+        let far = FarEnd::start(&links, self.cores.main, self.scratch)?;
+        Ok(Peer { session, far, taken: 0, came: 0 })
+    }
+
+    /// Rounds at all loads, by turns, with both sides there: the one whose turn it is not is halted.
+    fn rounds(&self) -> Result<Vec<Round>, BenchError> {
+        let mut peer = self.peer()?;
+        peer.session.halt()?;
+        let mut ours = self.ours(1)?;
+        ours.halt()?;
+        let mut done = Vec::new();
+        for _ in 0..PARTS {
+            let mut round = Round::default();
+            for (load, percent) in LOADS.into_iter().enumerate() {
+                let order = self.order(percent);
+                let [first, last] = &mut round.peer;
+                first[load].push(peer.obey(&order)?);
+                ours.resume()?;
+                for part in &mut round.ours {
+                    part[load].push(ours.obey(&order)?);
+                }
+                ours.halt()?;
+                last[load].push(peer.obey(&order)?);
+            }
+            done.push(round);
+        }
+        ours.resume()?;
+        ours.end()?;
+        peer.end()?;
+        Ok(done)
+    }
+
+    /// Trials at all loads with two sinks, of ours alone.
+    fn apart(&self) -> Result<Loads, BenchError> {
+        let mut ours = self.ours(2)?;
+        let mut loads = Loads::default();
+        for (load, percent) in (0..PARTS).flat_map(|_| LOADS.into_iter().enumerate()) {
+            loads[load].push(ours.obey(&self.order(percent))?);
+        }
+        ours.end()?;
+        Ok(loads)
+    }
+}
+
+/// A testpmd with its far end.
+struct Peer {
+    session: Session,
+    far: FarEnd,
+    /// Frames that its link took, and those that came back.
+    taken: u64,
+    came: u64,
+}
+
+impl Peer {
+    /// Runs `order`; before and afterwards it is halted.
+    fn obey(&mut self, order: &Order) -> Result<Answer, BenchError> {
+        self.session.resume()?;
+        let answer = self.far.obey(order)?;
+        self.session.halt()?;
+        self.taken += answer.offered - answer.refused;
+        self.came += answer.sinks.iter().map(|sink| sink.frames).sum::<u64>();
+        Ok(answer)
+    }
+
+    /// Ends both. Each frame that came in went out, as testpmd counts, and came back.
+    fn end(mut self) -> Result<(), BenchError> {
+        self.session.resume()?;
+        let Self { session, far, taken, came } = self;
         let console = session.finish()?;
         far.end()?;
-        let answers = || loads.iter().flatten();
-        let taken: u64 = answers().map(|answer| answer.offered - answer.refused).sum();
-        let came: u64 = answers().flat_map(|answer| &answer.sinks).map(|sink| sink.frames).sum();
         let counted = (console.forwarded_rx(0), console.forwarded_tx(1));
         if counted != (Some(taken), Some(came)) {
             let what = format!("its link took {taken} frames, {came} came back; it counted {counted:?}");
             return Err(BenchError::delivery(PEER, what));
         }
-        Ok(loads)
+        Ok(())
     }
 }
 
-/// The figure's rows, from so many rounds.
+/// The figure's rows, from so many starts.
 ///
 /// # Errors
 /// A side does not start, or does not deliver.
@@ -125,15 +184,13 @@ pub(crate) fn reports(
     rounds: usize,
     say: impl Fn(String),
 ) -> Result<Vec<FigureReport>, BenchError> {
-    let mut done = Vec::with_capacity(rounds);
+    let mut done = Vec::new();
     for number in 1..=rounds {
-        say(format!("round {number}/{rounds}"));
-        let first = setting.peer()?;
-        let ours = [setting.ours(1)?, setting.ours(1)?];
-        done.push(Round { ours, peer: [first, setting.peer()?] });
+        say(format!("start {number}/{rounds}"));
+        done.extend(setting.rounds()?);
     }
     say("port skew".to_owned());
-    let apart = setting.ours(2)?;
+    let apart = setting.apart()?;
     let rows = LOADS.iter().enumerate();
     let delays = rows.clone().flat_map(|(load, percent)| delay_rows(&done, load, *percent));
     let skews = rows.filter_map(|(load, percent)| skew_row(&apart[load], *percent));
@@ -146,8 +203,8 @@ fn delays<'a>(answers: impl IntoIterator<Item = &'a Answer>) -> Option<Delays> {
     Delays::recorded(Recorded::sum(sinks.map(|sink| &sink.delays)))
 }
 
-/// A percentile of a trial: the median of its parts', so that one stall of the machine is not the figure.
-fn of_trial(parts: &[Answer], percent: f64) -> f64 {
+/// The median of a percentile of some parts, so that one stall of the machine is not the figure.
+fn of_parts(parts: &[Answer], percent: f64) -> f64 {
     let parts = parts.iter().filter_map(|answer| Some(delays([answer])?.at(percent)));
     Spread::of(parts).map_or(0.0, |spread| spread.median)
 }
@@ -166,9 +223,23 @@ fn delay_rows(rounds: &[Round], load: usize, percent: u32) -> Vec<FigureReport> 
     rows
 }
 
+/// Of a round one side's parts.
+type Side = fn(&Round) -> &[Loads; 2];
+
+/// Whole trials of a side at one load: the first parts of each start's rounds, and the second ones.
+fn trials(rounds: &[Round], load: usize, side: Side) -> Vec<Vec<&Answer>> {
+    let mut trials = Vec::new();
+    for start in rounds.chunks(PARTS as usize) {
+        for number in [0, 1] {
+            trials.push(start.iter().flat_map(|round| &side(round)[number][load]).collect());
+        }
+    }
+    trials
+}
+
 /// A percentile at one load, without its name.
 fn delay_row(rounds: &[Round], load: usize, which: f64, aim: Option<Aim>) -> Option<FigureReport> {
-    let of = |loads: &Loads| of_trial(&loads[load], which);
+    let of = |loads: &Loads| of_parts(&loads[load], which);
     let mean = |pair: &[Loads; 2]| f64::midpoint(of(&pair[0]), of(&pair[1]));
     let itself =
         |(number, round): (usize, &Round)| noise::by_itself(number, of(&round.peer[0]), of(&round.peer[1]));
@@ -177,16 +248,15 @@ fn delay_row(rounds: &[Round], load: usize, which: f64, aim: Option<Aim>) -> Opt
     let quiet =
         itself.iter().filter(|ratio| noise::PARTS.contains(ratio)).count() as f64 / rounds.len() as f64;
     let itself = Spread::of(itself)?;
-    let given = rounds.iter().flat_map(|r| r.ours.iter().chain(&r.peer)).all(|loads| was_given(&loads[load]));
-    let lost = |side: fn(&Round) -> &[Loads; 2]| {
-        Spread::of(rounds.iter().flat_map(side).map(|l| share_lost(&l[load])))
-    };
+    let (mine, theirs) = (trials(rounds, load, |r| &r.ours), trials(rounds, load, |r| &r.peer));
+    let given = mine.iter().chain(&theirs).all(|trial| was_given(trial));
+    let lost = |trials: &[Vec<&Answer>]| Spread::of(trials.iter().map(|trial| share_lost(trial)));
     let verdict = match aim {
         None => Verdict::NoAim,
         Some(_) if !given || quiet < 0.5 || !noise::PARTS.contains(&itself.median) => Verdict::TooNoisy,
-        Some(_) if lost(|r| &r.peer)?.max > MOST_LOST => Verdict::TooNoisy,
+        Some(_) if lost(&theirs)?.max > MOST_LOST => Verdict::TooNoisy,
         // What is lost has no delay: the rest may be all the faster for it.
-        Some(_) if lost(|r| &r.ours)?.median > lost(|r| &r.peer)?.max + MORE_LOST => Verdict::Missed,
+        Some(_) if lost(&mine)?.median > lost(&theirs)?.max + MORE_LOST => Verdict::Missed,
         aim => Aim::verdict(aim, ratio.median),
     };
     Some(FigureReport {
@@ -204,7 +274,6 @@ fn delay_row(rounds: &[Round], load: usize, which: f64, aim: Option<Aim>) -> Opt
 
 /// Both sides' delays of all trials, for the plot and in words.
 fn tell_all(row: &mut FigureReport, rounds: &[Round], load: usize, percent: u32) {
-    type Side = fn(&Round) -> &[Loads; 2];
     let sides: [(&str, Side); 2] = [("Manifold", |round| &round.ours), (PEER, |round| &round.peer)];
     for (name, side) in sides {
         let answers = || rounds.iter().flat_map(side).flat_map(|loads| &loads[load]);
@@ -227,7 +296,7 @@ fn skew_row(parts: &[Answer], percent: u32) -> Option<FigureReport> {
 }
 
 /// Whether the far end was there to send nearly all that was due.
-fn was_given(parts: &[Answer]) -> bool {
+fn was_given(parts: &[&Answer]) -> bool {
     let [offered, skipped] = [
         parts.iter().map(|answer| answer.offered).sum::<u64>(),
         parts.iter().map(|answer| answer.skipped).sum(),
@@ -236,7 +305,7 @@ fn was_given(parts: &[Answer]) -> bool {
 }
 
 /// Of the copies that were due of what was offered, the share that did not come.
-fn share_lost(parts: &[Answer]) -> f64 {
+fn share_lost(parts: &[&Answer]) -> f64 {
     let offered: u64 = parts.iter().map(|answer| answer.offered).sum();
     let lost: u64 = parts.iter().flat_map(|answer| &answer.seconds).map(|second| second.lost).sum();
     lost as f64 / offered.max(1) as f64

@@ -401,9 +401,9 @@ impl Running {
         &mut self,
         work: impl FnOnce() -> Result<T, BenchError>,
     ) -> Result<T, BenchError> {
-        self.side.process().signal(Signal::STOP)?;
+        self.side.halt()?;
         let done = work();
-        self.side.process().signal(Signal::CONT)?;
+        self.side.resume()?;
         done
     }
 

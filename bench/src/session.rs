@@ -185,7 +185,7 @@ impl Session {
         let capacity = selection.has(capacity::ID).then(|| self.capacity_work());
         let stalls = selection.has(stalls::ID).then(|| self.stalls_work());
         let links = [blocked::ID, latency::ID, heap::ID].into_iter().any(|id| selection.has(id));
-        let links = if links { self.memory_of_links_mb()? } else { 0 };
+        let links = if links { self.memory_of_links_mb(selection.has(latency::ID))? } else { 0 };
         let others = [capacity.as_ref(), stalls.as_ref()];
         let most = self.memory_mb(compared, others.into_iter().flatten())?.max(links);
         Part::new(most > 0, || Hugepages::reserve(most))
@@ -279,12 +279,13 @@ impl Session {
         Ok(())
     }
 
-    /// MiB of hugepages for a Manifold between links, and its far end.
-    fn memory_of_links_mb(&self) -> Result<u64, BenchError> {
+    /// MiB of hugepages for a Manifold between links and its far end, and for a peer of the same size where `beside` one.
+    fn memory_of_links_mb(&self, beside: bool) -> Result<u64, BenchError> {
         let links = Links { socket: self.scratch.path().join("links"), sinks: blocked::SINKS };
         let settings = memif::ours::read_settings(&links, self.cores, self.scratch.path())?;
         let ours = settings::memory_mb(&settings, 1, MemoryMode::Hugepages);
-        Ok(u64::from(ours) + memif::probe::MEMORY_MB + SPARE_MB)
+        let pairs = if beside { 2 } else { 1 };
+        Ok(pairs * (u64::from(ours) + memif::probe::MEMORY_MB) + SPARE_MB)
     }
 
     /// Joins and leaves in this process.

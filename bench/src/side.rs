@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use lab::{Netns, Process};
 use rustix::io::Errno;
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::error::BenchError;
@@ -216,6 +216,23 @@ impl Side {
             None => Ok(()),
             Some(status) => Err(self.error(format!("ended early ({status})"))),
         }
+    }
+
+    /// Halts it, threads and all, until [`Side::resume`]. Should this process be killed meanwhile, the kernel lets it go on, to
+    /// its end: it is then a stopped group that nobody looks after.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub(crate) fn halt(&mut self) -> Result<(), BenchError> {
+        Ok(self.process.signal(Signal::STOP)?)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub(crate) fn resume(&mut self) -> Result<(), BenchError> {
+        Ok(self.process.signal(Signal::CONT)?)
     }
 
     /// Waits for its end.

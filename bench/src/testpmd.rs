@@ -209,6 +209,22 @@ impl Session {
         }
     }
 
+    /// Halts it, until [`Session::resume`].
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub(crate) fn halt(&mut self) -> Result<(), BenchError> {
+        self.side.halt()
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub(crate) fn resume(&mut self) -> Result<(), BenchError> {
+        self.side.resume()
+    }
+
     fn wait_for(&mut self, text: &str) -> Result<(), BenchError> {
         let seen = || lock(&self.output).windows(text.len()).any(|window| window == text.as_bytes());
         let process = self.side.process();

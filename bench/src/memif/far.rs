@@ -31,7 +31,10 @@ impl FarEnd {
     /// # Errors
     /// It does not start, or a link does not come up.
     pub(crate) fn start(links: &Links, core: u16, scratch: &Path) -> Result<Self, BenchError> {
-        let prefix = format!("bench-{}-far", std::process::id());
+        // One to each socket: there may be several.
+        let name = links.socket.file_name().unwrap_or_default().display();
+        let (prefix, log) =
+            (format!("bench-{}-far-{name}", std::process::id()), scratch.join(format!("far-{name}.log")));
         let task = Task { socket: links.socket.clone(), sinks: links.sinks, core, prefix: prefix.clone() };
         let task = serde_json::to_string(&task).map_err(|e| BenchError::machine(e, "report it"))?;
         let program = std::env::current_exe().map_err(BenchError::io("find this program"))?;
@@ -39,7 +42,7 @@ impl FarEnd {
         let (said, stdout) = pipe().map_err(BenchError::io("pipe"))?;
         let mut command = bound_to_us(&program);
         command.args([ARGUMENT, &task]).stdin(Stdio::from(stdin)).stdout(Stdio::from(stdout));
-        let side = Side::start(&mut command, NAME, scratch.join("far.log"))?.with_prefix(&prefix);
+        let side = Side::start(&mut command, NAME, log)?.with_prefix(&prefix);
         // The command holds the far ends of the pipes: with them the output would never end.
         drop(command);
         let (sink, lines) = channel();

@@ -132,6 +132,22 @@ impl Ours {
         self.client.counters().map_err(|e: ClientError| self.side.error(e.to_string()))
     }
 
+    /// Halts Manifold, until [`Ours::resume`].
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub(crate) fn halt(&mut self) -> Result<(), BenchError> {
+        self.side.halt()
+    }
+
+    /// Lets Manifold go on.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub(crate) fn resume(&mut self) -> Result<(), BenchError> {
+        self.side.resume()
+    }
+
     /// Ends both.
     ///
     /// # Errors
