@@ -220,7 +220,7 @@ impl Session {
                     memory.get()?;
                     let work = self.stalls_work();
                     source::write_for(&work)?;
-                    let rounds = self.plan.rounds.min(stalls::MOST_ROUNDS);
+                    let rounds = self.plan.rounds * stalls::MORE_ROUNDS;
                     Ok(vec![stalls::report(manifold, &work, rounds, |what| progress.say(what))?])
                 },
             )?;

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use api::LONG_PASS;
+use api::{LONG_PASS, WorkerSpan};
 
 use crate::aim::{Aim, Verdict};
 use crate::error::BenchError;
@@ -28,19 +28,13 @@ pub(crate) fn figure() -> Figure {
     Figure { fan_out: FAN_OUT, ..FIGURES[0] }
 }
 
-/// Long ones in a span of time.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Counted {
-    per_s: f64,
-    longest: Duration,
-}
-
-/// Rounds: each waits.
-pub(crate) const MOST_ROUNDS: usize = 3;
+/// Rounds for one of other figures: stalls are few.
+pub(crate) const MORE_ROUNDS: usize = 2;
 /// What `show workers` calls recent, at the most.
 const RECENT: Duration = Duration::from_secs(11);
 
-/// Runs the rounds: the loop, the worker, the worker, the loop.
+/// Runs the rounds: the loop, the worker, the worker, the loop. Then the worker goes on undisturbed for a while: only then is
+/// its longest pass not one in which it was halted.
 ///
 /// # Errors
 /// Manifold does not start, answer, deliver or end; or the core is not this process's.
@@ -51,63 +45,60 @@ pub(crate) fn report(
     say: impl Fn(String),
 ) -> Result<FigureReport, BenchError> {
     let mut running = manifold.run(work)?;
-    let mut done = Vec::with_capacity(rounds);
+    let (mut done, mut gaps) = (Vec::with_capacity(rounds), Vec::new());
     for round in 1..=rounds {
         say(format!("round {round}/{rounds}"));
-        let before = beside(&mut running, work)?;
-        // Then what is recent to the worker is not that it was halted.
-        lab::stop::pause(RECENT)?;
+        let first = beside(&mut running, work, &mut gaps)?;
         let ours = [passes(&mut running, work)?, passes(&mut running, work)?];
-        done.push([before, ours[0], ours[1], beside(&mut running, work)?]);
+        done.push([first, ours[0], ours[1], beside(&mut running, work, &mut gaps)?]);
     }
+    say("undisturbed".to_owned());
+    lab::stop::pause(RECENT)?;
+    let undisturbed = running.worker()?.recent;
     running.count_to_the_frame(work)?;
     running.end()?;
-    Ok(evaluate(&done))
+    Ok(evaluate(&done, &gaps, &undisturbed))
 }
 
-/// The idle loop, while the worker is halted.
-fn beside(running: &mut Running, work: &Work) -> Result<Counted, BenchError> {
+/// The idle loop, while the worker is halted: how many gaps a second it found, which join `all`.
+fn beside(running: &mut Running, work: &Work, all: &mut Vec<Duration>) -> Result<f64, BenchError> {
     running.halted(|| {
         let gaps = jitter::gaps_on(work.cores.forward, work.window, LONG_PASS)
             .ok_or_else(|| BenchError::machine("the forwarding core cannot be had", "look at its cpuset"))?;
-        Ok(Counted {
-            per_s: gaps.len() as f64 / work.window.as_secs_f64(),
-            longest: gaps.into_iter().max().unwrap_or_default(),
-        })
+        let per_s = gaps.len() as f64 / work.window.as_secs_f64();
+        all.extend(gaps);
+        Ok(per_s)
     })
 }
 
-/// The worker. That it was halted before, and its caches are cold, is over after the warm-up.
-fn passes(running: &mut Running, work: &Work) -> Result<Counted, BenchError> {
+/// The worker's long passes a second. That it was halted before, and its caches are cold, is over after the warm-up.
+fn passes(running: &mut Running, work: &Work) -> Result<f64, BenchError> {
     lab::stop::pause(work.warm_up)?;
     let (began, before) = (Instant::now(), running.worker()?);
     lab::stop::pause(work.window)?;
     let after = running.worker()?;
     let passes = after.total.long_passes - before.total.long_passes;
-    Ok(Counted {
-        per_s: passes as f64 / began.elapsed().as_secs_f64(),
-        // Of the last ten seconds, which are undisturbed.
-        longest: Duration::from_secs_f64(after.recent.longest_pass_us / 1e6),
-    })
+    Ok(passes as f64 / began.elapsed().as_secs_f64())
 }
 
-fn evaluate(rounds: &[[Counted; 4]]) -> FigureReport {
+/// Of each round's counts a second, the loop's gaps in all of them, and the worker's time after that.
+fn evaluate(rounds: &[[f64; 4]], gaps: &[Duration], undisturbed: &WorkerSpan) -> FigureReport {
     let new = FigureReport::new(ID, format!("fanout={FAN_OUT} size=64"), "passes above 100 us", "1/s");
-    let of = |at: [usize; 2]| rounds.iter().flat_map(move |round| at.map(|at| round[at]));
-    let (loops, ours) = ([0, 3], [1, 2]);
-    let spread = |at| Spread::of(of(at).map(|counted| counted.per_s));
-    let by_round = |of: fn([f64; 4]) -> f64| Spread::of(rounds.iter().map(|r| of(r.map(|c| c.per_s))));
+    let spread = |at: [usize; 2]| Spread::of(rounds.iter().flat_map(|round| at.map(|at| round[at])));
+    let (theirs, mine) = (spread([0, 3]), spread([1, 2]));
+    let by_round = |of: fn([f64; 4]) -> f64| Spread::of(rounds.iter().map(|round| of(*round)));
     let more = by_round(|[first, a, b, last]| f64::midpoint(a, b) - f64::midpoint(first, last));
     let apart = by_round(|[first, _, _, last]| (last - first).abs());
-    let (Some(theirs), Some(mine), Some(more), Some(apart)) = (spread(loops), spread(ours), more, apart)
-    else {
+    let (Some(theirs), Some(mine), Some(more), Some(apart)) = (theirs, mine, more, apart) else {
         return new.without("no round");
     };
-    let longest = |at| of(at).map(|counted| counted.longest).max().unwrap_or_default().as_micros();
     let note = format!(
-        "the longest pass took {} us, the longest gap in the idle loop on the same core {} us",
-        longest(ours),
-        longest(loops)
+        "the longest gap in the idle loop on the same core took {} us; undisturbed for {:.0} s afterwards, the worker had {} \
+         passes above 100 us, the longest of {:.0} us",
+        gaps.iter().max().copied().unwrap_or_default().as_micros(),
+        undisturbed.span_s,
+        undisturbed.long_passes,
+        undisturbed.longest_pass_us
     );
     // What the worker has more than the loop is the machine's own where the loop differs as much from itself.
     let aim = Some(Aim::AtMost(theirs.median + apart.median));
@@ -127,7 +118,7 @@ fn evaluate(rounds: &[[Counted; 4]]) -> FigureReport {
                 more.median, apart.median
             ),
         ],
-        trials: rounds.iter().map(|round| round.map(|counted| counted.per_s)).collect(),
+        trials: rounds.to_vec(),
         ..new.aiming(aim)
     }
 }
@@ -136,28 +127,38 @@ fn evaluate(rounds: &[[Counted; 4]]) -> FigureReport {
 mod tests {
     use super::*;
 
-    fn round(per_s: [f64; 4]) -> [Counted; 4] {
-        per_s.map(|per_s| Counted { per_s, longest: Duration::from_micros(100 + per_s as u64) })
+    fn evaluated(rounds: &[[f64; 4]]) -> FigureReport {
+        let undisturbed = WorkerSpan {
+            span_s: 10.4,
+            busy_s: 10.4,
+            passes: 9,
+            busy_passes: 9,
+            frames: 9,
+            cycles_per_frame: None,
+            longest_pass_us: 170.2,
+            long_passes: 7,
+        };
+        evaluate(rounds, &[107, 109].map(Duration::from_micros), &undisturbed)
     }
 
     #[test]
     fn what_the_idle_loop_sees_too_is_the_machines() {
-        let quiet = evaluate(&[round([5.0, 7.0, 3.0, 9.0]), round([0.0, 2.0, 4.0, 1.0])]);
+        let quiet = evaluated(&[[5.0, 7.0, 3.0, 9.0], [0.0, 2.0, 4.0, 1.0]]);
         assert_eq!(quiet.verdict, Verdict::Reached);
         // The loop's middle is 3, its own rounds are 4 and 1 apart.
         assert_eq!((quiet.ours.unwrap().median, quiet.aim), (3.5, Some(5.5)));
-        assert_eq!(quiet.notes[0].matches("107 us").count(), 1, "{:?}", quiet.notes);
-        let ours = evaluate(&[round([5.0, 70.0, 30.0, 9.0])]);
+        assert_eq!(
+            quiet.notes[0],
+            "the longest gap in the idle loop on the same core took 109 us; undisturbed for 10 s afterwards, the worker had 7 \
+             passes above 100 us, the longest of 170 us"
+        );
+        let ours = evaluated(&[[5.0, 70.0, 30.0, 9.0]]);
         assert_eq!(ours.verdict, Verdict::Missed);
         assert_eq!(ours.trials, [[5.0, 70.0, 30.0, 9.0]]);
-        let worst = evaluate(&[
-            round([1.0, 7.0, 7.0, 1.0]),
-            round([1.0, 7.0, 7.0, 9.0]),
-            round([1.0, 7.0, 7.0, 1.0]),
-        ]);
+        let worst = evaluated(&[[1.0, 7.0, 7.0, 1.0], [1.0, 7.0, 7.0, 9.0], [1.0, 7.0, 7.0, 1.0]]);
         assert_eq!(worst.verdict, Verdict::Missed, "the loop's worst is nobody's measure");
-        let unclear = evaluate(&[round([1.0, 7.0, 0.0, 9.0])]);
+        let unclear = evaluated(&[[1.0, 7.0, 0.0, 9.0]]);
         assert_eq!(unclear.verdict, Verdict::TooNoisy);
-        assert!(matches!(evaluate(&[]).verdict, Verdict::NotMeasured(_)));
+        assert!(matches!(evaluated(&[]).verdict, Verdict::NotMeasured(_)));
     }
 }
