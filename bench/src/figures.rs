@@ -135,10 +135,10 @@ pub(crate) struct Figure {
     pub(crate) peer: Party,
     /// What the ratio is of.
     pub(crate) terms: Terms,
-    /// The ratio that is acceptable at worst.
+    /// The ratio that is acceptable at worst, where there is an aim.
     pub(crate) floor: f64,
-    /// The ratio that careful work should reach.
-    pub(crate) aim: Aim,
+    /// The ratio that careful work should reach, where one was set.
+    pub(crate) aim: Option<Aim>,
     /// Rounds at most, where fewer than the others' tell enough, or each takes long.
     pub(crate) most_rounds: usize,
     /// Which runs it belongs to.
@@ -175,7 +175,7 @@ const B1: Figure = Figure {
     peer: MACSWAP,
     terms: Terms::Rate,
     floor: 0.5,
-    aim: Aim::AtLeast(0.85),
+    aim: Some(Aim::AtLeast(0.85)),
     most_rounds: usize::MAX,
     run: Run::Quick,
 };
@@ -188,7 +188,8 @@ const B2: Figure = Figure {
     ..B1
 };
 const B3: Figure = Figure { id: "b3", ours: FAST, floor: 1.5, ..B2 };
-const B3_OWN: Figure = Figure { peer: OWN_BONDING, floor: 0.6, aim: Aim::AtLeast(0.8), most_rounds: 3, ..B3 };
+const B3_OWN: Figure =
+    Figure { peer: OWN_BONDING, floor: 0.6, aim: Some(Aim::AtLeast(0.8)), most_rounds: 3, ..B3 };
 const B4: Figure = Figure { id: "b4", peer: IPV4_MULTICAST, floor: 1.0, most_rounds: 3, ..B2 };
 const B5: Figure = Figure {
     id: "b5",
@@ -200,7 +201,7 @@ const B5: Figure = Figure {
     peer: Party { name: "Manifold, 64 B", ..OURS },
     terms: Terms::Cost,
     floor: 1.25,
-    aim: Aim::AtMost(1.05),
+    aim: Some(Aim::AtMost(1.05)),
     ..B2
 };
 const B5M: Figure = Figure {
@@ -210,8 +211,16 @@ const B5M: Figure = Figure {
     ours: Party { name: "Manifold, mac = \"port\"", own_macs: true, ..OURS },
     peer: Party { name: "Manifold, mac = \"router\"", ..OURS },
     floor: 3.0,
-    aim: Aim::AtMost(1.8),
+    aim: Some(Aim::AtMost(1.8)),
     ..B5
+};
+/// Frames are stamped, not copied from a file: that would cost more than what is asked about.
+const B5M_LONG: Figure = Figure {
+    source: Source::Stamped,
+    ours: Party { wire_len: IPTV, ..B5M.ours },
+    peer: Party { wire_len: IPTV, ..B5M.peer },
+    most_rounds: 3,
+    ..B5M
 };
 /// Groups of the many and of the few.
 const MANY: u32 = 65_536;
@@ -243,7 +252,7 @@ const B13: Figure = Figure {
     ours: beside(Listener::Ours, LOSSLESS),
     peer: beside(Listener::Nobody, LOSSLESS),
     floor: 0.9,
-    aim: Aim::AtLeast(0.97),
+    aim: Some(Aim::AtLeast(0.97)),
     ..B2
 };
 
@@ -277,7 +286,7 @@ const fn beside(listener: Listener, per_second: u32) -> Party {
 
 impl Figure {
     const fn at(self, label: &'static str, fan_out: usize, aim: f64) -> Self {
-        Self { label, fan_out, aim: Aim::AtLeast(aim), ..self }
+        Self { label, fan_out, aim: Some(Aim::AtLeast(aim)), ..self }
     }
 
     const fn quick(self) -> Self {
@@ -285,18 +294,27 @@ impl Figure {
     }
 
     const fn with_updates(self, label: &'static str, updates: u32, aim: f64) -> Self {
-        Self { label, ours: updated(updates), aim: Aim::AtLeast(aim), ..self }
+        Self { label, ours: updated(updates), aim: Some(Aim::AtLeast(aim)), ..self }
     }
 
     const fn by(self, label: &'static str, ours: Party, fan_out: usize, floor: f64, aim: f64) -> Self {
         Self { ours, floor, ..self.at(label, fan_out, aim) }
     }
 
-    /// The same with IPTV's frames. One round: what a byte more costs is the kernel's to copy on both sides.
+    /// The same with IPTV's frames.
     const fn with_long_frames(self, label: &'static str) -> Self {
         let ours = Party { wire_len: IPTV, ..self.ours };
         let peer = Party { wire_len: IPTV, ..self.peer };
-        Self { label, ours, peer, most_rounds: 1, ..self }
+        Self { label, ours, peer, ..self }
+    }
+
+    const fn with_rounds(self, most_rounds: usize) -> Self {
+        Self { most_rounds, ..self }
+    }
+
+    /// At a fan-out at which nothing was asked for.
+    const fn without_aim(self, label: &'static str, fan_out: usize) -> Self {
+        Self { label, fan_out, aim: None, ..self }
     }
 
     const fn with_igmp(self, label: &'static str, per_second: u32) -> Self {
@@ -320,6 +338,9 @@ pub(crate) const FIGURES: &[Figure] = &[
     B4.at("3", 3, 7.0),
     B5,
     B5M,
+    // Nothing was asked for here.
+    B5M.without_aim("1", 1).with_rounds(3),
+    B5M_LONG.without_aim("16-1362", 16),
     B6.at("1", 1, 0.85),
     B6.at("4", 4, 0.92).quick(),
     B6.at("16", 16, 0.97),
@@ -333,11 +354,12 @@ pub(crate) const FIGURES: &[Figure] = &[
     // Of one port and of af_packet nothing is asked but not to be far behind.
     B14.by("packet1", PACKET, 1, 0.5, 1.0),
     B14.by("packet8", PACKET, 8, 0.5, 1.0),
-    B14.by("packet8", PACKET, 8, 0.5, 1.0).with_long_frames("packet8-1362"),
+    // One round: what a byte more costs is the kernel's to copy on both sides.
+    B14.by("packet8", PACKET, 8, 0.5, 1.0).with_long_frames("packet8-1362").with_rounds(1),
     B14.by("packet30", PACKET, 30, 0.5, 1.0),
     B14.by("xdp1", XDP, 1, 0.5, 1.0),
     B14.by("xdp8", XDP, 8, 1.0, 1.2),
-    B14.by("xdp8", XDP, 8, 1.0, 1.2).with_long_frames("xdp8-1362"),
+    B14.by("xdp8", XDP, 8, 1.0, 1.2).with_long_frames("xdp8-1362").with_rounds(1),
     B14.by("xdp30", XDP, 30, 1.0, 1.2),
 ];
 
@@ -415,7 +437,8 @@ mod tests {
     #[test]
     fn no_floor_is_harder_than_its_aim() {
         for figure in FIGURES {
-            assert!(!figure.aim.is_reached(figure.floor) || figure.floor == figure.aim.value(), "{figure}");
+            let Some(aim) = figure.aim else { continue };
+            assert!(!aim.is_reached(figure.floor) || figure.floor == aim.value(), "{figure}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use lab::{LabError, stop};
 
-use crate::aim::Verdict;
+use crate::aim::{Aim, Verdict};
 use crate::error::BenchError;
 use crate::figures::{Figure, LOSSLESS, Terms};
 use crate::machine::Machine;
@@ -180,12 +180,15 @@ impl Outcome {
             if self.lost_reports() { Verdict::LostInNoise } else { Verdict::TooNoisy }
         } else if self.lost_reports() {
             Verdict::Missed
-        } else if aim.is_reached(self.ratio.median) {
-            Verdict::Reached
-        } else if aim.with(floor).is_reached(self.ratio.median) {
-            Verdict::Held
+        } else if let Some(aim) = aim {
+            let reached = |aim: Aim| aim.is_reached(self.ratio.median);
+            match (reached(aim), reached(aim.with(floor))) {
+                (true, _) => Verdict::Reached,
+                (false, true) => Verdict::Held,
+                (false, false) => Verdict::Missed,
+            }
         } else {
-            Verdict::Missed
+            Verdict::NoAim
         }
     }
 
@@ -241,11 +244,11 @@ impl Outcome {
 
 /// The figure's name and aim, without numbers.
 pub(crate) fn blank(figure: Figure) -> FigureReport {
-    let Figure { id, metric, fan_out, ours, floor, .. } = figure;
+    let Figure { id, metric, fan_out, ours, floor, aim, .. } = figure;
     let at =
         Place { fan_out, groups: ours.groups, wire_len: ours.wire_len, updates: figure.updates_per_second() };
-    let new = FigureReport::new(id, figure.variant(), metric, "copies/s").aiming(Some(figure.aim));
-    FigureReport { floor: Some(floor), at: Some(at), ..new }
+    let new = FigureReport::new(id, figure.variant(), metric, "copies/s").aiming(aim);
+    FigureReport { floor: aim.map(|_| floor), at: Some(at), ..new }
 }
 
 #[cfg(test)]
