@@ -236,12 +236,13 @@ impl Writer {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::figures::{FIGURES, Source, Who};
     use crate::machine::Cores;
 
-    fn work() -> Work {
+    /// A forwarder's, with paths that nobody looks at.
+    pub(crate) fn work() -> Work {
         let figure = FIGURES.iter().find(|f| matches!(f.ours.who, Who::Forwarder { .. })).unwrap();
         let core = Cores::pick().map_or(0, |cores| cores.main);
         Work {

@@ -367,9 +367,14 @@ pub(crate) const FIGURES: &[Figure] = &[
 pub(crate) const LOSSLESS: u32 = 10_000;
 
 impl Party {
-    /// Whether it takes seconds until all its groups have members: then trials that are next to each other share a process.
+    /// Whether it takes seconds to start or to end, for its groups, interfaces or members: then trials that are next to each
+    /// other share a process.
     pub(crate) fn is_slow_to_start(&self) -> bool {
-        self.groups >= MANY && matches!(self.who, Who::Manifold(_))
+        match self.who {
+            Who::Manifold(_) => self.groups >= MANY || self.igmp.is_some(),
+            Who::OnInterfaces(_) => true,
+            Who::Testpmd(..) | Who::Ipv4Multicast | Who::Kernel | Who::Forwarder { .. } => false,
+        }
     }
 }
 

@@ -319,7 +319,8 @@ impl Running {
         let asking = match (&work.hosts, work.party.igmp) {
             (Some(hosts), Some((listener, per_second))) => {
                 let length = work.warm_up + work.window + AFTER_WINDOW;
-                Some((listener, hosts.ask(listener, per_second, length, work.cores.main)?))
+                let known = self.reports()?;
+                Some((listener, known, hosts.ask(listener, per_second, length, work.cores.main)?))
             }
             _ => None,
         };
@@ -331,11 +332,11 @@ impl Running {
         stop::pause(work.window)?;
         let (after, cpu_after) = (self.sample_in_time(work)?, self.side.cpu_time());
         let (mut reports, mut held_up) = (None, None);
-        if let Some((listener, asking)) = asking {
+        if let Some((listener, known, asking)) = asking {
             let asked = asking.finish()?;
             held_up = Some(asked.held_up);
             reports = match listener {
-                Listener::Ours => Some(self.reports(asked.count)?),
+                Listener::Ours => Some(self.settled_reports(asked.count, known)?),
                 Listener::Nobody => None,
             };
         }
@@ -367,16 +368,20 @@ impl Running {
         }
     }
 
-    /// What became of `sent` reports, once nothing more comes of them.
-    fn reports(&mut self, sent: u64) -> Result<Reports, BenchError> {
+    /// What became of all reports so far, as it counts.
+    fn reports(&mut self) -> Result<Reports, BenchError> {
+        let counters = self.client.counters().map_err(|e: ClientError| self.side.error(e.to_string()))?;
+        let now = counters.ports.iter().find(|port| port.port == reports::PORT);
+        now.and_then(Reports::read)
+            .ok_or_else(|| self.side.error("its counters are not those that were expected"))
+    }
+
+    /// What became of `sent` reports that came after those `known`, once nothing more comes of them.
+    fn settled_reports(&mut self, sent: u64, known: Reports) -> Result<Reports, BenchError> {
         let mut last = Reports::default();
         loop {
             stop::pause(SETTLED)?;
-            let counters = self.client.counters().map_err(|e: ClientError| self.side.error(e.to_string()))?;
-            let now = counters.ports.iter().find(|port| port.port == reports::PORT);
-            let Some(now) = now.and_then(|port| Reports::read(sent, port)) else {
-                return Err(self.side.error("its counters are not those that were expected"));
-            };
+            let now = self.reports()?.of_sent(sent, known);
             if now == last || now.unaccounted() == 0 {
                 return Ok(now);
             }

@@ -135,11 +135,22 @@ pub(crate) struct Reports {
 }
 
 impl Reports {
-    /// What `counters` of the hosts' port say of `sent` reports; `None` when they are not those that were expected.
-    pub(crate) fn read(sent: u64, counters: &PortCounters) -> Option<Self> {
+    /// What `counters` of the hosts' port say, which do not know how many were sent; `None` when they are not those that were
+    /// expected.
+    pub(crate) fn read(counters: &PortCounters) -> Option<Self> {
         let taken = counters.verdicts.get("joined")? + counters.verdicts.get("refreshed")?;
         let [policed, ring_full] = ["punt-policed", "punt-full"].map(|reason| counters.drops.get(reason));
-        Some(Self { sent, taken, policed: *policed?, ring_full: *ring_full? })
+        Some(Self { sent: 0, taken, policed: *policed?, ring_full: *ring_full? })
+    }
+
+    /// What of these became of `sent` reports since the counters showed `before`.
+    pub(crate) fn of_sent(self, sent: u64, before: Self) -> Self {
+        Self {
+            sent,
+            taken: self.taken - before.taken,
+            policed: self.policed - before.policed,
+            ring_full: self.ring_full - before.ring_full,
+        }
     }
 
     /// Reports that did not count, whatever the reason.
@@ -204,11 +215,12 @@ mod tests {
     #[test]
     fn what_is_lost_has_a_name_or_none() {
         let mut counters = PortCounters::default();
-        assert_eq!(Reports::read(9, &counters), None, "all counters are there, also at zero");
+        assert_eq!(Reports::read(&counters), None, "all counters are there, also at zero");
         counters.verdicts.extend([("joined".to_owned(), 2), ("refreshed".to_owned(), 3)]);
         counters.drops.extend([("punt-policed".to_owned(), 2), ("punt-full".to_owned(), 1)]);
-        let reports = Reports::read(9, &counters).unwrap();
+        let reports = Reports::read(&counters).unwrap().of_sent(9, Reports::default());
         assert_eq!((reports.taken, reports.lost(), reports.unaccounted()), (5, 4, 1));
+        assert_eq!(reports.of_sent(3, reports).lost(), 3, "what was known before is of others");
         let twice = reports.plus(reports);
         assert_eq!((twice.sent, twice.lost(), twice.unaccounted()), (18, 8, 2));
     }

@@ -8,6 +8,7 @@ use lab::stop;
 use settings::MemoryMode;
 use tempfile::TempDir;
 
+use crate::alone::Alone;
 use crate::blocked;
 use crate::capacity;
 use crate::catalogue::Selection;
@@ -77,6 +78,7 @@ pub(crate) struct Session {
     pub(crate) programs: Programs,
     multicast: Part<Multicast>,
     stamp: Part<Rc<Stamp>>,
+    alone: Alone,
     veth: Part<Veth>,
     hosts: Part<Rc<Hosts>>,
     /// A folder for files.
@@ -123,6 +125,7 @@ impl Session {
             plan,
             programs,
             multicast: Part::new(multicast, || Multicast::build(folder))?,
+            alone: Alone::default(),
             stamp: Part::new(stamps, || Stamp::build(folder).map(Rc::new))?,
             veth: Part::new(on_wires.contains(&true), || Veth::new(&ours, folder, on_wires))?,
             hosts: Part::new(hosts, || Hosts::new().map(Rc::new))?,
@@ -474,27 +477,22 @@ impl Session {
     fn process(&self, figure: &Figure, work: &Work, count: usize) -> Result<Vec<Trial>, BenchError> {
         let one = match work.party.who {
             Who::Manifold(build) => return self.programs.manifolds[&build].trials(work, count),
+            Who::OnInterfaces(driver) => return self.veth.get()?.ours(driver, work, count),
             Who::Testpmd(mode, build) => {
                 let ours = Manifold::read_settings(&self.work(figure, &figure.ours))?;
                 self.programs.testpmds[&build].trial(mode, work, &ours)
             }
             Who::Forwarder { updates } => churn::trial(work, updates),
-            Who::OnInterfaces(driver) => self.veth.get()?.ours(driver, work),
             Who::Kernel => self.veth.get()?.kernel(work),
             Who::Ipv4Multicast => self.multicast.get()?.trial(work),
         }?;
         Ok(vec![one])
     }
 
-    /// What the source costs without anybody who forwards: a testpmd that frees what it receives.
+    /// What the source costs without anybody who forwards.
     fn source_alone(&self, figure: &Figure) -> Result<Option<String>, BenchError> {
         let Some(testpmd) = self.programs.testpmds.get(&Build::Packaged) else { return Ok(None) };
-        let mut told = Vec::new();
-        for party in figure.parties() {
-            let work = self.work(figure, party);
-            let rate = testpmd.receive(&work, &Manifold::read_settings(&work)?)?;
-            told.push(format!("{:.1} ns a packet for {}", 1e9 / rate, party.name));
-        }
-        Ok(Some(format!("the source alone, its frames freed by testpmd: {}", told.join(", "))))
+        let works = figure.parties().map(|party| self.work(figure, party));
+        self.alone.told(testpmd, &works).map(Some)
     }
 }

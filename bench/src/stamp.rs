@@ -16,7 +16,7 @@ const CODE: &str = include_str!("../native/stamp.c");
 /// Reports a second of each sink, below what a port may hand to the control thread.
 const JOINS_A_PORT: usize = 60_000;
 /// Reports a second of all sinks, below what the control thread takes.
-const JOINS: usize = 240_000;
+const JOINS: usize = 400_000;
 
 /// The library, and the sign for the data to begin.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ mod tests {
             let all = stamp(folder.path()).environment(16, sinks, 0);
             all.iter().find_map(|v| v.to_str()?.strip_prefix("STAMP_JOINS=")?.parse::<usize>().ok()).unwrap()
         };
-        assert_eq!((joins(1), joins(4), joins(16)), (60_000, 60_000, 15_000));
+        assert_eq!((joins(1), joins(4), joins(16)), (60_000, 60_000, 25_000));
     }
 
     #[test]

@@ -69,17 +69,22 @@ impl Veth {
         self.igmpproxy.get().map(PathBuf::as_path)
     }
 
-    /// Runs one trial of Manifold.
+    /// Runs trials of Manifold one after the other in one process.
     ///
     /// # Errors
     /// It does not start or end, or an end did not receive what it sent.
-    pub(crate) fn ours(&self, driver: Driver, work: &Work) -> Result<Trial, BenchError> {
+    pub(crate) fn ours(&self, driver: Driver, work: &Work, count: usize) -> Result<Vec<Trial>, BenchError> {
         let before = self.wires.settled(work.fan_out)?;
         let mut running = OnInterfaces::start(&self.manifold, driver, Members::Static, self.place(work))?;
-        let trial = self.flood(work)?;
-        self.expect("manifold", work, &before, || running.sent(work.fan_out))?;
+        let trial = |_| {
+            let trial = self.flood(work)?;
+            // Since the start: both sides' counts go on.
+            self.expect("manifold", work, &before, || running.sent(work.fan_out))?;
+            Ok(trial)
+        };
+        let trials = (0..count).map(trial).collect::<Result<_, BenchError>>()?;
         running.end()?;
-        Ok(trial)
+        Ok(trials)
     }
 
     /// Runs one trial of the kernel.
