@@ -84,7 +84,9 @@ impl ServedPort {
         });
         let mut port = Self::new(index, settings, link, facts);
         port.wait_for(failure, now);
-        port.retry.fail(now);
+        if !port.is_missing() {
+            port.retry.fail(now);
+        }
         port
     }
 

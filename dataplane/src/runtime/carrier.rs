@@ -33,6 +33,8 @@ impl Running {
     pub(super) fn handle_link_event(&mut self, event: &LinkEvent) {
         let Some(index) = self.inventory.on_interface(event.index).map(|port| port.index) else {
             if matches!(event.change, LinkChange::Appeared | LinkChange::Renamed(_)) {
+                let missing = self.inventory.iter_mut().filter(|served| served.is_missing());
+                missing.for_each(|served| served.retry.hurry());
                 self.look_for_missing(Instant::now());
             }
             return;
@@ -231,7 +233,7 @@ impl Running {
     /// Takes interfaces that are back, whatever their index, MAC and MTU are now.
     fn look_for_missing(&mut self, now: Instant) {
         self.looked_again = now;
-        let missing = self.inventory.iter().filter(|port| port.is_missing());
+        let missing = self.inventory.iter().filter(|port| port.is_missing() && port.retry.is_due(now));
         for index in missing.map(|port| port.index).collect::<Vec<_>>() {
             if let Err(failure) = self.regain_interface(index) {
                 self.wait_for(index, failure);
@@ -257,7 +259,11 @@ impl Running {
             return Ok(());
         };
         check_mac(&settings, Some(&link), self.devices.router_mac)?;
-        self.interfaces.claim(&settings, &mut link)?;
+        if let Err(failure) = self.interfaces.claim(&settings, &mut link) {
+            // To look costs next to nothing, to take it under guard does.
+            self.inventory.get_mut(index).into_iter().for_each(|served| served.retry.fail(Instant::now()));
+            return Err(failure);
+        }
         tracing::info!(port = settings.name, interface = link.name, "the interface is back");
         let Some(served) = self.inventory.get_mut(index) else { return Ok(()) };
         served.facts.mac = DeviceMac::from(&link);
