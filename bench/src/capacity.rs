@@ -5,7 +5,9 @@
 //! a look-up reads follows from the slots of a full table; the rest is how much more the bench's resident set grows by one
 //! of twice the size, to a tenth of a byte, with a reader that counted a frame of each group and without.
 
-use group_table::{GroupTableReader, GroupTableWriter, Hit, SLOT_BYTES, TableSettings, group_table_sized};
+use group_table::{
+    GroupTableReader, GroupTableWriter, HIGH_BYTES, Hit, SLOT_BYTES, TableSettings, group_table_sized,
+};
 use types::{GroupAddr, PortIndex};
 
 use crate::aim::Aim;
@@ -41,7 +43,7 @@ pub(crate) fn reports(groups: u32) -> Result<Vec<FigureReport>, BenchError> {
     let mut further = |used| further(groups, used, &mut tables);
     let (slots, bare) = further(Use::Filled)?;
     let [passed, refused] = [further(Use::Passed)?.1, further(Use::Refused)?.1];
-    let table = slots * SLOT_BYTES as f64;
+    let [table, high] = [SLOT_BYTES, HIGH_BYTES].map(|bytes| slots * bytes as f64);
     let delivering = new("groups each delivering", "groups");
     let bytes = |what: &str, value: f64, aim: Option<f64>| {
         new(what, "bytes/group").alone(one((value * 10.0).round() / 10.0), aim.map(Aim::AtMost))
@@ -49,8 +51,14 @@ pub(crate) fn reports(groups: u32) -> Result<Vec<FigureReport>, BenchError> {
     Ok(vec![
         delivering.alone(one(f64::from(groups)), Some(Aim::AtLeast(f64::from(GROUPS)))),
         bytes("bytes of table", table, Some(TABLE_BYTES)),
+        bytes("bytes of table, with members above the 32nd port", table + high, Some(TABLE_BYTES)),
         bytes("bytes with all counters in use", table + refused - bare, Some(COUNTED_BYTES)),
         bytes("bytes with counters, no source refused", table + passed - bare, None),
+        bytes(
+            "bytes with all counters, and members above the 32nd port",
+            table + high + refused - bare,
+            None,
+        ),
         bytes("bytes with the writer's own records", passed, None),
     ])
 }
@@ -141,10 +149,11 @@ mod tests {
             return;
         }
         let reports = reports(65_536).unwrap();
-        assert_eq!(reports.len(), 5);
+        assert_eq!(reports.len(), 7);
         assert_eq!(reports[0].verdict, Verdict::Missed, "65,536 groups are too few");
-        assert_eq!((reports[1].ours.unwrap().median, &reports[1].verdict), (32.0, &Verdict::Reached));
-        assert_eq!((reports[2].aim, reports[3].aim), (Some(COUNTED_BYTES), None));
-        assert!(reports[2].ours.unwrap().median > reports[3].ours.unwrap().median);
+        assert_eq!((reports[1].ours.unwrap().median, &reports[1].verdict), (16.0, &Verdict::Reached));
+        assert_eq!((reports[2].ours.unwrap().median, &reports[2].verdict), (24.0, &Verdict::Reached));
+        assert_eq!((reports[3].aim, reports[4].aim), (Some(COUNTED_BYTES), None));
+        assert!(reports[3].ours.unwrap().median > reports[4].ours.unwrap().median);
     }
 }

@@ -52,7 +52,8 @@ pub(crate) enum State {
 /// What the writer knows of a slot.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Record {
-    pub(crate) key: u64,
+    /// A group, in host byte order.
+    pub(crate) key: u32,
     pub(crate) members: PortSet,
     /// Wanted for its counters, even without members.
     pub(crate) is_watched: bool,
@@ -124,7 +125,7 @@ impl Shadow {
     }
 
     /// The slot that carries `key`.
-    pub(crate) fn find(&self, key: u64) -> Option<usize> {
+    pub(crate) fn find(&self, key: u32) -> Option<usize> {
         let home = self.table.home(key);
         for distance in 0..self.table.probe_limit() {
             let first = self.table.bucket_at(home, distance) * LANES;
@@ -140,7 +141,7 @@ impl Shadow {
     }
 
     /// Gives a slot to `key`, which has none; `None` when its search could reach no slot that is ready.
-    pub(crate) fn place(&mut self, key: u64, members: PortSet, is_watched: bool) -> Option<usize> {
+    pub(crate) fn place(&mut self, key: u32, members: PortSet, is_watched: bool) -> Option<usize> {
         let home = self.table.home(key);
         for distance in 0..self.table.probe_limit() {
             let first = self.table.bucket_at(home, distance) * LANES;
@@ -173,10 +174,8 @@ impl Shadow {
         let record = &mut self.records[slot];
         debug_assert_eq!(record.state, State::Keyed);
         record.is_watched = is_watched;
-        if record.members != members {
-            record.members = members;
-            self.table.store_members(slot, members);
-        }
+        self.table.change_members(slot, record.members, members);
+        record.members = members;
     }
 
     /// Turns a keyed slot without members into a tombstone.

@@ -1,22 +1,27 @@
 //! The part of the table that both ends touch: buckets of slots, and the readers' counters.
 
 use crate::shadow::GroupCounters;
-use crate::sync::{AtomicU64, Link, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Link, Ordering};
+use core::hint::select_unpredictable;
 use types::PortSet;
 
-/// Slots in a bucket: their keys and bitmaps fill one cache line.
+/// Slots in a bucket, of which two share a cache line: to compare eight keys costs more than the longer searches that it
+/// saves.
 pub(crate) const LANES: usize = 4;
 
-/// Buckets that one lookup reads at most. At a load of one half and 2^15 buckets, the chance that any
-/// group needs more is below one in a million; then the writer builds the table anew, with other seeds.
+/// Buckets that one lookup reads at most, a power of two. At a load of one half and 2^20 buckets, the chance that any group
+/// needs more is below one in a million; then the writer builds the table anew, with other seeds.
 pub(crate) const MAX_PROBE: usize = 32;
 
-/// Key of a slot that ends a probe. No host has the address 255.255.255.255 to send from, so a search
-/// for it, or for a tombstone, can't be.
-pub(crate) const FREE: u64 = u64::MAX;
+/// Key of a slot that ends a probe: no group, like everything from [`TOMBSTONE`] on.
+pub(crate) const FREE: u32 = u32::MAX;
 
 /// Key of an emptied slot that a probe passes.
-pub(crate) const TOMBSTONE: u64 = u64::MAX - 1;
+pub(crate) const TOMBSTONE: u32 = u32::MAX - 1;
+
+/// Ports whose members a bucket holds: as many as the packaged DPDK has. The others have an array of their own, once one
+/// of them has a member.
+const LOW_PORTS: u32 = u32::BITS;
 
 /// What a lookup found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +53,6 @@ impl Default for Hit {
     }
 }
 
-/// The key of a group from any source: source in the high half, group in the low, host byte order.
-#[inline]
-pub(crate) const fn any_source_key(group: u32) -> u64 {
-    group as u64
-}
-
 /// Secret of one table's hash. Whoever picks groups to collide would have to know it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Seeds {
@@ -69,8 +68,8 @@ impl Seeds {
 
     /// Multiplies to 128 bits and folds, so that each bit of the key reaches the low bits.
     #[inline]
-    pub(crate) const fn hash(self, key: u64) -> u64 {
-        let product = (key ^ self.offset) as u128 * self.factor as u128;
+    const fn hash(self, key: u32) -> u64 {
+        let product = (key as u64 ^ self.offset) as u128 * self.factor as u128;
         product as u64 ^ (product >> 64) as u64
     }
 }
@@ -84,36 +83,60 @@ fn scramble(state: &mut u64) -> u64 {
     word ^ (word >> 31)
 }
 
-/// Four slots on one cache line.
-#[repr(C, align(64))]
+/// Four slots: two buckets share a cache line.
+#[repr(C, align(32))]
 #[derive(Debug)]
 pub(crate) struct Bucket {
-    keys: [AtomicU64; LANES],
-    members: [AtomicU64; LANES],
+    /// Groups, in host byte order.
+    keys: [AtomicU32; LANES],
+    /// Members on the ports below [`LOW_PORTS`].
+    low: [AtomicU32; LANES],
 }
 
-/// Bytes of one slot: what a look-up reads of a group.
+/// Members of a bucket's groups on the other ports.
+#[repr(C, align(16))]
+#[derive(Debug)]
+struct High([AtomicU32; LANES]);
+
+impl High {
+    fn new() -> Self {
+        Self(core::array::from_fn(|_| AtomicU32::new(0)))
+    }
+}
+
+/// The members on ports below [`LOW_PORTS`], and on the others.
+fn halves(members: PortSet) -> (u32, u32) {
+    let bits = members.to_bits();
+    (bits as u32, (bits >> LOW_PORTS) as u32)
+}
+
+/// Bytes of one slot: what a look-up reads of a group that no port above the 32nd ever had a member of.
 pub const SLOT_BYTES: usize = size_of::<Bucket>() / LANES;
+
+/// Bytes that each slot has more once some group has a member on a port above the 32nd.
+pub const HIGH_BYTES: usize = size_of::<High>() / LANES;
 
 impl Bucket {
     fn new() -> Self {
         Self {
-            keys: core::array::from_fn(|_| AtomicU64::new(FREE)),
-            members: core::array::from_fn(|_| AtomicU64::new(0)),
+            keys: core::array::from_fn(|_| AtomicU32::new(FREE)),
+            low: core::array::from_fn(|_| AtomicU32::new(0)),
         }
     }
 
-    /// Reader: searches `key` here, in bucket `index`. All keys are read, so their order means nothing, and there is no
-    /// branch to mispredict on which of them it is.
+    /// Reader: searches `key` here, in bucket `index`; `high` tells the members beside of a bucket's lane. All keys are
+    /// read, so their order means nothing, and there is no branch to mispredict on which of them it is.
     ///
     /// Acquire on the key, against the release in [`Table::publish`]: the members read after a match are that key's. They
     /// can't be a later key's, since the slot is not given to another while a reader may be here.
     #[inline]
-    fn probe(&self, key: u64, index: usize) -> Probe {
+    fn probe(&self, key: u32, index: usize, high: impl Fn(usize, usize) -> u32) -> Probe {
         let is = |lane: usize, key| self.keys[lane].load(Ordering::Relaxed) == key;
-        let lane = (1..LANES).fold(0, |found, lane| if is(lane, key) { lane } else { found });
-        if self.keys[lane % LANES].load(Ordering::Acquire) == key {
-            let members = PortSet::from_bits(self.members[lane % LANES].load(Ordering::Relaxed));
+        let lane = (1..LANES).fold(0, |found, lane| select_unpredictable(is(lane, key), lane, found));
+        if self.keys[lane % LANES].load(Ordering::Acquire) == key && key < TOMBSTONE {
+            let low = self.low[lane % LANES].load(Ordering::Relaxed);
+            let high = high(index, lane % LANES);
+            let members = PortSet::from_bits(u64::from(high) << LOW_PORTS | u64::from(low));
             Probe::Ended(Hit { slot: (index * LANES + lane) as u32, members })
         } else if (0..LANES).any(|lane| is(lane, FREE)) {
             Probe::Ended(Hit::MISS)
@@ -175,6 +198,8 @@ pub(crate) struct Table {
     seeds: Seeds,
     /// A power of two of them.
     buckets: Box<[Bucket]>,
+    /// By bucket, from the first member on one of these ports on.
+    high: Link<[High]>,
     /// By reader.
     counters: Box<[ReaderCounters]>,
     /// The table that outgrew this one.
@@ -188,6 +213,7 @@ impl Table {
         Self {
             seeds,
             buckets: (0..buckets).map(|_| Bucket::new()).collect(),
+            high: Link::new(),
             counters: (0..readers).map(|_| ReaderCounters::new(buckets)).collect(),
             next: Link::new(),
         }
@@ -201,14 +227,15 @@ impl Table {
 
     /// The bucket where the search for `key` begins.
     #[inline]
-    pub(crate) fn home(&self, key: u64) -> usize {
+    pub(crate) fn home(&self, key: u32) -> usize {
         self.seeds.hash(key) as usize & (self.buckets.len() - 1)
     }
 
-    /// The bucket `distance` after `home`.
+    /// The bucket that a search comes to after `distance` others, which is below [`probe_limit`](Self::probe_limit). The
+    /// second is on the first one's cache line.
     #[inline]
     pub(crate) fn bucket_at(&self, home: usize, distance: usize) -> usize {
-        (home + distance) & (self.buckets.len() - 1)
+        home ^ distance
     }
 
     /// How many buckets a search reads at most.
@@ -219,24 +246,38 @@ impl Table {
 
     /// Writer: gives a slot that no reader can match to `key`.
     ///
-    /// Release on the key: who reads the key reads these members, or later ones.
-    pub(crate) fn publish(&self, slot: usize, key: u64, members: PortSet) {
-        self.store_members(slot, members);
+    /// Release on the key: who reads the key reads these members, or later ones. A slot without a key has none.
+    pub(crate) fn publish(&self, slot: usize, key: u32, members: PortSet) {
+        self.change_members(slot, PortSet::EMPTY, members);
         self.buckets[slot / LANES].keys[slot % LANES].store(key, Ordering::Release);
     }
 
-    /// Writer: replaces the members of a slot.
+    /// Writer: replaces the members of a slot, which were `old`.
     ///
-    /// Relaxed: the bitmap is all there is to see, nothing else is published by it.
-    pub(crate) fn store_members(&self, slot: usize, members: PortSet) {
-        self.buckets[slot / LANES].members[slot % LANES].store(members.to_bits(), Ordering::Relaxed);
+    /// Relaxed: a half is all there is to see, nothing else is published by it. A lookup may meet the halves of two
+    /// changes; each port is in one of them, and no port says anything about another.
+    pub(crate) fn change_members(&self, slot: usize, old: PortSet, new: PortSet) {
+        let ((old_low, old_high), (low, high)) = (halves(old), halves(new));
+        if low != old_low {
+            self.buckets[slot / LANES].low[slot % LANES].store(low, Ordering::Relaxed);
+        }
+        if high != old_high {
+            self.store_high(slot, high);
+        }
+    }
+
+    /// Writer: stores the members beside of a slot.
+    #[inline(never)]
+    fn store_high(&self, slot: usize, members: u32) {
+        let array = || self.buckets.iter().map(|_| High::new()).collect();
+        self.high.get_or_set(array)[slot / LANES].0[slot % LANES].store(members, Ordering::Relaxed);
     }
 
     /// Writer: takes the key out of a slot, leaving `mark` (free or tombstone).
     ///
-    /// Relaxed: a reader that still matches the old key finds an empty bitmap, as the slot is not given
+    /// Relaxed: a reader that still matches the old key finds no members, as the slot is not given
     /// again before that reader has passed the epoch that the writer starts after this.
-    pub(crate) fn unkey(&self, slot: usize, mark: u64) {
+    pub(crate) fn unkey(&self, slot: usize, mark: u32) {
         self.buckets[slot / LANES].keys[slot % LANES].store(mark, Ordering::Relaxed);
     }
 
@@ -269,40 +310,61 @@ impl Table {
     /// Reader: lets `fetch` have the line that a lookup of each group will most likely read.
     #[inline]
     pub(crate) fn prefetch(&self, groups: &[u32], fetch: impl Fn(*const u8)) {
-        let (buckets, seeds) = (&*self.buckets, self.seeds);
+        let (buckets, seeds, high) = (&*self.buckets, self.seeds, self.high.get().map(|high| &**high));
         for &group in groups {
-            let home = seeds.hash(any_source_key(group)) as usize & (buckets.len() - 1);
+            let home = seeds.hash(group) as usize & (buckets.len() - 1);
             if let Some(bucket) = buckets.get(home) {
                 fetch(core::ptr::from_ref(bucket).cast());
+            }
+            if let Some(high) = high.and_then(|high| high.get(home)) {
+                fetch(core::ptr::from_ref(high).cast());
             }
         }
     }
 
-    /// Reader: looks up each group, source 0: nearly always in its home bucket. `fetch` gets the line with the counters
-    /// of that one.
+    /// Reader: looks up each group: nearly always in its home bucket. `fetch` gets the line with the counters of that
+    /// one.
+    ///
+    /// Acquire on the array beside, against its linking: what begins after a change finds it. The table's first member on
+    /// one of these ports, while this is under way, is for the next one: its group, if new, has an entry and no members.
     #[inline]
     pub(crate) fn lookup(&self, reader: usize, groups: &[u32], out: &mut [Hit], fetch: impl Fn(*const u8)) {
+        match self.high.get() {
+            None => self.lookup_with(reader, groups, out, fetch, |_, _| 0),
+            Some(high) => self.lookup_with(reader, groups, out, fetch, |index, lane| {
+                high.get(index).map_or(0, |high| high.0[lane].load(Ordering::Relaxed))
+            }),
+        }
+    }
+
+    #[inline]
+    fn lookup_with(
+        &self,
+        reader: usize,
+        groups: &[u32],
+        out: &mut [Hit],
+        fetch: impl Fn(*const u8),
+        high: impl Fn(usize, usize) -> u32 + Copy,
+    ) {
         // Held by value: what is written to `out` changes none of it, but the compiler can't know.
         let (buckets, seeds, passed) = (&*self.buckets, self.seeds, &*self.counters[reader].passed);
-        for (hit, &group) in out.iter_mut().zip(groups) {
-            let key = any_source_key(group);
+        for (hit, &key) in out.iter_mut().zip(groups) {
             let home = seeds.hash(key) as usize & (buckets.len() - 1);
-            if let Some(counters) = passed.get(home) {
-                fetch(core::ptr::from_ref(counters).cast());
-            }
-            *hit = match buckets.get(home).map_or(Probe::Ended(Hit::MISS), |bucket| bucket.probe(key, home)) {
+            // There are as many, but the compiler would have it tested.
+            fetch(passed.as_ptr().wrapping_add(home).cast());
+            *hit = match buckets.get(home).map_or(Probe::Ended(Hit::MISS), |b| b.probe(key, home, high)) {
                 Probe::Ended(hit) => hit,
-                Probe::GoOn => self.probe_further(key, home),
+                Probe::GoOn => self.probe_further(key, home, high),
             };
         }
     }
 
     /// Reader: searches `key` in the buckets after its home bucket.
     #[cold]
-    fn probe_further(&self, key: u64, home: usize) -> Hit {
+    fn probe_further(&self, key: u32, home: usize, high: impl Fn(usize, usize) -> u32 + Copy) -> Hit {
         for distance in 1..self.probe_limit() {
             let index = self.bucket_at(home, distance);
-            if let Probe::Ended(hit) = self.buckets[index].probe(key, index) {
+            if let Probe::Ended(hit) = self.buckets[index].probe(key, index, high) {
                 return hit;
             }
         }

@@ -1,7 +1,7 @@
 //! Unit tests that look inside: slot life, searches that pass buckets, reclaiming.
 
 use crate::shadow::{Shadow, State};
-use crate::table::{LANES, MAX_PROBE, Seeds, any_source_key};
+use crate::table::{LANES, MAX_PROBE, Seeds};
 use crate::{GroupCounters, GroupTableReader, GroupTableWriter, Hit, TableSettings, group_table_sized};
 use types::{GroupAddr, PortIndex, PortSet};
 
@@ -51,9 +51,11 @@ fn what_is_no_group_has_no_entry() {
     writer.set(group(1), port(0)).unwrap();
     writer.clear(group(1), port(0));
     writer.maintain();
-    let mut hits = [Hit { slot: 0, members: PortSet::ALL }; 4];
-    reader.lookup_burst(&[0, u32::MAX, 1, 0x7f00_0001], &mut hits);
-    assert_eq!(hits, [Hit::MISS; 4]);
+    // One slot is a tombstone, others are free: marks that nobody may find by asking for them.
+    let asked = [0, 1, 0x7f00_0001, u32::MAX - 3, u32::MAX - 2, u32::MAX - 1, u32::MAX];
+    let mut hits = [Hit { slot: 0, members: PortSet::ALL }; 7];
+    reader.lookup_burst(&asked, &mut hits);
+    assert_eq!(hits, [Hit::MISS; 7]);
 }
 
 #[test]
@@ -83,9 +85,49 @@ fn lines_to_prefetch_are_the_same_for_a_group_whether_it_is_there_or_not() {
     };
     let (before, _) = lines(&mut reader);
     assert_eq!(before.len(), 4);
-    assert!(before.iter().all(|line| line % 64 == 0), "{before:x?}");
+    assert!(before.iter().all(|line| line % 32 == 0), "{before:x?}");
     writer.set(group(1), port(2)).unwrap();
     assert_eq!(lines(&mut reader), (before, [PortSet::only(port(2)), PortSet::EMPTY]));
+}
+
+/// Lines that a worker would fetch for a group before it looks it up.
+fn lines(reader: &GroupTableReader, group: GroupAddr) -> usize {
+    let lines = core::cell::Cell::new(0);
+    reader.prefetch_burst(&[group.to_bits()], |_| lines.set(lines.get() + 1));
+    lines.get()
+}
+
+#[test]
+fn ports_above_the_32nd_have_members_like_the_others() {
+    let (mut writer, mut reader) = table(8, 8);
+    writer.set(group(1), port(31)).unwrap();
+    writer.set(group(2), port(0)).unwrap();
+    assert_eq!(lines(&reader, group(1)), 1);
+    writer.set(group(1), port(32)).unwrap();
+    writer.set(group(1), port(63)).unwrap();
+    assert_eq!(lines(&reader, group(1)), 2, "the second is that of these ports");
+    assert_eq!(lookup(&mut reader, group(1)).members, [31, 32, 63].map(port).into_iter().collect());
+    assert_eq!(lookup(&mut reader, group(2)).members, PortSet::only(port(0)));
+    writer.clear(group(1), port(31));
+    writer.clear(group(1), port(63));
+    assert_eq!(lookup(&mut reader, group(1)).members, PortSet::only(port(32)));
+    writer.clear(group(1), port(32));
+    assert_eq!(lookup(&mut reader, group(1)).members, PortSet::EMPTY);
+}
+
+#[test]
+fn a_table_pays_for_ports_above_the_32nd_while_one_has_members() {
+    let (mut writer, mut reader) = table(64, 2);
+    writer.set(group(0), port(40)).unwrap();
+    writer.set(group(1), port(1)).unwrap();
+    writer.set(group(2), port(2)).unwrap();
+    reader.quiesce();
+    assert_eq!((writer.slots(), lines(&reader, group(0))), (8, 2), "grown, with the member of old");
+    assert_eq!(lookup(&mut reader, group(0)).members, PortSet::only(port(40)));
+    writer.clear(group(0), port(40));
+    (3..20).for_each(|n| writer.set(group(n), port(3)).unwrap());
+    reader.quiesce();
+    assert_eq!(lines(&reader, group(0)), 1, "grown again, without");
 }
 
 #[test]
@@ -290,22 +332,22 @@ fn maintain_does_a_bounded_part_of_the_work() {
 }
 
 /// Keys whose search begins at bucket 0.
-fn colliding(shadow: &Shadow) -> impl Iterator<Item = u64> + use<'_> {
-    (0..).map(|n| any_source_key(group(n).to_bits())).filter(|&key| shadow.table.home(key) == 0)
+fn colliding(shadow: &Shadow) -> impl Iterator<Item = u32> + use<'_> {
+    (0..).map(|n| group(n).to_bits()).filter(|&key| shadow.table.home(key) == 0)
 }
 
 #[test]
 fn colliding_groups_are_found_until_the_probe_limit() {
     let mut seed = 9;
     let mut shadow = Shadow::new(2 * MAX_PROBE, 1, Seeds::next(&mut seed));
-    let keys: Vec<u64> = colliding(&shadow).take(MAX_PROBE * LANES + 1).collect();
+    let keys: Vec<u32> = colliding(&shadow).take(MAX_PROBE * LANES + 1).collect();
     let (last, keys) = keys.split_last().unwrap();
     for &key in keys {
         assert!(shadow.place(key, PortSet::ALL, false).is_some());
     }
     assert_eq!(shadow.place(*last, PortSet::ALL, false), None);
     shadow.check();
-    let groups: Vec<u32> = keys.iter().map(|&key| key as u32).chain([*last as u32]).collect();
+    let groups: Vec<u32> = keys.iter().copied().chain([*last]).collect();
     let mut hits = vec![Hit::MISS; groups.len()];
     shadow.table.lookup(0, &groups, &mut hits, |_| ());
     let (miss, hits) = hits.split_last().unwrap();
@@ -317,10 +359,10 @@ fn colliding_groups_are_found_until_the_probe_limit() {
 fn a_tombstone_ends_searches_only_when_none_has_to_pass() {
     let mut seed = 3;
     let mut shadow = Shadow::new(8, 0, Seeds::next(&mut seed));
-    let keys: Vec<u64> = colliding(&shadow).take(LANES + 1).collect();
+    let keys: Vec<u32> = colliding(&shadow).take(LANES + 1).collect();
     let slots: Vec<usize> =
         keys.iter().map(|&key| shadow.place(key, PortSet::EMPTY, true).unwrap()).collect();
-    assert_eq!(slots[LANES] / LANES, 1, "the fifth passes the first bucket");
+    assert_eq!(slots[LANES] / LANES, 1, "the fifth passes the first bucket, to the other one of its line");
     shadow.retire(slots[0]);
     shadow.vacate(slots[0]);
     assert_eq!(shadow.record(slots[0]).state, State::Vacant);
@@ -339,7 +381,7 @@ fn seeds_scatter_groups_that_look_alike() {
     for step in [1, 4, 256, 65_536] {
         let mut shadow = Shadow::new(1024, 0, Seeds::next(&mut seed));
         for n in 0..2048 {
-            let key = any_source_key(0xe000_0000 + n * step);
+            let key = 0xe000_0000 + n * step;
             assert!(shadow.place(key, PortSet::ALL, false).is_some(), "group {n} by steps of {step}");
         }
         shadow.check();

@@ -3,7 +3,7 @@
 use crate::epoch::Epochs;
 use crate::reader::GroupTableReader;
 use crate::shadow::{GroupCounters, Shadow};
-use crate::table::{LANES, Seeds, Table, any_source_key};
+use crate::table::{LANES, Seeds, Table};
 use core::fmt;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -155,7 +155,7 @@ impl GroupTableWriter {
     /// # Errors
     /// [`TableFull`] when the group has no entry and can't get one.
     pub fn set(&mut self, group: GroupAddr, port: PortIndex) -> Result<(), TableFull> {
-        let key = any_source_key(group.to_bits());
+        let key = group.to_bits();
         match self.current.find(key) {
             Some(slot) => {
                 let record = self.current.record(slot);
@@ -169,7 +169,7 @@ impl GroupTableWriter {
     /// Takes `port` from the members of `group`. The last one gone, the entry can be revived by a
     /// [`set`](Self::set) until [`maintain`](Self::maintain) retires it; so long its counters remain.
     pub fn clear(&mut self, group: GroupAddr, port: PortIndex) {
-        if let Some(slot) = self.current.find(any_source_key(group.to_bits())) {
+        if let Some(slot) = self.current.find(group.to_bits()) {
             self.clear_slot(slot, port);
         }
     }
@@ -186,7 +186,7 @@ impl GroupTableWriter {
     /// # Errors
     /// [`TableFull`] as for [`set`](Self::set).
     pub fn watch(&mut self, group: GroupAddr) -> Result<(), TableFull> {
-        let key = any_source_key(group.to_bits());
+        let key = group.to_bits();
         match self.current.find(key) {
             Some(slot) => self.change(slot, self.current.record(slot).members, true),
             None => self.insert(key, PortSet::EMPTY, true),
@@ -195,14 +195,14 @@ impl GroupTableWriter {
 
     /// Ends [`watch`](Self::watch): without members, the entry goes.
     pub fn unwatch(&mut self, group: GroupAddr) {
-        if let Some(slot) = self.current.find(any_source_key(group.to_bits())) {
+        if let Some(slot) = self.current.find(group.to_bits()) {
             self.reduce(slot, self.current.record(slot).members, false);
         }
     }
 
     /// Ports with a member of `group`.
     pub fn members(&self, group: GroupAddr) -> PortSet {
-        let slot = self.current.find(any_source_key(group.to_bits()));
+        let slot = self.current.find(group.to_bits());
         slot.map_or(PortSet::EMPTY, |slot| self.current.record(slot).members)
     }
 
@@ -211,10 +211,10 @@ impl GroupTableWriter {
     /// A worker may be between its frames and its bytes. Exact for what was counted before a quiescence
     /// that this thread knows of.
     pub fn counters(&self, group: GroupAddr) -> GroupCounters {
-        self.counters_of(any_source_key(group.to_bits()))
+        self.counters_of(group.to_bits())
     }
 
-    fn counters_of(&self, key: u64) -> GroupCounters {
+    fn counters_of(&self, key: u32) -> GroupCounters {
         let tables = self.outgrown.iter().map(|o| &o.shadow).chain([&self.current]);
         tables
             .filter_map(|table| table.find(key).map(|slot| table.counters(slot)))
@@ -225,7 +225,7 @@ impl GroupTableWriter {
     pub fn iter(&self) -> impl Iterator<Item = GroupEntry> + '_ {
         self.current.records().iter().filter(|r| r.is_live()).filter_map(|r| {
             Some(GroupEntry {
-                group: GroupAddr::from_bits(r.key as u32)?,
+                group: GroupAddr::from_bits(r.key)?,
                 members: r.members,
                 is_watched: r.is_watched,
                 counters: self.counters_of(r.key),
@@ -307,7 +307,7 @@ impl GroupTableWriter {
     }
 
     /// Gives an entry to a group that has none, growing the table when it must.
-    fn insert(&mut self, key: u64, members: PortSet, is_watched: bool) -> Result<(), TableFull> {
+    fn insert(&mut self, key: u32, members: PortSet, is_watched: bool) -> Result<(), TableFull> {
         self.check_limit()?;
         if self.is_crowded() {
             // Refused, there may still be room, only further from home.

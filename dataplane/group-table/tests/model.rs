@@ -45,8 +45,9 @@ fn group(number: u16) -> GroupAddr {
     GroupAddr::from_bits(0xef00_0000 | u32::from(number)).unwrap()
 }
 
+/// Some below the 33rd, some above.
 fn port(number: u8) -> PortIndex {
-    PortIndex::new(usize::from(number)).unwrap()
+    PortIndex::new(usize::from(number) * 11).unwrap()
 }
 
 /// The table beside its model.
