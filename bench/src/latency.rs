@@ -42,7 +42,7 @@ const MOST_LOST: f64 = 0.03;
 /// Ours clearly loses more than the peer where the difference is the tail that the percentile looks at.
 const MORE_LOST: f64 = 0.01;
 /// How often both sides are started, at most.
-pub(crate) const MOST_ROUNDS: usize = 3;
+pub(crate) const MOST_ROUNDS: usize = 2;
 /// Rounds of each start: parts of a trial, at each load.
 const PARTS: u64 = 5;
 /// How long each part runs before delays are looked at.

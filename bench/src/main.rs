@@ -94,9 +94,8 @@ struct Cli {
     /// A few figures and rounds, in less than two minutes.
     #[arg(long)]
     quick: bool,
-    /// Rounds of each figure with a peer: the peer, ours, ours, the peer. 5, or 2 in a quick run; b3/own, b4, b8
-    /// and all of b5m but b5m/16 have 3 at most, b12 3, b14 two;
-    /// `stalls` has twice as many.
+    /// Rounds of each figure with a peer: the peer, ours, ours, the peer. 5, or 2 in a quick run; b3/own, b4, b8 and all of
+    /// b5m but b5m/16 have 3 at most, b12 and b14 two, `stalls` twice as many.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
     /// Length of a trial in milliseconds.
