@@ -22,11 +22,15 @@ use crate::retry::Retry;
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
 
 impl Running {
-    /// What changed between looking at the interfaces and watching them.
+    /// What changed between looking at the interfaces and watching them, of which no event tells: also which of them
+    /// are the ports'.
     pub(super) fn adopt_carriers(&mut self) {
         let links = self.inventory.iter().filter_map(|port| Some((port.index, port.link.as_ref()?.index)));
         for (port, interface) in links.collect::<Vec<_>>() {
-            self.set_carrier(port, self.links.is_up(interface).unwrap_or(false));
+            self.follow_name(port, interface);
+            if self.inventory.on_interface(interface).is_some_and(|served| served.index == port) {
+                self.set_carrier(port, self.links.is_up(interface).unwrap_or(false));
+            }
         }
     }
 

@@ -12,6 +12,7 @@ mod service;
 mod stage;
 
 mod addressless;
+mod adopted;
 mod af_xdp;
 mod backend;
 mod capabilities;
