@@ -142,6 +142,16 @@ impl ServedPort {
         is_new
     }
 
+    /// Its interface is this, or is so by now. The facts of it are; the workers and the control thread do not know.
+    pub(crate) fn have(&mut self, link: LinkInfo) {
+        self.facts.mac = DeviceMac::from(&link);
+        self.facts.kernel_mac = link.mac;
+        if self.link.as_ref().is_none_or(|before| before.mtu != link.mtu) {
+            self.facts.mtu = kernel_mtu(&self.settings, link.mtu);
+        }
+        self.link = Some(link);
+    }
+
     /// Takes the port out of service, its queues handed back by the workers, and its rings with it.
     pub(crate) fn close(&mut self, queues: Queues) {
         if let Some(port) = self.port.take() {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use api::Outage;
 use dpdk::{HeldLog, Queues};
-use links::{LinkChange, LinkEvent};
+use links::{LinkChange, LinkEvent, LinkInfo};
 use types::PortIndex;
 
 use super::Running;
@@ -13,7 +13,7 @@ use crate::desk::Take;
 use crate::failure::Failure;
 use crate::interfaces::inspect;
 use crate::inventory::ServedPort;
-use crate::macs::{DeviceMac, check_mac};
+use crate::macs::check_mac;
 use crate::ports::{Started, Try, kernel_mtu};
 use crate::retry::Retry;
 
@@ -102,7 +102,28 @@ impl Running {
         }
     }
 
+    /// While a port was closed, its interface may have got another MAC, a program or an owner, of which no event tells:
+    /// before it is opened, it is looked at anew.
     fn put_into_service(&mut self, index: PortIndex) {
+        let closed = self.inventory.get(index).filter(|served| !served.is_open());
+        let Some(had) = closed.and_then(|served| Some(served.link.as_ref()?.index)) else {
+            return self.open_for_service(index);
+        };
+        match self.look_at(index) {
+            Ok(Some(link)) if link.index == had => {
+                self.follow_link(index, link);
+                self.open_for_service(index);
+            }
+            // It is gone, or another, or somebody else's.
+            Ok(_) | Err(_) => {
+                self.give_up_interface(index);
+                self.look_for_missing(Instant::now());
+            }
+        }
+    }
+
+    /// Opens a port that is not open, and has streams go there.
+    fn open_for_service(&mut self, index: PortIndex) {
         let Some(served) = self.inventory.get_mut(index) else { return };
         if !served.is_open() {
             let link = served.link.as_ref();
@@ -157,15 +178,20 @@ impl Running {
 
     /// The members stay and age (r93): to hosts it is a link that is down.
     fn lose_interface(&mut self, index: PortIndex) {
-        self.take_out_of_service(index);
-        let Some(served) = self.inventory.get_mut(index) else { return };
+        self.give_up_interface(index);
+        let Some(served) = self.inventory.get(index) else { return };
         let (port, device) = (&served.settings.name, &served.settings.device);
         tracing::warn!(port, interface = %device, "the interface vanished; the port waits for it, the others go on");
-        if let Some(link) = served.link.take() {
-            // One that is gone is forgotten; one that was renamed is the kernel's again.
+        self.note_gone(index);
+    }
+
+    /// The port has no interface from now on: it is looked for.
+    fn give_up_interface(&mut self, index: PortIndex) {
+        self.take_out_of_service(index);
+        if let Some(link) = self.inventory.get_mut(index).and_then(|served| served.link.take()) {
+            // One that is gone is forgotten; one that is there is the kernel's again.
             self.interfaces.give_back(link.index);
         }
-        self.note_gone(index);
     }
 
     /// There is no interface of the name that the port's settings give.
@@ -257,12 +283,7 @@ impl Running {
             self.note_gone(index);
             return Ok(());
         }
-        let Some(mut link) =
-            inspect(&settings, &self.settings, self.devices.workers, self.inventory.interfaces())?
-        else {
-            return Ok(());
-        };
-        check_mac(&settings, Some(&link), self.devices.router_mac)?;
+        let Some(mut link) = self.look_at(index)? else { return Ok(()) };
         if let Err(failure) = self.interfaces.claim(&settings, &mut link) {
             // To look costs next to nothing, to take it under guard does.
             self.inventory.get_mut(index).into_iter().for_each(|served| served.retry.fail(Instant::now()));
@@ -270,19 +291,42 @@ impl Running {
         }
         tracing::info!(port = settings.name, interface = link.name, "the interface is back");
         let Some(served) = self.inventory.get_mut(index) else { return Ok(()) };
-        served.facts.mac = DeviceMac::from(&link);
-        served.facts.kernel_mac = link.mac;
-        served.facts.outage = None;
-        served.facts.mtu = kernel_mtu(&settings, link.mtu);
         let up = link.up;
-        served.link = Some(link);
+        served.facts.outage = None;
+        served.have(link);
         self.inform_workers()?;
         self.configure()?;
         // Without carrier yet, an event will tell of it.
         if up {
-            self.put_into_service(index);
+            self.open_for_service(index);
         }
         Ok(())
+    }
+
+    /// The interface of a port as it is now; `None` where its device is none.
+    ///
+    /// # Errors
+    /// It is none for the port.
+    fn look_at(&self, index: PortIndex) -> Result<Option<LinkInfo>, Failure> {
+        let Some(ServedPort { settings, .. }) = self.inventory.get(index) else { return Ok(None) };
+        let others = self.inventory.interfaces().filter(|(_, port)| *port != settings.name);
+        let link = inspect(settings, &self.settings, self.devices.workers, others)?;
+        check_mac(settings, link.as_ref(), self.devices.router_mac)?;
+        Ok(link)
+    }
+
+    /// A port's interface is as `link` says.
+    fn follow_link(&mut self, index: PortIndex, link: LinkInfo) {
+        let Some(served) = self.inventory.get_mut(index) else { return };
+        let before = served.facts.clone();
+        served.have(link);
+        if served.facts == before {
+            return;
+        }
+        tracing::info!(port = served.settings.name, "the interface is not as it was");
+        if let Err(error) = self.inform_workers().and_then(|()| self.configure()) {
+            tracing::error!("what became of an interface is not in force: {error}");
+        }
     }
 
     /// Links that no kernel interface tells of, from their drivers.

@@ -1,7 +1,7 @@
 //! An interface that vanishes and comes back: another one to the kernel, the same port to Manifold.
 
 use crate::running::Running;
-use crate::stage::{Cabling, GROUP, SECOND_GROUP, SOON, STOP_LIMIT, Side, Stage, THIRD_GROUP};
+use crate::stage::{Cabling, GROUP, Recipe, SECOND_GROUP, SOON, STOP_LIMIT, Side, Stage, THIRD_GROUP};
 use lab::{Capture, Frame};
 use std::time::Duration;
 use types::Time;
@@ -79,6 +79,33 @@ fn r93_a_clients_interface_vanishes_and_comes_back_without_a_restart_and_the_oth
     let (_, end) = stage.end_source(sender, &[hall_a]);
     let whole = stage.delivered(hall_a, Time::ZERO, end).unwrap();
     assert_eq!((whole.held_until, whole.ended_by), (None, None), "hall-a got all that the source sent");
+    running.finish(&stage);
+    stage.close();
+}
+
+#[test]
+fn an_interface_that_became_somebodys_while_it_was_down_is_refused_until_that_is_cured() {
+    let stage = Stage::new(&["hall-a"], Cabling::Bridged);
+    let hall_a = &stage.halls[0];
+    // By af_xdp it may stay open.
+    let running = stage.start(&Recipe { driver: "af_packet".to_owned(), ..stage.recipe() });
+    let _viewer = hall_a.join(&stage.lab, GROUP);
+    members(&running, 1);
+    let sender = stage.start_source(RATE);
+    hall_a.wait_for_stream(Time::ZERO);
+    stage.middle.ip("link add taken type bridge").unwrap();
+    stage.middle.ip("link set hall-a down").unwrap();
+    running.wait_for_log(&["carrier", "hall-a", "up=false"]);
+    for step in ["master taken", "up"] {
+        stage.middle.ip(&format!("link set hall-a {step}")).unwrap();
+    }
+    running.wait_for_log(&["WARN", "port \"hall-a\"", "master", "cure"]);
+    explained(&running, hall_a, "the port is out of service: ");
+    let cured = lab::now();
+    stage.middle.ip("link set hall-a nomaster").unwrap();
+    let streams = |f: &Frame| f.is_data_to(GROUP.addr());
+    hall_a.wire.wait_for("the stream in hall-a", cured, CURED, streams).unwrap();
+    sender.stop().unwrap();
     running.finish(&stage);
     stage.close();
 }

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use types::{MacAddr, Time};
 
 const RATE: u32 = 500;
+/// What an interface's MAC is changed to.
+const OTHER: MacAddr = MacAddr([2, 0, 0, 0, 0, 0x77]);
 
 /// What Manifold sent there: all but the host's own.
 fn ours(stage: &Stage, side: &Side) -> Vec<Arc<Frame>> {
@@ -116,5 +118,32 @@ fn a_macvlan_that_is_to_send_from_the_routers_mac_is_refused_with_the_cure() {
         refusal.text
     );
     assert_ne!(refusal.code, Some(0));
+    stage.close();
+}
+
+#[test]
+fn a_macvlan_that_got_another_mac_while_it_was_down_sends_from_that() {
+    let stage = Stage::new(&["hall-a"], Cabling::Direct);
+    let [hall_a] = &stage.halls[..] else { panic!() };
+    stage.middle.ip("link add mv0 link hall-a type macvlan mode bridge").unwrap();
+    let mut recipe = stage.recipe();
+    recipe.port("hall-a").device = "mv0".to_owned();
+    let running = stage.start(&recipe);
+    let _viewer = hall_a.join(&stage.lab, GROUP);
+    let sender = stage.start_source(RATE);
+    wait_for_stream_from(hall_a, stage.middle.mac("mv0").unwrap());
+
+    stage.middle.ip("link set mv0 down").unwrap();
+    running.wait_for_log(&["carrier", "hall-a", "up=false"]);
+    stage.middle.ip(&format!("link set mv0 address {OTHER}")).unwrap();
+    let up = lab::now();
+    stage.middle.ip("link set mv0 up").unwrap();
+    wait_for_stream_from(hall_a, OTHER);
+    find_router(hall_a, OTHER);
+    let (_, end) = stage.end_source(sender, &[hall_a]);
+    let mut after = hall_a.stream(up, end);
+    after.retain(|frame| frame.source != OTHER);
+    assert!(after.is_empty(), "{after:?}");
+    running.finish(&stage);
     stage.close();
 }
