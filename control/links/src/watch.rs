@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
 
 use rustix::net::RecvFlags;
+use types::MacAddr;
 
 use crate::info::{LinkError, dump_links};
 use crate::message::LinkMessage;
@@ -33,6 +34,8 @@ pub enum LinkChange {
     Down,
     /// The MTU, in octets, after the change.
     MtuChanged(u32),
+    /// The hardware address, after the change; `None` where it has none of Ethernet's length.
+    MacChanged(Option<MacAddr>),
     /// The name changed; it was the one given here.
     Renamed(String),
 }
@@ -43,6 +46,7 @@ struct Known {
     name: String,
     up: bool,
     mtu: u32,
+    mac: Option<MacAddr>,
 }
 
 /// Follows all interfaces of the network namespace it was made in.
@@ -127,7 +131,7 @@ impl Links {
     }
 
     fn update(&mut self, link: &LinkMessage, events: &mut Vec<LinkEvent>) {
-        let now = Known { name: link.name.clone(), up: link.is_up(), mtu: link.mtu };
+        let now = Known { name: link.name.clone(), up: link.is_up(), mtu: link.mtu, mac: link.mac };
         let mut push = |change| events.push(LinkEvent { index: link.index, name: link.name.clone(), change });
         let before = self.0.insert(link.index, now.clone());
         let before = before.unwrap_or_else(|| {
@@ -139,6 +143,9 @@ impl Links {
         }
         if before.mtu != now.mtu {
             push(LinkChange::MtuChanged(now.mtu));
+        }
+        if before.mac != now.mac {
+            push(LinkChange::MacChanged(now.mac));
         }
         if before.up != now.up {
             push(if now.up { LinkChange::Up } else { LinkChange::Down });
@@ -184,6 +191,10 @@ mod tests {
         let renamed = LinkRecord::new(7, "wan").number(4, 9000);
         let expected = [LinkChange::Renamed("eth1".to_owned()), LinkChange::Up];
         assert_eq!(changes(&mut links, RTM_NEWLINK, renamed), expected);
+        let mac = [2, 0, 0, 0, 0, 9];
+        let other = || LinkRecord::new(7, "wan").number(4, 9000).with(1, &mac);
+        assert_eq!(changes(&mut links, RTM_NEWLINK, other()), [LinkChange::MacChanged(Some(MacAddr(mac)))]);
+        assert_eq!(changes(&mut links, RTM_NEWLINK, other()), []);
         assert_eq!(changes(&mut links, RTM_DELLINK, LinkRecord::new(7, "wan")), [LinkChange::Vanished]);
         assert_eq!(changes(&mut links, RTM_DELLINK, LinkRecord::new(7, "wan")), []);
     }

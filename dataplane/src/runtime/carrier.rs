@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use api::Outage;
 use dpdk::{HeldLog, Queues};
 use links::{LinkChange, LinkEvent, LinkInfo};
-use types::PortIndex;
+use types::{MacAddr, PortIndex};
 
 use super::Running;
 use crate::assembly::{PortFacts, intake};
@@ -51,6 +51,7 @@ impl Running {
             LinkChange::Down => self.set_carrier(index, false),
             LinkChange::Vanished => self.lose_interface(index),
             LinkChange::MtuChanged(mtu) => self.follow_mtu(index, *mtu),
+            LinkChange::MacChanged(mac) => self.follow_mac(index, *mac),
             LinkChange::Renamed(_) => self.follow_name(index, event.index),
             LinkChange::Appeared => {}
         }
@@ -102,8 +103,8 @@ impl Running {
         }
     }
 
-    /// While a port was closed, its interface may have got another MAC, a program or an owner, of which no event tells:
-    /// before it is opened, it is looked at anew.
+    /// While a port was closed, its interface may have got a program or an owner, of which no event tells: before it is
+    /// opened, it is looked at anew.
     fn put_into_service(&mut self, index: PortIndex) {
         let closed = self.inventory.get(index).filter(|served| !served.is_open());
         let Some(had) = closed.and_then(|served| Some(served.link.as_ref()?.index)) else {
@@ -244,6 +245,18 @@ impl Running {
         }
     }
 
+    /// A port that sends from its interface's MAC does so from now on, open or not.
+    fn follow_mac(&mut self, index: PortIndex, mac: Option<MacAddr>) {
+        let Some(served) = self.inventory.get(index) else { return };
+        let Some(link) = served.link.as_ref().map(|link| LinkInfo { mac, ..link.clone() }) else { return };
+        if check_mac(&served.settings, Some(&link), self.devices.router_mac).is_err() {
+            // Looked for, it is refused with the cure.
+            self.give_up_interface(index);
+            return self.look_for_missing(Instant::now());
+        }
+        self.follow_link(index, link);
+    }
+
     /// No event tells that somebody cured what an interface was refused for, or what DPDK failed for.
     pub(super) fn look_again(&mut self, now: Instant) {
         if now.saturating_duration_since(self.looked_again) >= LOOK_AGAIN {
@@ -324,6 +337,7 @@ impl Running {
             return;
         }
         tracing::info!(port = served.settings.name, "the interface is not as it was");
+        served.follow_mac(self.devices.router_mac);
         if let Err(error) = self.inform_workers().and_then(|()| self.configure()) {
             tracing::error!("what became of an interface is not in force: {error}");
         }

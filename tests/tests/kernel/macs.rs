@@ -2,7 +2,7 @@
 //! on a macvlan.
 
 use crate::running::Running;
-use crate::stage::{Cabling, GROUP, SOON, Side, Stage, number};
+use crate::stage::{Cabling, GROUP, Recipe, SOON, Side, Stage, number};
 use api::Request;
 use lab::Frame;
 use lab::compare::compare;
@@ -44,7 +44,7 @@ fn find_router(side: &Side, mac: MacAddr) {
     assert!(known.contains(&mac.to_string()), "{}: {known}", side.name);
 }
 
-fn reload(stage: &Stage, running: &Running, recipe: &crate::stage::Recipe) -> api::ChangedReply {
+fn reload(stage: &Stage, running: &Running, recipe: &Recipe) -> api::ChangedReply {
     stage.rewrite(recipe, |text| text);
     running.change(&Request::Reload)
 }
@@ -146,4 +146,35 @@ fn a_macvlan_that_got_another_mac_while_it_was_down_sends_from_that() {
     assert!(after.is_empty(), "{after:?}");
     running.finish(&stage);
     stage.close();
+}
+
+/// One of a veth's ends is given another MAC while a stream leaves by it.
+fn changed_while_it_is_up(driver: &str) {
+    let stage = Stage::new(&["hall-a"], Cabling::Direct);
+    let [hall_a] = &stage.halls[..] else { panic!() };
+    let mut recipe = Recipe { driver: driver.to_owned(), ..stage.recipe() };
+    recipe.port("hall-a").more = "mac = \"port\"\n";
+    let running = stage.start(&recipe);
+    let _viewer = hall_a.join(&stage.lab, GROUP);
+    let sender = stage.start_source(RATE);
+    let before = stage.middle.mac("hall-a").unwrap();
+    wait_for_stream_from(hall_a, before);
+    stage.middle.ip(&format!("link set hall-a address {OTHER}")).unwrap();
+    wait_for_stream_from(hall_a, OTHER);
+    find_router(hall_a, OTHER);
+    let (sent, _) = stage.end_source(sender, &[hall_a]);
+    let ((_, end), (begin, last)) = (stream_from(&stage, hall_a, before), stream_from(&stage, hall_a, OTHER));
+    assert_eq!((begin, last), (end + 1, sent - 1), "nothing lost, nothing twice");
+    running.finish(&stage);
+    stage.close();
+}
+
+#[test]
+fn a_mac_that_changes_while_the_port_is_open_by_af_packet_is_followed_without_a_gap() {
+    changed_while_it_is_up("af_packet");
+}
+
+#[test]
+fn a_mac_that_changes_while_the_port_is_open_by_af_xdp_is_followed_without_a_gap() {
+    changed_while_it_is_up("af_xdp");
 }
