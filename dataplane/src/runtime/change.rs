@@ -201,7 +201,14 @@ impl Running {
             .filter_map(|at| self.inventory.get(*at)?.link.clone())
             .collect();
         let names: Vec<_> = opened.iter().map(|port| port.settings.name.clone()).collect();
-        let queues: Vec<_> = opened.into_iter().filter_map(|port| self.adopt(port)).collect();
+        let mut trouble = None;
+        let mut queues = Vec::new();
+        for port in opened {
+            match self.adopt(port) {
+                Ok(adopted) => queues.push(adopted),
+                Err(failure) => trouble = Some(failure),
+            }
+        }
         self.settle(&new);
         self.settings = new;
         let informed = self.inform_workers();
@@ -210,7 +217,7 @@ impl Running {
         }
 
         let began = Instant::now();
-        let trouble = informed.and_then(|()| self.configure()).err();
+        let trouble = informed.and_then(|()| self.configure()).err().or(trouble);
         let configured = began.elapsed();
         self.deal_anew();
         let cycles = self.drop_ports(&plan.removed);
@@ -241,25 +248,28 @@ impl Running {
     }
 
     /// Puts an opened device into the inventory: as a new port, or in place of a port's old one.
-    fn adopt(&mut self, opened: Opened) -> Option<(PortIndex, Queues)> {
-        let Opened { settings, link, started: Started { port, queues, facts } } = opened;
+    ///
+    /// # Errors
+    /// There is no place for it, against what was checked before: it is closed.
+    fn adopt(&mut self, opened: Opened) -> Result<(PortIndex, Queues), Failure> {
+        let Opened { settings, link, started } = opened;
         let there = self.inventory.named(&settings.name).map(|served| served.index);
-        let index = match there {
-            Some(index) => {
-                let served = self.inventory.get_mut(index)?;
-                (served.settings, served.link, served.facts) = (settings, link, facts);
-                (served.port, served.retry) = (Some(port), Retry::default());
-                index
-            }
-            None => {
-                let index = self.inventory.free_place()?;
-                let mut served = ServedPort::new(index, settings, link, facts);
-                served.port = Some(port);
-                self.inventory.insert(served);
-                index
-            }
+        let Some(index) = there.or_else(|| self.inventory.free_place()) else {
+            let failure =
+                Failure::of_port(&settings, "there is no place for it; take another out, and reload");
+            started.discard(&settings);
+            self.give_back(link.as_ref());
+            return Err(failure);
         };
-        Some((index, queues))
+        let Started { port, queues, facts } = started;
+        match self.inventory.get_mut(index) {
+            Some(served) => (served.settings, served.link, served.facts) = (settings, link, facts),
+            None => self.inventory.insert(ServedPort::new(index, settings, link, facts)),
+        }
+        if let Some(served) = self.inventory.get_mut(index) {
+            (served.port, served.retry) = (Some(port), Retry::default());
+        }
+        Ok((index, queues))
     }
 
     /// Gives the ports that stay their new settings.

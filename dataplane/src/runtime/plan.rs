@@ -74,6 +74,13 @@ impl Plan {
         }
     }
 
+    /// How many places in the tables it takes at its height: a port that goes keeps its own until those that come have
+    /// theirs.
+    pub(super) fn places(&self, present: &[Present<'_>]) -> usize {
+        let is_new = |name: &&str| !present.iter().any(|port| port.settings.name == **name);
+        present.len() + self.opened().filter(is_new).count()
+    }
+
     /// Names of all ports that are opened.
     pub(super) fn opened(&self) -> impl Iterator<Item = &str> {
         self.at_once.iter().chain(&self.then).map(String::as_str)
@@ -231,6 +238,26 @@ mod tests {
         let gone = |new| plan_with("wan eth0; a eth1", new, &[1], 32);
         assert_eq!(gone("wan eth0; a eth1 mtu = 9000"), Plan::default());
         assert_eq!(gone("wan eth0; a eth2").then, names(&["a"]));
+    }
+
+    #[test]
+    fn a_port_that_comes_takes_a_place_beside_those_that_go() {
+        let places = |old: &str, new: &str| {
+            let old = ports(old);
+            let present = |(place, settings)| Present {
+                index: index(place),
+                settings,
+                is_missing: false,
+                opens_once: false,
+            };
+            let present: Vec<_> = old.iter().enumerate().map(present).collect();
+            Plan::new(&present, &ports(new), 2).places(&present)
+        };
+        assert_eq!(places("wan eth0; a eth1", "wan eth0; b eth2"), 3);
+        assert_eq!(places("wan eth0; a eth1", "wan eth0; b eth1; c eth2"), 4);
+        // Opened anew it keeps its own.
+        assert_eq!(places("wan eth0; a eth1", "wan eth0; a eth2"), 2);
+        assert_eq!(places("wan eth0; a eth1", "wan eth0"), 2);
     }
 
     #[test]

@@ -51,6 +51,8 @@ impl Running {
         let stay = keep_open(&present, &mut new.ports);
         waiting.extend(all.changed.iter().filter(|port| stay.contains(&port.name)).flat_map(of_device));
         let plan = Plan::new(&present, &new.ports, dpdk::MAX_ETH_PORTS.min(MAX_PORTS));
+        check_places(plan.places(&present))
+            .map_err(|failure| Refused::invalid(vec![of_failure(&failure)]))?;
         let pools = self.check(&plan, &new)?;
         let doubts = new.warnings.iter().filter(|doubt| !self.settings.warnings.contains(doubt));
         let warnings = doubts.map(ToString::to_string).collect();
@@ -168,6 +170,20 @@ impl Running {
     }
 }
 
+/// Whether a change finds so many places.
+///
+/// # Errors
+/// There are not that many.
+fn check_places(places: usize) -> Result<(), Failure> {
+    if places <= MAX_PORTS {
+        return Ok(());
+    }
+    Err(Failure::settings(format!(
+        "there are places for {MAX_PORTS} ports, and a port that goes keeps its own until those that come have theirs: this \
+         change takes {places}; take the ports out that go, and then add the others"
+    )))
+}
+
 /// Keys of a port that are its device's, and that it is opened anew for.
 const OF_DEVICE: &[&str] = &["device", "driver", "mtu", "rx-descriptors", "tx-descriptors"];
 
@@ -183,4 +199,16 @@ fn waits_for_a_restart(difference: &Difference) -> Vec<String> {
         difference.keys.iter().map(|(table, change)| (format!("[{table}] {}", change.key), table, change));
     let waiting = waiting.filter(|(key, ..)| difference.restart.contains(key));
     waiting.map(|(_, table, change)| format!("[{table}] {change}: waits for a restart")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_without_a_place_for_each_port_is_refused_with_the_cure() {
+        assert!(check_places(MAX_PORTS).is_ok());
+        let refused = check_places(MAX_PORTS + 1).unwrap_err().to_string();
+        assert!(refused.contains("this change takes 65; take the ports out that go, and then"), "{refused}");
+    }
 }
