@@ -20,39 +20,76 @@ use crate::ports::Devices;
 /// Buffers of a pool that each thread keeps at hand.
 const CACHE: u32 = 64;
 
-/// The pools, each with the name of its port. A handle: clones mean the same ones.
+/// The pools. A handle: clones mean the same ones.
 #[derive(Clone, Default)]
-pub(crate) struct PagePools(Arc<Mutex<BTreeMap<String, Mempool>>>);
+pub(crate) struct PagePools(Arc<Mutex<Pools>>);
+
+#[derive(Default)]
+struct Pools {
+    /// Each with the name of its port.
+    of_ports: BTreeMap<String, Mempool>,
+    /// Those that no port has any more, and that another port's ring keeps frames of: a NIC frees what it sent when it
+    /// sends more. One that is dropped before is never freed.
+    leaving: Vec<Mempool>,
+}
+
+impl Pools {
+    /// A port has this pool no more.
+    fn leave(&mut self, pool: Mempool) {
+        if !self.of_ports.values().chain(&self.leaving).any(|other| *other == pool) {
+            self.leaving.push(pool);
+        }
+    }
+
+    /// Takes out all that no frame is out of. They are freed where they are dropped, which is behind the lock.
+    #[must_use]
+    fn back(&mut self) -> Vec<Mempool> {
+        self.leaving.extract_if(.., |pool| pool.in_use() == 0).collect()
+    }
+}
 
 impl PagePools {
     /// A port's pool, where it has one of so many buffers at least. With the distribution's driver no pool serves
     /// twice: it gives back nothing of the first.
     fn of(&self, port: &str, size: u32) -> Option<Mempool> {
         let fits = |pool: &&Mempool| dpdk::AF_XDP_IS_MENDED && pool.size() >= size;
-        self.pools().get(port).filter(fits).cloned()
+        self.pools().of_ports.get(port).filter(fits).cloned()
     }
 
     /// The pool of a port that opens from now on.
     pub(crate) fn put(&self, port: &str, pool: Mempool) {
-        let before = self.pools().insert(port.to_owned(), pool);
-        // Memory is freed behind the lock.
-        drop(before);
+        let mut pools = self.pools();
+        if let Some(before) = pools.of_ports.insert(port.to_owned(), pool) {
+            pools.leave(before);
+        }
     }
 
-    /// Lets go of the pools of all ports but these.
+    /// Lets go of the pools of all ports but these. Each is freed when all its frames are back: here, or at a later call.
     pub(crate) fn keep_only(&self, keeps: impl Fn(&str) -> bool) {
-        let gone: Vec<_> = self.pools().extract_if(.., |port, _| !keeps(port)).collect();
-        drop(gone);
+        let mut pools = self.pools();
+        let gone: Vec<_> = pools.of_ports.extract_if(.., |port, _| !keeps(port)).collect();
+        gone.into_iter().for_each(|(_, pool)| pools.leave(pool));
+        let back = pools.back();
+        drop(pools);
+        drop(back);
     }
 
-    /// Buffers there are, and those that are out.
+    /// Frees the pools that no port has any more, as far as their frames are back.
+    fn free_what_is_back(&self) {
+        let back = self.pools().back();
+        drop(back);
+    }
+
+    /// Buffers there are, and those that are out; also of pools that no port has any more.
     pub(crate) fn usage(&self) -> (u64, u64) {
-        let pools: Vec<_> = self.pools().values().cloned().collect();
-        let sum = |of: fn(&Mempool) -> u32| pools.iter().map(|pool| u64::from(of(pool))).sum();
+        let pools = self.pools();
+        let sum = |of: fn(&Mempool) -> u32| {
+            pools.of_ports.values().chain(&pools.leaving).map(|pool| u64::from(of(pool))).sum()
+        };
         (sum(Mempool::size), sum(Mempool::in_use))
     }
 
-    fn pools(&self) -> MutexGuard<'_, BTreeMap<String, Mempool>> {
+    fn pools(&self) -> MutexGuard<'_, Pools> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -115,6 +152,7 @@ impl Devices {
     }
 
     fn make_page_pool(&self, settings: &PortSettings, size: u32) -> Result<Mempool, Failure> {
+        self.pages.free_what_is_back();
         // A name that no pool has, also not one that is about to go.
         static MADE: AtomicU32 = AtomicU32::new(0);
         let name = format!("af_xdp_{}", MADE.fetch_add(1, Ordering::Relaxed));
@@ -130,5 +168,54 @@ impl Devices {
             );
             Failure::of_port(settings, what)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dpdk::{Eal, Mbuf};
+
+    use super::*;
+    use crate::runtime::tests::alone::{alone, eal};
+
+    const SIZE: u32 = 255;
+
+    fn pool(eal: &Eal) -> Result<Mempool, dpdk::DpdkError> {
+        Mempool::new(eal, "pool", SIZE, 0, 2048, None)
+    }
+
+    #[test]
+    fn a_pool_whose_port_goes_is_freed_once_its_last_frame_is_back() {
+        alone("pages::tests::a_pool_whose_port_goes_is_freed_once_its_last_frame_is_back", || {
+            let eal = eal(&[]);
+            let pages = PagePools::default();
+            pages.put("hall-a", pool(&eal).unwrap());
+            // As it lies in another port's ring.
+            let kept = Mbuf::from_bytes(&pages.pools().of_ports["hall-a"], &[0; 60]).unwrap();
+            pages.keep_only(|_| false);
+            assert_eq!(pages.usage(), (SIZE.into(), 1), "it is told of");
+            assert!(pool(&eal).is_err(), "it is there");
+            drop(kept);
+            assert_eq!(pages.usage(), (SIZE.into(), 0));
+            pages.keep_only(|_| false);
+            assert_eq!(pages.usage(), (0, 0));
+            // Its name is free, and so is its memory.
+            let again = pool(&eal).unwrap();
+
+            // The same where another takes its place.
+            pages.put("hall-a", again.clone());
+            // Or again itself, which goes on to another port.
+            pages.put("hall-a", again.clone());
+            pages.put("hall-b", again);
+            pages.keep_only(|port| port == "hall-a");
+            assert_eq!(pages.usage(), (SIZE.into(), 0), "a pool counts once");
+            let kept = Mbuf::from_bytes(&pages.pools().of_ports["hall-a"], &[0; 60]).unwrap();
+            pages.put("hall-a", Mempool::new(&eal, "next", SIZE, 0, 2048, None).unwrap());
+            pages.free_what_is_back();
+            assert_eq!(pages.usage(), (2 * u64::from(SIZE), 1));
+            drop(kept);
+            pages.free_what_is_back();
+            assert_eq!(pages.usage(), (SIZE.into(), 0));
+        });
     }
 }

@@ -14,7 +14,7 @@ mod requests;
 mod setup;
 mod signals;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod told;
 mod workers;
 

@@ -106,6 +106,15 @@ impl Mempool {
     }
 }
 
+/// Whether two handles mean the same pool.
+impl PartialEq for Mempool {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.pool == other.0.pool
+    }
+}
+
+impl Eq for Mempool {}
+
 impl Drop for Inner {
     fn drop(&mut self) {
         // SAFETY: the pool exists until the line below.

@@ -9,7 +9,7 @@ mod macs;
 
 // Each test has EAL in a process of its own, as the tests of `dpdk` do.
 #[path = "../../dpdk/tests/support/mod.rs"]
-mod alone;
+pub(crate) mod alone;
 // Nothing of Manifold's own code, so that both cannot err alike.
 #[allow(dead_code, reason = "made for other tests, too")]
 #[path = "../../../tests/tests/support/frames.rs"]
