@@ -15,8 +15,10 @@ use crate::interfaces::Looked;
 /// What this build can serve, whatever the machine.
 ///
 /// # Errors
-/// Several workers where only one may hold references to frames, or more ports than DPDK was built for.
+/// A DPDK whose drivers are not known to leave frames to one thread, or several workers, where only one may hold references
+/// to frames; more ports than DPDK was built for.
 pub(crate) fn serves(settings: &Settings) -> Result<(), Failure> {
+    dpdk::check_release(dpdk::REFCNT_IS_ATOMIC, dpdk::RELEASE).map_err(Failure::machine)?;
     if let Cores::List(cores) = &settings.worker.cores {
         dpdk::check_workers(dpdk::REFCNT_IS_ATOMIC, cores.len()).map_err(Failure::settings)?;
     }

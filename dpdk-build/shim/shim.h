@@ -54,6 +54,9 @@ enum shim_refcnt { SHIM_REFCNT_ATOMIC = 1 };
 enum shim_refcnt { SHIM_REFCNT_ATOMIC = 0 };
 #endif
 
+/* The release, as 22 and 11. */
+enum shim_release { SHIM_RELEASE_YEAR = RTE_VER_YEAR, SHIM_RELEASE_MONTH = RTE_VER_MONTH };
+
 /* Whether its net_af_xdp waits for no peer and can be opened again: mend-af-xdp.sh says so. */
 #if defined(RTE_NET_AF_XDP) && defined(MANIFOLD_MENDED_AF_XDP)
 enum shim_af_xdp { SHIM_AF_XDP_MENDED = 1 };

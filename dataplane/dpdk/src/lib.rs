@@ -46,11 +46,11 @@ pub use error::{DpdkError, EalError, PortError};
 pub use log::{HeldLog, LogLevel, set_log_sink};
 pub use mbuf::{IpChecksum, Mbuf};
 pub use mempool::{DEFAULT_FRAME_ROOM, HEADROOM, Mempool, PAGE_FRAME_ROOM};
-pub use ownership::{OwnershipError, check_driver, check_workers};
+pub use ownership::{OwnershipError, check_driver, check_release, check_workers};
 pub use port::{
     LinkStatus, MAX_ETH_PORTS, MacFilter, MulticastFilter, Port, PortConfig, PortId, PortInfo, PortStats,
     Queues, RxQueue, TxQueue,
 };
-pub use raw::{AF_XDP_IS_MENDED, REFCNT_IS_ATOMIC};
+pub use raw::{AF_XDP_IS_MENDED, REFCNT_IS_ATOMIC, RELEASE};
 pub use shared::{FanOut, SharedMbuf};
 pub use worker::{Worker, WorkerError, WorkerThread, pin_current_thread};

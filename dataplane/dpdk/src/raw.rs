@@ -9,6 +9,9 @@ use dpdk_sys::rte_mbuf;
 /// one worker only.
 pub const REFCNT_IS_ATOMIC: bool = dpdk_sys::SHIM_REFCNT_ATOMIC != 0;
 
+/// The release of this DPDK: year and month, as (22, 11).
+pub const RELEASE: (u32, u32) = (dpdk_sys::SHIM_RELEASE_YEAR, dpdk_sys::SHIM_RELEASE_MONTH);
+
 /// Whether this DPDK's net_af_xdp is the one that `build-dpdk.sh` mends: it holds no worker up behind a slow peer, and
 /// closed it gives back all that it had, so that its port can be opened again.
 pub const AF_XDP_IS_MENDED: bool = dpdk_sys::SHIM_AF_XDP_MENDED != 0;

@@ -6,8 +6,8 @@ use core::fmt;
 use types::MacAddr;
 
 use crate::error::{DpdkError, PortError, check};
-use crate::ownership::check_driver;
-use crate::raw::REFCNT_IS_ATOMIC;
+use crate::ownership::{check_driver, check_release};
+use crate::raw::{REFCNT_IS_ATOMIC, RELEASE};
 
 /// The most ports that this DPDK was built for.
 pub const MAX_ETH_PORTS: usize = dpdk_sys::SHIM_MAX_ETHPORTS as usize;
@@ -77,6 +77,7 @@ impl PortInfo {
 
     /// Whether its frames stay with one thread, where that matters.
     pub(crate) fn may_be_used(&self) -> Result<(), PortError> {
+        check_release(REFCNT_IS_ATOMIC, RELEASE)?;
         Ok(check_driver(REFCNT_IS_ATOMIC, &self.name, &self.driver)?)
     }
 
