@@ -14,7 +14,7 @@ use types::PortIndex;
 
 use crate::assembly::Lane;
 use crate::desk::{Done, HandedBack, Order, Take, WorkerDesk};
-use crate::worker::WorkerSeed;
+use crate::worker::{LAST_FRAMES, WorkerSeed};
 
 /// Which workers receive what comes in by a port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,6 +182,18 @@ impl Crew {
         for member in &self.members {
             let _ = member.desk.done();
         }
+    }
+
+    /// Waits until what the control thread had for the workers has left by the wires, as far as can be told: NICs say
+    /// nothing. The workers go on.
+    pub(crate) fn await_sent(&self) {
+        for member in &self.members {
+            member.desk.order(Order::Inject);
+        }
+        for member in &self.members {
+            let _ = member.desk.done();
+        }
+        std::thread::sleep(LAST_FRAMES);
     }
 
     /// Replaces the MTU of `port`, in bytes.

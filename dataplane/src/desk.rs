@@ -33,6 +33,8 @@ pub(crate) enum Order {
     SetIngress(PortIndex, Ingress),
     /// The longest IP packet that the port carries, in bytes.
     SetMtu(PortIndex, u16),
+    /// Send all that the control thread has ready, and say so.
+    Inject,
     /// Say that all orders before this one are carried out.
     Answer,
 }
@@ -43,7 +45,7 @@ pub(crate) enum Done {
     TookOut(HandedBack),
     /// It serves a port.
     PutIn,
-    /// It knows what it was told.
+    /// It knows what it was told, or has sent what there was.
     Answered,
 }
 

@@ -25,6 +25,9 @@ const IDLE_PASSES: u32 = 2_000;
 /// second; busier than that, a worker is never idle.
 const LONGEST_SLEEP: Duration = Duration::from_micros(250);
 const SHORTEST_SLEEP: Duration = Duration::from_micros(20);
+/// What a NIC may take to send the control thread's last frames, the Leaves: a thousand of them at 100 Mbit/s. One that is
+/// stopped sends nothing that its ring still holds.
+pub(crate) const LAST_FRAMES: Duration = Duration::from_millis(10);
 
 /// What a worker is made of, on its way to the worker's thread: mbufs do not leave their thread, so the
 /// arrays that hold them are made there.
@@ -124,6 +127,7 @@ impl Worker {
             }
         }
         self.inject_all();
+        std::thread::sleep(LAST_FRAMES);
     }
 
     /// What need not be done in every pass.
@@ -158,6 +162,10 @@ impl Worker {
                 self.put_in(port, queues);
                 let _ = self.orders.done.try_send(Done::PutIn);
             }
+            Order::Inject => {
+                self.inject_all();
+                let _ = self.orders.done.try_send(Done::Answered);
+            }
             Order::Answer => {
                 let _ = self.orders.done.try_send(Done::Answered);
             }
@@ -173,7 +181,7 @@ impl Worker {
         let mut queues = Queues { rx: taken.map(|(_, queue)| queue).collect(), tx: Vec::new() };
         self.meter.set_rx_queues(self.receive.len());
         if take == Take::Port {
-            // The provider's port goes with its Leaves sent.
+            // What control has for it is counted as its own still.
             self.inject_all();
             self.forwarder.remove_port(port);
         }

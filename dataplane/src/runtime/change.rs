@@ -291,6 +291,10 @@ impl Running {
 
     /// Ends ports for good: their places are free. How long workers stood still for it, in cycles.
     fn drop_ports(&mut self, removed: &[PortIndex]) -> u64 {
+        if !removed.is_empty() {
+            // The provider's port goes with its Leaves sent.
+            self.crew.await_sent();
+        }
         let mut longest = 0;
         for index in removed {
             let handed = self.crew.take_out(*index, Take::Port);

@@ -1,5 +1,7 @@
 //! What one pass of a worker does has bounds, whatever waits for it: so no pass is long by itself.
 
+use std::time::Instant;
+
 use dpdk::Burst;
 use forwarding::BURST;
 
@@ -8,6 +10,7 @@ use super::crew::{Devised, Parts, index};
 use crate::crew::Hand;
 use crate::desk::{Order, Take};
 use crate::sizes::{INJECT_RING, INJECTED_A_PASS};
+use crate::worker::LAST_FRAMES;
 
 /// Two sources without end, and a sink.
 const SETTINGS: &str = "[proxy]\nupstream = \"wan\"\n[eal]\nhugepages = \"no\"\n[paths]\nlive = false\n\
@@ -16,17 +19,17 @@ const SETTINGS: &str = "[proxy]\nupstream = \"wan\"\n[eal]\nhugepages = \"no\"\n
     [[port]]\nname = \"sink\"\ndevice = \"net_null2,no-rx=1\"\naddress = \"10.2.0.1/24\"\n";
 const SOURCES: u64 = 2;
 
+fn settings() -> String {
+    let instance = format!("[proxy]\ninstance = \"bounds-{}\"\n", std::process::id());
+    SETTINGS.replacen("[proxy]\n", &instance, 1)
+}
+
 #[test]
 fn a_pass_takes_a_burst_of_each_queue_and_some_frames_of_control_and_one_order() {
     alone(
         "runtime::tests::bounds::a_pass_takes_a_burst_of_each_queue_and_some_frames_of_control_and_one_order",
         || {
-            let settings = SETTINGS.replacen(
-                "[proxy]\n",
-                &format!("[proxy]\ninstance = \"bounds-{}\"\n", std::process::id()),
-                1,
-            );
-            let mut devised = Devised::start(&settings, 1);
+            let mut devised = Devised::start(&settings(), 1);
             let Parts { mut hands, mut inject, .. } = devised.parts();
             let Some(Hand { seed, desk, meter, .. }) = hands.pop() else { panic!("no worker") };
             let counters = seed.counters.clone();
@@ -64,4 +67,31 @@ fn a_pass_takes_a_burst_of_each_queue_and_some_frames_of_control_and_one_order()
             devised.end();
         },
     );
+}
+
+/// A NIC that is stopped sends nothing of its ring: who stops it gives it time, at the end and when a port goes.
+#[test]
+fn what_control_sends_last_has_time_to_leave_before_a_port_stops() {
+    alone("runtime::tests::bounds::what_control_sends_last_has_time_to_leave_before_a_port_stops", || {
+        let mut devised = Devised::start(&settings(), 1);
+        let Parts { hands, stop, mut inject, .. } = devised.parts();
+        let counters = hands[0].seed.counters.clone();
+        let sent = || (counters.port(index(2)).injected.get(), counters.port(index(2)).tx_frames.get());
+        let crew = devised.run(hands, stop);
+        let mut send = |frames: usize| (0..frames).for_each(|_| inject.send(index(2), &[0; 60]).unwrap());
+        let a_lot = 3 * INJECTED_A_PASS;
+
+        send(a_lot);
+        let began = Instant::now();
+        crew.await_sent();
+        assert_eq!(sent(), (a_lot as u64, a_lot as u64));
+        assert!(began.elapsed() >= LAST_FRAMES);
+
+        send(a_lot);
+        let began = Instant::now();
+        assert!(crew.end());
+        assert_eq!(sent(), (2 * a_lot as u64, 2 * a_lot as u64));
+        assert!(began.elapsed() >= LAST_FRAMES, "the ports stopped at once");
+        devised.end();
+    });
 }

@@ -48,7 +48,8 @@ pub(super) struct Parts {
     pub(super) hands: Vec<Hand>,
     /// Sends by the first of them.
     pub(super) inject: FrameSender,
-    stop: Arc<AtomicBool>,
+    /// Ends them.
+    pub(super) stop: Arc<AtomicBool>,
     agent: AgentParts,
     punted: Vec<FrameReceiver>,
     waker: Waker,
@@ -108,6 +109,11 @@ impl Devised {
             });
         }
         Self { settings, devices, ports, facts, cores: placement.workers }
+    }
+
+    /// Has these workers run.
+    pub(super) fn run(&self, hands: Vec<Hand>, stop: Arc<AtomicBool>) -> Crew {
+        Crew::start(&self.devices.eal, hands, stop).unwrap()
     }
 
     /// The receive queues of a port.
