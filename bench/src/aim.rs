@@ -58,7 +58,7 @@ impl Aim {
 pub(crate) enum Verdict {
     /// On the good side of the aim.
     Reached,
-    /// Not there, but on the good side of the floor.
+    /// Missed, but on the good side of the floor, which tells a slip from a collapse.
     Held,
     /// On the wrong side of the floor.
     Missed,
@@ -86,7 +86,7 @@ impl Verdict {
     pub(crate) fn words(&self) -> &str {
         match self {
             Self::Reached => "reached",
-            Self::Held => "floor held",
+            Self::Held => "missed (floor held)",
             Self::Missed => "missed",
             Self::TooNoisy => "too noisy",
             Self::LostInNoise => "too noisy; reports were lost",

@@ -171,7 +171,7 @@ fn measure(cli: &Cli) -> Result<ExitCode, BenchError> {
 fn status(figures: &[FigureReport]) -> ExitCode {
     if figures.iter().any(|figure| matches!(figure.verdict, Verdict::Failed(_))) {
         ExitCode::FAILURE
-    } else if figures.iter().any(|figure| figure.verdict == Verdict::Missed) {
+    } else if figures.iter().any(|figure| matches!(figure.verdict, Verdict::Missed | Verdict::Held)) {
         ExitCode::from(MISSED)
     } else {
         ExitCode::SUCCESS

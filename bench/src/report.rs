@@ -331,7 +331,7 @@ pub(crate) mod tests {
         assert_eq!(figure["cost"]["ours"]["copy_ns"]["median"], 12.5);
         assert_eq!(figure["cost"]["peer"]["copy_tsc"]["median"], 25.0);
         assert_eq!(figure["trials"][0][1], 80e6);
-        assert_eq!(figure["verdict"], "floor held");
+        assert_eq!(figure["verdict"], "missed (floor held)");
         let alone = &json["figures"][1];
         assert_eq!((&alone["id"], &alone["aim_is"]), (&"b15".into(), &"at most".into()));
         assert_eq!((&alone["ours"]["median"], &alone["verdict"]), (&158.0.into(), &"reached".into()));

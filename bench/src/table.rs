@@ -130,7 +130,7 @@ mod tests {
             "31.2 / 25.0",
             ">= 0.50",
             ">= 0.85",
-            "floor held",
+            "missed (floor held)",
         ] {
             assert!(row.contains(cell), "{cell} in {row}");
         }
