@@ -168,7 +168,10 @@ pub(crate) fn find_program(program: &Path, cure: &str) -> Result<PathBuf, BenchE
 pub(crate) fn dpdk_version(folder: Option<&Path>) -> Option<String> {
     let mut command = Command::new("pkg-config");
     if let Some(folder) = folder {
-        command.env("PKG_CONFIG_LIBDIR", folder);
+        // Without one of its own the installed DPDK's would be found.
+        folder.join("libdpdk.pc").is_file().then_some(())?;
+        // Before the usual folders, not in their place: what it requires is described there.
+        command.env("PKG_CONFIG_PATH", folder);
     }
     output(command.args(["--modversion", "libdpdk"]))
 }
@@ -216,6 +219,20 @@ mod tests {
             let error = find_program(Path::new(missing), "install it").unwrap_err().to_string();
             assert_eq!(error, format!("there is no program {missing}; install it"));
         }
+    }
+
+    #[test]
+    fn a_dpdk_of_ones_own_has_its_version_and_what_it_requires_is_installed() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(dpdk_version(Some(folder.path())), None, "not the installed one's");
+        let described = |requires| {
+            let text = format!("Name: DPDK\nDescription: -\nVersion: 99.11.3\nRequires: {requires}\n");
+            fs::write(folder.path().join("libdpdk.pc"), text).unwrap();
+            dpdk_version(Some(folder.path()))
+        };
+        // The installed DPDK's own half is what certainly is there.
+        assert_eq!(described("libdpdk-libs").as_deref(), Some("99.11.3"));
+        assert_eq!(described("no-such-library"), None);
     }
 
     #[test]

@@ -36,19 +36,23 @@ pub(crate) fn find(
     testpmd: &Path,
     dpdk: Option<&str>,
 ) -> Result<Programs, BenchError> {
-    let bonding_keyword = machine::bonding_keyword(dpdk);
-    let peer = |program| Testpmd { program, bonding_keyword };
     let cure = "install Debian's package dpdk-dev, or name it with --testpmd";
-    let mut testpmds = HashMap::from([(Build::Packaged, peer(machine::find_program(testpmd, cure)?))]);
+    let mut testpmds = HashMap::from([(Build::Packaged, peer(machine::find_program(testpmd, cure)?, dpdk))]);
     let packaged = packaged_manifold(manifold)?;
     let is_current = !is_stale(&packaged.program);
     let mut manifolds = HashMap::from([(Build::Packaged, packaged)]);
     let own_dpdk = own_programs().map(|own| {
         manifolds.insert(Build::Own, Manifold { program: own.manifold });
-        testpmds.extend(own.testpmd.map(|program| (Build::Own, peer(program))));
+        let testpmd = own.testpmd.map(|program| peer(program, own.dpdk.as_deref()));
+        testpmds.extend(testpmd.map(|testpmd| (Build::Own, testpmd)));
         own.dpdk.unwrap_or_else(|| "of unknown version".to_owned())
     });
     Ok(Programs { manifolds, testpmds, own_dpdk, is_current })
+}
+
+/// That testpmd, to be spoken to in the words of its own DPDK, which is of that version.
+fn peer(program: PathBuf, dpdk: Option<&str>) -> Testpmd {
+    Testpmd { program, bonding_keyword: machine::bonding_keyword(dpdk) }
 }
 
 impl Programs {
