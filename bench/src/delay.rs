@@ -6,8 +6,8 @@
 //! when nothing is to do. A frame of the group waits in every pass, so the delay is as fine as a pass is short.
 //!
 //! - nothing beside: nothing but those frames; joins far enough apart that the control thread sleeps.
-//! - data beside: each pass brings a whole burst for every client port, and then waits for a quarter of what it took;
-//!   what share of its time the worker was busy stands beside the figure.
+//! - data beside: each pass brings a whole burst for every client port, from a source that is throttled so that passes
+//!   take [`BUSY`] of the worker's time ([`crate::throttle`]); what it was stands beside the figure.
 //! - close together: the next report or Leave comes within 100 us, so that the control thread hardly sleeps.
 //!
 //! The first two once more with `control-poll = "busy"`, for a control thread that never sleeps.
@@ -33,6 +33,7 @@ use crate::percentiles::Delays;
 use crate::report::{FigureReport, PeerReport};
 use crate::source;
 use crate::stats::Spread;
+use crate::throttle::Throttle;
 use crate::wake;
 
 /// The ids of joins and of leaves: one run measures both.
@@ -50,8 +51,9 @@ const HOST_MAC: MacAddr = MacAddr([2, 0, 0, 0, 2, 2]);
 const HOST: [u8; 4] = [10, 1, 0, 2];
 /// Bytes of a data frame on the wire.
 const WIRE_LEN: usize = 64;
-/// Share of its time that a busy worker works.
+/// Share of its time that a busy worker works, and how far from it is another load.
 const BUSY: f64 = 0.8;
+const BUSY_WITHIN: f64 = 0.03;
 /// A join or leave that took longer never came.
 const LONGEST: Duration = Duration::from_secs(1);
 /// After the last frame of a group that was left, so many passes are watched.
@@ -86,6 +88,14 @@ impl Beside {
             Self::Idle => "nothing beside",
             Self::Busy => "data beside",
             Self::Stream => "joins and leaves close together",
+        }
+    }
+
+    /// The share of its time that the worker is held to, if it is.
+    fn load(self) -> Option<f64> {
+        match self {
+            Self::Busy => Some(BUSY),
+            Self::Idle | Self::Stream => None,
         }
     }
 
@@ -228,21 +238,34 @@ fn rows(
 ) -> [FigureReport; 2] {
     // One join in the midst of others waits for the control thread's nap: only the longest delays have an aim.
     let p50 = (case.beside != Beside::Stream && id == JOIN).then_some(Aim::AtMost(P50_US));
+    let off = case.beside.load().is_some_and(|load| (busy - load).abs() > BUSY_WITHIN);
     let row = |percent: f64, aim: Option<Aim>| {
         let name = format!("p{percent}, {}", case.name());
         let itself = bare.by_itself(percent);
+        let verdict = match aim {
+            // It was another load.
+            Some(_) if off => Verdict::TooNoisy,
+            _ => bare.verdict(aim, percent, delays.at(percent)),
+        };
         FigureReport {
             ours: Some(delays.spread(percent)),
             peer: Some(PeerReport { name: case.peer(), spread: bare.spread(percent) }),
             peer_by_itself: Some(Spread { min: itself, median: itself, max: itself }),
-            verdict: bare.verdict(aim, percent, delays.at(percent)),
+            verdict,
             ..FigureReport::new(id, name, metric, "us").aiming(aim)
         }
     };
     let mut middle = row(50.0, p50);
     middle.distributions = vec![delays.distribution(format!("{metric}, {}", case.name()))];
+    let asked = case.beside.load().map_or_else(String::new, |load| {
+        format!(", of {:.0} \u{b1} {:.0} asked for", 100.0 * load, 100.0 * BUSY_WITHIN)
+    });
     middle.notes = vec![
-        format!("{}; the worker was in its passes for {:.0} % of the time", delays.words(), 100.0 * busy),
+        format!(
+            "{}; the worker was in its passes for {:.1} % of the time{asked}",
+            delays.words(),
+            100.0 * busy
+        ),
         format!("{} before: {}; after: {}", case.peer(), bare.before.words(), bare.after.words()),
     ];
     [middle, row(99.0, Some(Aim::AtMost(P99_US)))]
@@ -298,8 +321,7 @@ struct Bench {
     /// The frame of the data beside.
     data: Vec<u8>,
     chance: Chance,
-    worked: Duration,
-    began: Instant,
+    throttle: Throttle,
 }
 
 impl Bench {
@@ -307,9 +329,9 @@ impl Bench {
         let group = group(BESIDE)?;
         let data = source::frame(group.addr(), 0, WIRE_LEN);
         let egress = Copies { group: group.addr().octets(), copies: 0, buffers: Vec::new() };
-        let (burst, began) = (OwnedBurst::default(), Instant::now());
-        let (probe, chance, worked) = (data.clone(), Chance::new(1), Duration::ZERO);
-        Ok(Self { live, beside, egress, burst, probe, data, chance, worked, began })
+        let (burst, throttle) = (OwnedBurst::default(), Throttle::new(beside.load()));
+        let (probe, chance) = (data.clone(), Chance::new(1));
+        Ok(Self { live, beside, egress, burst, probe, data, chance, throttle })
     }
 
     fn run(&mut self, trials: usize) -> Result<Measured, BenchError> {
@@ -321,7 +343,7 @@ impl Bench {
         let (mut joins, mut leaves) = (Vec::new(), Vec::new());
         for number in 0..WARM_UP + trials {
             if number == WARM_UP {
-                (self.worked, self.began) = (Duration::ZERO, Instant::now());
+                self.throttle.restart();
             }
             if stop::stopped() {
                 return Err(lab::LabError::Interrupted.into());
@@ -348,7 +370,7 @@ impl Bench {
                 leaves.push(leave);
             }
         }
-        let busy = self.worked.as_secs_f64() / self.began.elapsed().as_secs_f64();
+        let busy = self.throttle.busy();
         let of = |delays| Delays::of_durations(delays);
         let (Some(joins), Some(leaves)) = (of(joins), of(leaves)) else {
             return Err(BenchError::machine("nothing was measured", "report it"));
@@ -387,9 +409,9 @@ impl Bench {
         }
     }
 
-    /// One pass over the provider's port; copies of the group's frame.
+    /// One pass over the provider's port, once its source gives something; copies of the group's frame.
     fn pass(&mut self) -> u32 {
-        let began = Instant::now();
+        let began = self.throttle.wait();
         self.egress.copies = 0;
         let frames = if self.beside == Beside::Busy { BURST } else { 1 };
         for number in 0..frames {
@@ -402,14 +424,7 @@ impl Bench {
         if let Some(provider) = types::PortIndex::new(0) {
             self.live.pass(provider, &mut self.burst, &mut self.egress);
         }
-        let worked = began.elapsed();
-        self.worked += worked;
-        if self.beside == Beside::Busy {
-            let until = began + worked.div_f64(BUSY);
-            while Instant::now() < until {
-                std::hint::spin_loop();
-            }
-        }
+        self.throttle.done(began);
         self.egress.copies
     }
 }

@@ -60,6 +60,7 @@ mod stats;
 mod table;
 mod telemetry;
 mod testpmd;
+mod throttle;
 mod traffic;
 mod veth;
 mod wake;
