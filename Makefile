@@ -7,12 +7,16 @@ LOOM_TARGET := $(TARGET)/loom
 DPDK := $(abspath $(TARGET))/dpdk
 FAST_TARGET := $(abspath $(TARGET))/fast
 ON_OWN_DPDK = PKG_CONFIG_PATH="$(DPDK)/lib/pkgconfig" RUSTFLAGS="-Ctarget-cpu=native" CARGO_TARGET_DIR="$(FAST_TARGET)"
+# A release's tarball in place of the distribution's source, and the sum that its publisher gives.
+DPDK_TARBALL ?=
+DPDK_SHA256 ?=
+DPDK_SOURCE = $(if $(DPDK_TARBALL),--tarball "$(DPDK_TARBALL)") $(if $(DPDK_SHA256),--sha256 "$(DPDK_SHA256)")
 # The same for one that counts references atomically, which several workers take.
 ATOMIC_DPDK := $(abspath $(TARGET))/dpdk-atomic
 ON_ATOMIC_DPDK = PKG_CONFIG_PATH="$(ATOMIC_DPDK)/lib/pkgconfig" RUSTFLAGS="-Ctarget-cpu=native" CARGO_TARGET_DIR="$(abspath $(TARGET))/atomic"
 
 .DEFAULT_GOAL := build
-.PHONY: setup build dpdk fast demo test test-page test-fast test-atomic test-unit test-loom test-system test-systemd test-long fuzz lint install deny bench bench-quick guard bench-guard bench-guard-accept doc clean
+.PHONY: setup build dpdk fast demo test test-page test-own test-fast test-atomic test-unit test-loom test-system test-systemd test-long fuzz lint install deny bench bench-quick guard bench-guard bench-guard-accept doc clean
 
 setup:
 	@dpdk-build/setup.sh
@@ -21,9 +25,9 @@ setup:
 build: setup
 	$(CARGO) build --release --workspace --exclude bench --exclude guard --bins
 
-# The distribution's DPDK, built for Manifold on this machine alone: once, some minutes.
+# DPDK built for Manifold on this machine alone: once, some minutes.
 dpdk: setup
-	@dpdk-build/build-dpdk.sh --prefix "$(DPDK)"
+	@dpdk-build/build-dpdk.sh --prefix "$(DPDK)" $(DPDK_SOURCE)
 
 # target/fast/release/manifold, for one worker and this CPU; `manifoldctl` beside it.
 fast: dpdk
@@ -60,15 +64,18 @@ test-page: build
 	cd tests/page && npm ci --no-audit --no-fund
 	$(TARGET)/release/page-stage --test tests/page/*.test.mjs
 
-# What the other DPDK could change: the bindings, the crate above them, whole processes.
-test-fast: fast
-	$(ON_OWN_DPDK) $(CARGO) test -p dpdk-sys -p dpdk -p dataplane
+# What the other DPDK and this CPU's own instructions could change: the bindings, and the crates on the frames' way.
+test-own: dpdk
+	$(ON_OWN_DPDK) $(CARGO) test -p dpdk-sys -p dpdk -p types -p group-table -p forwarding -p dataplane
+
+# The same, and whole processes.
+test-fast: fast test-own
 	$(ON_OWN_DPDK) $(CARGO) build --release -p backend --bins
 	$(ON_OWN_DPDK) $(CARGO) test -p tests --features own-dpdk -- --test-threads=2
 
 # Several workers, and af_xdp among them: on a DPDK of our own that counts atomically.
 test-atomic: setup
-	@dpdk-build/build-dpdk.sh --atomic --prefix "$(ATOMIC_DPDK)"
+	@dpdk-build/build-dpdk.sh --atomic --prefix "$(ATOMIC_DPDK)" $(DPDK_SOURCE)
 	$(ON_ATOMIC_DPDK) $(CARGO) build -p dataplane -p lab --bins
 	$(ON_ATOMIC_DPDK) $(CARGO) test -p tests --features atomic-dpdk --test kernel -- --test-threads=2 workers:: af_xdp:: unstarted::
 

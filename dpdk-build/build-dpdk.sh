@@ -10,7 +10,8 @@
 # --atomic   counts references atomically, as the distribution's does: for drivers and layouts that the other refuses
 # --tarball  a DPDK release in place of the distribution's source package
 #
-# Nothing is done when what is there was built from the same source in the same way.
+# Nothing is done when what is there was built from the same source in the same way. What was built of a tarball is
+# never replaced by the distribution's unasked: without --tarball it stays.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -61,23 +62,30 @@ options=(
     -Denable_drivers="$drivers" -Denable_apps="$apps" -Dtests=false -Denable_docs=false
 )
 
+[ ! -e "$prefix" ] || [ -e "$prefix/built" ] || fail "$prefix is there and not of this script's making; name another --prefix"
+built=$(cat "$prefix/built" 2>/dev/null || true)
+kept=${built%%$'\n'*}
+
 # The distribution's source, by its own name and version; else the tarball's sum.
 if [ -n "$tarball" ]; then
     [ -r "$tarball" ] || fail "cannot read $tarball"
     echo "$sha256  $tarball" | sha256sum --check --status || fail "$tarball does not have the sha256 sum $sha256"
     source=sha256:$sha256
+elif [[ $kept == sha256:* ]]; then
+    source=$kept
 else
     version=$(dpkg-query -W -f '${source:Version}' libdpdk-dev 2>/dev/null) ||
-        fail "libdpdk-dev is not installed, so there is no telling which source to take; run dpdk-build/setup.sh, or name a --tarball"
+        fail "libdpdk-dev is not installed, so there is no telling which source to take; run dpdk-build/setup.sh, or give a --tarball with its --sha256"
     source=dpdk=$version
 fi
 stamp=$(printf '%s\n' "$source" "${options[@]}" "$libraries" "$(cat "$0" "$here/mend-af-xdp.sh" | sha256sum)" "$(gcc -march=native -Q --help=target | sha256sum)")
-if [ "$(cat "$prefix/built" 2>/dev/null)" = "$stamp" ]; then
+if [ "$built" = "$stamp" ]; then
     exit 0
 fi
+[[ -n $tarball || $kept != sha256:* ]] ||
+    fail "$prefix was built of a tarball ($kept) and must be built anew; give that tarball again, or remove $prefix to have the distribution's DPDK there"
 
 "$here/setup.sh" dpdk
-[ ! -e "$prefix" ] || [ -e "$prefix/built" ] || fail "$prefix is there and not of this script's making; name another --prefix"
 work=$(mktemp -d "${TMPDIR:-/tmp}/manifold-dpdk.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 # Python modules of the distribution: meson's are not those of another Python that may come first.
