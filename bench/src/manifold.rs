@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
-use api::{Client, ClientError, CountersReply, PortCounters, Request, WorkerView};
+use api::{Client, ClientError, CountersReply, PortCounters, WorkerView};
 use lab::stop;
 use rustix::process::Signal;
 use settings::Settings;
@@ -33,8 +33,6 @@ const ON_THE_WAY_OUT: [&str; 4] = ["mtu", "tx-full", "no-buffer", "out-of-servic
 const AFTER_WINDOW: Duration = Duration::from_millis(300);
 /// Groups that the table has room for by default.
 const TABLE: u32 = 65_536;
-/// While switched off, counters that did not move for so long will not: passes are shorter by far.
-const STANDING: Duration = Duration::from_millis(20);
 /// Counters that did not move for so long will not.
 const SETTLED: Duration = Duration::from_millis(100);
 
@@ -48,10 +46,14 @@ pub(crate) struct Manifold {
 /// The counters of one moment.
 pub(crate) struct Sample {
     at: Instant,
-    /// Frames of the source that were forwarded.
+    /// Frames of the source that the worker received.
+    received: u64,
+    /// Those of them that were forwarded.
     pub(crate) forwarded: u64,
     /// Copies that each sink's driver took: what the control thread sends is not counted.
     pub(crate) copies: Vec<u64>,
+    /// The same with what the control thread sent.
+    sent: Vec<u64>,
     /// Frames that came in and were not forwarded, and copies that no sink took.
     pub(crate) dropped: u64,
 }
@@ -131,21 +133,22 @@ impl Manifold {
         let frames = work.counted;
         let mut running = Running::start(&self.program, work, Amount::Counted)?;
         let mut last = running.sample(work)?;
-        // The worker has come to the file's end when all frames are accounted for.
+        // The worker has come to the file's end when all frames are accounted for, and all copies unless one is known to lack.
         let done = stop::poll(PATIENCE, || {
-            let done = last.forwarded + last.dropped >= frames;
+            let sent = last.dropped > 0 || last.copies.iter().all(|copies| *copies >= frames);
+            let done = last.forwarded + last.dropped >= frames && sent;
             if !done && let Ok(sample) = running.sample(work) {
                 last = sample;
             }
             Ok(done.then_some(()))
         })?;
-        // Counters of frames in flight are flushed by the end of the pass.
+        // What came twice would come now; and counters of frames in flight are flushed by the end of the pass.
         stop::pause(Duration::from_millis(20))?;
         let end = running.sample(work)?;
-        running.end()?;
         let whole = done.is_some() && end.dropped == 0 && end.forwarded == frames;
         if whole && end.copies.iter().all(|copies| *copies == frames) {
-            return Ok(());
+            running.check_counted(work, &end)?;
+            return running.end();
         }
         Err(BenchError::delivery(
             NAME,
@@ -231,18 +234,6 @@ pub(crate) fn answering(mut side: Side, socket: &Path) -> Result<(Side, Client),
         Some(None) => Err(side.error("ended early")),
         None => Err(side.error(format!("no socket within {} s", PATIENCE.as_secs()))),
     }
-}
-
-/// While all stands still, each sink got what was forwarded.
-fn check_whole(still: &Sample) -> Result<(), BenchError> {
-    let Sample { forwarded, copies, .. } = still;
-    if *forwarded > 0 && copies.iter().all(|copies| copies == forwarded) {
-        return Ok(());
-    }
-    Err(BenchError::delivery(
-        NAME,
-        format!("in all {forwarded} frames were forwarded, the sinks got {copies:?}"),
-    ))
 }
 
 /// A Manifold that answers.
@@ -346,28 +337,6 @@ impl Running {
         Ok(Trial { copies_per_s, waited, reports, held_up, kept: None })
     }
 
-    /// Switches it off, so that nothing is forwarded any more, and checks that each sink got every frame that was
-    /// forwarded since the start.
-    ///
-    /// # Errors
-    /// A copy is missing or came twice, or it does not answer.
-    pub(crate) fn count_to_the_frame(&mut self, work: &Work) -> Result<(), BenchError> {
-        self.client.change(&Request::Disable).map_err(|e| self.side.error(e.to_string()))?;
-        let mut last = self.sample(work)?;
-        let give_up = Instant::now() + PATIENCE;
-        loop {
-            stop::pause(STANDING)?;
-            let now = self.sample(work)?;
-            if (now.forwarded, &now.copies) == (last.forwarded, &last.copies) {
-                return check_whole(&now);
-            }
-            if Instant::now() > give_up {
-                return Err(self.side.error("still forwards while switched off"));
-            }
-            last = now;
-        }
-    }
-
     /// What became of all reports so far, as it counts.
     fn reports(&mut self) -> Result<Reports, BenchError> {
         let counters = self.client.counters().map_err(|e: ClientError| self.side.error(e.to_string()))?;
@@ -425,7 +394,7 @@ impl Running {
 impl Sample {
     #[cfg(test)]
     pub(crate) fn new(forwarded: u64, copies: Vec<u64>, dropped: u64) -> Self {
-        Self { at: Instant::now(), forwarded, copies, dropped }
+        Self { at: Instant::now(), received: forwarded, forwarded, sent: copies.clone(), copies, dropped }
     }
 
     /// Copies that each sink took since `earlier`.
@@ -448,14 +417,19 @@ impl Sample {
         let dropped = |port: &PortCounters| -> u64 {
             port.drops.iter().filter(|(reason, _)| counts(port, reason)).map(|(_, frames)| frames).sum()
         };
+        let sent = |sink: &&api::PortCounters| sink.frames.get("tx-frames").copied();
         Some(Self {
             at,
+            received: *source.frames.get("rx-frames")?,
             forwarded: *source.frames.get("forwarded")?,
             copies: sinks.iter().map(copies).collect::<Option<_>>()?,
+            sent: sinks.iter().map(sent).collect::<Option<_>>()?,
             dropped: counters.ports.iter().map(dropped).sum(),
         })
     }
 }
+
+mod delivery;
 
 #[cfg(test)]
 mod tests;

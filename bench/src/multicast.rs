@@ -17,7 +17,7 @@ use rustix::process::Signal;
 use crate::error::BenchError;
 use crate::native::{self, Kind};
 use crate::package;
-use crate::side::{Amount, PATIENCE, Side, Trial, Work, runtime_folder};
+use crate::side::{Amount, PATIENCE, Side, Trial, Work};
 use crate::source;
 use crate::telemetry::Telemetry;
 
@@ -115,21 +115,10 @@ impl Multicast {
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let mut side =
             Side::start(&mut command, NAME, work.scratch.join("multicast.log"))?.with_prefix(&prefix);
-        let process = side.process();
-        let socket = runtime_folder(&prefix).join("dpdk_telemetry.v2");
-        let connected = stop::poll(PATIENCE, || match Telemetry::connect(&socket) {
-            Some(telemetry) => Ok(Some(Some(telemetry))),
-            None => Ok(process.ended()?.map(|_| None)),
-        })?;
-        match connected {
-            Some(Some(telemetry)) => {
-                let mut running = Running { side, telemetry, sinks: work.fan_out };
-                running.wait_for_traffic()?;
-                Ok(running)
-            }
-            Some(None) => Err(side.error("ended early")),
-            None => Err(side.error("no telemetry; is this another DPDK?")),
-        }
+        let telemetry = side.telemetry()?;
+        let mut running = Running { side, telemetry, sinks: work.fan_out };
+        running.wait_for_traffic()?;
+        Ok(running)
     }
 }
 
@@ -194,11 +183,7 @@ impl Running {
 
     /// Frames that came in by the source, then those that each sink took, and when each was read.
     fn moved(&self) -> Result<Vec<(Instant, u64)>, BenchError> {
-        let of = |port| {
-            let (at, stats) = self.telemetry.stats(port)?;
-            Ok((at, if port == 0 { stats.rx } else { stats.tx }))
-        };
-        (0..=self.sinks).map(of).collect()
+        self.telemetry.moved(self.sinks)
     }
 
     /// It has no other end than a signal.

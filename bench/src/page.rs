@@ -24,8 +24,8 @@ same core. b7\u{2019}s bytes are of the table alone, b15 of the control side\u{2
 <p>A round is the peer, ours, ours, the peer; the ratio is taken round by round, so that an even drift falls out. Shown is \
 the median, with the smallest and the largest. In b6 both trials of ours in a round are of one process: 65,536 joins take \
 seconds. Manifold and ipv4_multicast must first deliver a counted number of frames to every sink, to the frame; of testpmd \
-and Manifold every process\u{2019}s frames are counted to the frame at its end, once it forwards no more. ipv4_multicast ends by a \
-signal and cannot be: its sinks\u{2019} rates must be that at which frames came in, within 1 %. It is as packaged but for two \
+and Manifold every process\u{2019}s frames are counted to the frame at its end, once it forwards no more, by its own counters and \
+by its drivers\u{2019}. ipv4_multicast ends by a signal and cannot be: its sinks\u{2019} rates must be that at which frames came in, within 1 %. It is as packaged but for two \
 requests that null ports refuse, with pools and caches of 32 buffers of its own. While Manifold is timed nothing may be \
 dropped; sinks that are read while frames move must agree within 1 %.</p>\
 <p>A row says \u{201c}too noisy\u{201d}, and neither reached nor missed, where what was measured twice was not the same. Rates: the \

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use lab::{Netns, Process};
+use lab::{Netns, Process, stop};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -19,6 +19,7 @@ use crate::machine::Cores;
 use crate::reports::{Hosts, Reports};
 use crate::source;
 use crate::stamp::Stamp;
+use crate::telemetry::Telemetry;
 
 /// How long a side may take to start or to end.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -170,7 +171,6 @@ pub(crate) struct Side {
     name: &'static str,
     log: PathBuf,
     // Goes after the process.
-    #[expect(dead_code, reason = "held for its drop")]
     folder: Option<RuntimeFolder>,
 }
 
@@ -233,6 +233,27 @@ impl Side {
     /// The system refuses.
     pub(crate) fn resume(&mut self) -> Result<(), BenchError> {
         Ok(self.process.signal(Signal::CONT)?)
+    }
+
+    /// Its devices' counters, once it tells them. It has a prefix.
+    ///
+    /// # Errors
+    /// It ends, or does not tell in time.
+    pub(crate) fn telemetry(&mut self) -> Result<Telemetry, BenchError> {
+        let Some(RuntimeFolder(folder)) = &self.folder else {
+            return Err(self.error("its prefix is not known"));
+        };
+        let socket = folder.join("dpdk_telemetry.v2");
+        let process = &mut self.process;
+        let connected = stop::poll(PATIENCE, || match Telemetry::connect(&socket) {
+            Some(telemetry) => Ok(Some(Some(telemetry))),
+            None => Ok(process.ended()?.map(|_| None)),
+        })?;
+        match connected {
+            Some(Some(telemetry)) => Ok(telemetry),
+            Some(None) => Err(self.error("ended early")),
+            None => Err(self.error("no telemetry; is this another DPDK?")),
+        }
     }
 
     /// Waits for its end.

@@ -62,6 +62,18 @@ impl Telemetry {
         Ok((at, stats))
     }
 
+    /// What the sink of each port from 1 to `sinks` took, and before it what came in by port 0.
+    ///
+    /// # Errors
+    /// As [`Telemetry::stats`].
+    pub(crate) fn moved(&self, sinks: usize) -> Result<Vec<(Instant, u64)>, BenchError> {
+        let of = |port| {
+            let (at, stats) = self.stats(port)?;
+            Ok((at, if port == 0 { stats.rx } else { stats.tx }))
+        };
+        (0..=sinks).map(of).collect()
+    }
+
     fn receive(&self) -> Result<Vec<u8>, BenchError> {
         let mut buffer = [MaybeUninit::uninit(); ANSWER];
         let ((answer, _), _) =

@@ -20,6 +20,8 @@ const NAME: &str = "testpmd";
 const LINE_BUFFERED: &str = "stdbuf";
 const NO_RATE: &str = "its console shows no rate for some port; is this another testpmd?";
 const PROMPT: &str = "testpmd> ";
+/// What it prints last once no thread forwards any more.
+const STOPPED: &str = "Accumulated forward statistics";
 /// What Manifold's worker has too.
 const BURST: &str = "32";
 const MBUF_CACHE: &str = "256";
@@ -40,10 +42,15 @@ impl Testpmd {
     /// # Errors
     /// It does not start, says what nobody understands, or lost a frame.
     pub(crate) fn trial(&self, mode: Mode, work: &Work, ours: &Settings) -> Result<Trial, BenchError> {
-        let (console, waited) = self.run(mode, work, ours)?;
-        check_delivery(mode, work, &console)?;
-        let sinks = 1..=work.fan_out;
-        let rates = sinks.map(|port| console.tx_per_s(port)).sum::<Option<f64>>();
+        let mut session = Session::start(self.command(mode, work, ours), &work.scratch)?;
+        let telemetry = session.side.telemetry()?;
+        let waited = session.forward(work)?;
+        session.say("stop")?;
+        session.wait_for(STOPPED)?;
+        let moved: Vec<_> = telemetry.moved(work.fan_out)?.into_iter().map(|(_, frames)| frames).collect();
+        let console = session.quit()?;
+        check_delivery(&moved, (console.forwarded_rx(0), console.forwarded_tx(egress_port(mode, work))))?;
+        let rates = (1..=work.fan_out).map(|port| console.tx_per_s(port)).sum::<Option<f64>>();
         let copies_per_s = rates.ok_or_else(|| BenchError::delivery(NAME, NO_RATE))?;
         Ok(Trial { copies_per_s, waited, ..Trial::default() })
     }
@@ -56,21 +63,9 @@ impl Testpmd {
         if let Some(stamp) = &work.stamp {
             stamp.go()?;
         }
-        let console = self.run(Mode::Receive, work, ours)?.0;
-        console.rx_per_s(0).ok_or_else(|| BenchError::delivery(NAME, NO_RATE))
-    }
-
-    /// One session from start to quit: what its console showed, and how long its forwarding thread waited.
-    fn run(&self, mode: Mode, work: &Work, ours: &Settings) -> Result<(Console, Option<f64>), BenchError> {
-        let mut session = Session::start(self.command(mode, work, ours), &work.scratch)?;
-        session.say("start")?;
-        stop::pause(work.warm_up)?;
-        session.say("show port stats all")?;
-        let before = session.side.cpu_time();
-        stop::pause(work.window)?;
-        session.say("show port stats all")?;
-        let after = session.side.cpu_time();
-        Ok((session.finish()?, after.waited_since(&before)))
+        let mut session = Session::start(self.command(Mode::Receive, work, ours), &work.scratch)?;
+        session.forward(work)?;
+        session.finish()?.rx_per_s(0).ok_or_else(|| BenchError::delivery(NAME, NO_RATE))
     }
 
     fn command(&self, mode: Mode, work: &Work, ours: &Settings) -> Command {
@@ -105,6 +100,8 @@ impl Testpmd {
         command.arg(format!("--file-prefix={}", prefix()));
         command.args(devices.iter().map(|device| format!("--vdev={device}")));
         command.args(["--", "-i", "--nb-cores=1", "--burst", BURST, "--mbcache", MBUF_CACHE]);
+        // Otherwise it throws away what comes before the start, and a driver's count is not what was forwarded.
+        command.arg("--no-flush-rx");
         let port = &ours.ports[0];
         command.arg(format!("--rxd={}", port.rx_descriptors)).arg(format!("--txd={}", port.tx_descriptors));
         command.arg(format!("--total-num-mbufs={}", settings::pool_size(ours, 1)));
@@ -145,18 +142,24 @@ fn egress_port(mode: Mode, work: &Work) -> usize {
     }
 }
 
-/// What came in went out, to the frame, as counted after the stop.
-fn check_delivery(mode: Mode, work: &Work, console: &Console) -> Result<(), BenchError> {
-    let totals = (console.forwarded_rx(0), console.forwarded_tx(egress_port(mode, work)));
-    match totals {
-        (Some(rx), Some(tx)) if rx > 0 && tx == rx * work.fan_out as u64 => Ok(()),
-        (Some(rx), Some(tx)) => Err(BenchError::delivery(
-            NAME,
-            format!("{rx} frames came in, {tx} copies for {} sinks went out", work.fan_out),
-        )),
+/// `moved` are the frames that came in, and those that each sink took; `totals` what came in and went out in all.
+fn check_delivery(moved: &[u64], totals: (Option<u64>, Option<u64>)) -> Result<(), BenchError> {
+    let (Some(rx), Some(tx)) = totals else {
+        let what = "its console shows no forward statistics; is this another testpmd?";
+        return Err(BenchError::delivery(NAME, what));
+    };
+    match moved {
+        [came, sinks @ ..]
+            if rx > 0
+                && *came == rx
+                && sinks.iter().all(|sink| *sink == rx)
+                && tx == sinks.iter().sum::<u64>() =>
+        {
+            Ok(())
+        }
         _ => Err(BenchError::delivery(
             NAME,
-            "its console shows no forward statistics; is this another testpmd?",
+            format!("{rx} frames came in, {tx} copies went out; by its drivers, source first: {moved:?}"),
         )),
     }
 }
@@ -237,12 +240,29 @@ impl Session {
         }
     }
 
+    /// Has it forward, for the warm-up and for the window, whose rates its console then has. The share of the window that its
+    /// forwarding thread waited.
+    fn forward(&mut self, work: &Work) -> Result<Option<f64>, BenchError> {
+        self.say("start")?;
+        stop::pause(work.warm_up)?;
+        self.say("show port stats all")?;
+        let before = self.side.cpu_time();
+        stop::pause(work.window)?;
+        self.say("show port stats all")?;
+        Ok(self.side.cpu_time().waited_since(&before))
+    }
+
     /// Has it stop forwarding and end, and returns what it counted.
     ///
     /// # Errors
     /// It does not end, or not well.
     pub(crate) fn finish(mut self) -> Result<Console, BenchError> {
         self.say("stop")?;
+        self.quit()
+    }
+
+    /// The same, of one that does not forward.
+    fn quit(mut self) -> Result<Console, BenchError> {
         self.say("quit")?;
         Ok(Console::parse(&self.end()?))
     }
