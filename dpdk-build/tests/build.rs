@@ -20,7 +20,12 @@ fn run(args: &[&str], dir: &TempDir) -> Result<(), String> {
     }
     let path = format!("{}:{}", commands.display(), std::env::var("PATH").unwrap_or_default());
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/build-dpdk.sh");
-    let output = Command::new(script).args(args).env("PATH", path).stdin(Stdio::null()).output().expect("build-dpdk.sh");
+    let output = Command::new(script)
+        .args(args)
+        .env("PATH", path)
+        .stdin(Stdio::null())
+        .output()
+        .expect("build-dpdk.sh");
     match output.status.code() {
         Some(0) => Ok(()),
         Some(1) => Err(String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()),
@@ -69,7 +74,9 @@ fn a_tarball_needs_its_sum_and_must_have_it() {
     let tarball = tarball(&dir);
     assert!(refused(&["--tarball", &tarball], &dir).contains("--tarball needs --sha256 SUM"));
     let wrong = EMPTY.replace('e', "f");
-    assert!(refused(&["--tarball", &tarball, "--sha256", &wrong], &dir).contains("does not have the sha256 sum"));
+    assert!(
+        refused(&["--tarball", &tarball, "--sha256", &wrong], &dir).contains("does not have the sha256 sum")
+    );
     let missing = format!("{tarball}.gone");
     assert!(refused(&["--tarball", &missing, "--sha256", EMPTY], &dir).contains("cannot read"));
 }
