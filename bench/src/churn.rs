@@ -240,12 +240,14 @@ pub(crate) mod tests {
     use super::*;
     use crate::figures::{FIGURES, Source, Who};
     use crate::machine::Cores;
+    use crate::side::Seat;
 
     /// A forwarder's, with paths that nobody looks at.
     pub(crate) fn work() -> Work {
         let figure = FIGURES.iter().find(|f| matches!(f.ours.who, Who::Forwarder { .. })).unwrap();
         let core = Cores::pick().map_or(0, |cores| cores.main);
         Work {
+            seat: Seat::Ours,
             party: figure.ours,
             source: Source::Memory,
             looped: "/nonexistent".into(),

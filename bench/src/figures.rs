@@ -5,6 +5,7 @@ use std::fmt;
 use crate::aim::Aim;
 use crate::catalogue::Run;
 use crate::reports::Listener;
+use crate::side::Seat;
 use crate::veth;
 
 /// How testpmd forwards.
@@ -366,18 +367,6 @@ pub(crate) const FIGURES: &[Figure] = &[
 /// Up to so many reports a second none may be lost.
 pub(crate) const LOSSLESS: u32 = 10_000;
 
-impl Party {
-    /// Whether it takes seconds to start or to end, for its groups, interfaces or members: then trials that are next to each
-    /// other share a process.
-    pub(crate) fn is_slow_to_start(&self) -> bool {
-        match self.who {
-            Who::Manifold(_) => self.groups >= MANY || self.igmp.is_some(),
-            Who::OnInterfaces(_) => true,
-            Who::Testpmd(..) | Who::Ipv4Multicast | Who::Kernel | Who::Forwarder { .. } => false,
-        }
-    }
-}
-
 impl Figure {
     /// What tells it from others of its id, in the report.
     pub(crate) fn variant(&self) -> String {
@@ -408,9 +397,23 @@ impl Figure {
         }
     }
 
+    /// Who sits there.
+    pub(crate) fn party(&self, seat: Seat) -> &Party {
+        match seat {
+            Seat::Ours => &self.ours,
+            Seat::Peer => &self.peer,
+        }
+    }
+
     /// Both sides.
     pub(crate) fn parties(&self) -> [&Party; 2] {
-        [&self.ours, &self.peer]
+        Seat::BOTH.map(|seat| self.party(seat))
+    }
+
+    /// Whether both sides are there at once and take turns in [`slices`](crate::slices): programs on DPDK that nobody sends
+    /// to. Hosts would go on asking one that is halted.
+    pub(crate) fn is_in_slices(&self) -> bool {
+        self.source.is_in_hugepages() && self.ours.igmp.is_none()
     }
 
     /// Reports that the hosts send beside the data, a second.

@@ -6,8 +6,8 @@
 //! core, with the same burst, buffers and memory.
 //!
 //! A figure is data ([`figures`]); [`catalogue`] has the names of all kinds of figures. [`session`] runs them:
-//! [`rounds`] orders the trials, [`manifold`], [`testpmd`] and [`multicast`] run one each, with [`reports`] beside the
-//! data where that is the question, [`churn`] beside the table's writer, and [`stamp`] where a capture file would be the limit. [`capacity`] and [`scale`]
+//! [`rounds`] orders the trials, which [`slices`] cuts up where it can; [`manifold`], [`testpmd`] and [`multicast`] are who
+//! forwards, with [`reports`] beside the data where that is the question, [`churn`] beside the table's writer, and [`stamp`] where a capture file would be the limit. [`capacity`] and [`scale`]
 //! have no peer. In [`blocked`] and [`latency`] frames come on a clock, over [`memif`]; so they do in [`heap`]. On kernel
 //! interfaces ([`wires`]) [`veth`] holds Manifold beside the kernel's own forwarding, and [`outer`] its joins
 //! and leaves. What several of them need is a [`part::Part`]. All end as [`report::FigureReport`]s in [`rows`], which [`report`], [`table`] and
@@ -53,6 +53,7 @@ mod rows;
 mod scale;
 mod session;
 mod side;
+mod slices;
 mod source;
 mod stalls;
 mod stamp;

@@ -15,7 +15,7 @@ use crate::error::BenchError;
 use crate::figures::Source;
 use crate::machine::Cores;
 use crate::reports::{self, Listener, Reports};
-use crate::side::{Amount, PATIENCE, Side, Trial, Work};
+use crate::side::{Amount, PATIENCE, Seat, Side, Trial, Work};
 use crate::source::GROUP;
 
 /// What it is called in messages.
@@ -62,7 +62,7 @@ impl Manifold {
     /// Settings for the work: all defaults, but for the cores, and for what a bench needs.
     pub(crate) fn settings(work: &Work, amount: Amount) -> String {
         let (source, groups) = (work.source_device(amount), work.party.groups);
-        let mut text = header(work.cores, &work.scratch);
+        let mut text = header(work.seat, work.cores, &work.scratch);
         if groups > TABLE {
             // Writing to a String cannot fail.
             let _ = write!(text, "[table]\nmax-groups = {groups}\n\n");
@@ -160,19 +160,19 @@ impl Manifold {
     }
 }
 
-/// What Manifold is called here.
-fn instance() -> String {
-    format!("bench-{}", std::process::id())
+/// What Manifold is called in that seat.
+fn instance(seat: Seat) -> String {
+    format!("bench-{}-{}", std::process::id(), seat.name())
 }
 
 /// What all settings of a bench begin with.
-pub(crate) fn header(cores: Cores, scratch: &Path) -> String {
+pub(crate) fn header(seat: Seat, cores: Cores, scratch: &Path) -> String {
     format!(
         "[proxy]\ninstance = \"{}\"\nupstream = \"source\"\n\n\
          [eal]\nhugepages = \"require\"\n\n\
          [worker]\ncores = [{}]\ncontrol-core = {}\npoll = \"busy\"\n\n\
          [paths]\nrun-dir = \"{}\"\nlive = \"{}\"\n\n",
-        instance(),
+        instance(seat),
         cores.forward,
         cores.main,
         scratch.join("run").display(),
@@ -180,12 +180,13 @@ pub(crate) fn header(cores: Cores, scratch: &Path) -> String {
     )
 }
 
-/// Starts Manifold by `command` with `settings`, which begin with [`header`], and connects to it.
+/// Starts Manifold by `command` with `settings`, which begin with [`header`] of that seat, and connects to it.
 ///
 /// # Errors
 /// It does not start, or does not answer.
 pub(crate) fn launch(
     mut command: Command,
+    seat: Seat,
     settings: &str,
     scratch: &Path,
 ) -> Result<(Side, Client), BenchError> {
@@ -198,7 +199,7 @@ pub(crate) fn launch(
     }
     fs::write(&config, settings).map_err(BenchError::io(config.display()))?;
     command.arg("run").arg("-c").arg(&config).stdin(Stdio::null()).stdout(Stdio::null());
-    let prefix = format!("manifold-{}", instance());
+    let prefix = format!("manifold-{}", instance(seat));
     let side = Side::start(&mut command, NAME, scratch.join("manifold.log"))?.with_prefix(&prefix);
     answering(side, &scratch.join("run/manifold.sock"))
 }
@@ -280,7 +281,7 @@ impl Running {
 
     fn answering(program: &Path, work: &Work, amount: Amount) -> Result<Self, BenchError> {
         let command = work.command(program, amount);
-        let (side, client) = launch(command, &Manifold::settings(work, amount), &work.scratch)?;
+        let (side, client) = launch(command, work.seat, &Manifold::settings(work, amount), &work.scratch)?;
         Ok(Self { side, client })
     }
 

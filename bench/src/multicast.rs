@@ -17,7 +17,8 @@ use rustix::process::Signal;
 use crate::error::BenchError;
 use crate::native::{self, Kind};
 use crate::package;
-use crate::side::{Amount, PATIENCE, Side, Trial, Work};
+use crate::side::{Amount, PATIENCE, Side, Work};
+use crate::slices::{Forwards, wait_for_traffic};
 use crate::source;
 use crate::telemetry::Telemetry;
 
@@ -60,19 +61,14 @@ impl Multicast {
         Ok(Self { program })
     }
 
-    /// Runs one trial.
+    /// Starts it for a round in slices.
     ///
     /// # Errors
-    /// It does not start, does not answer, or a sink does not get what came in.
-    pub(crate) fn trial(&self, work: &Work) -> Result<Trial, BenchError> {
+    /// It does not start, or does not answer.
+    pub(crate) fn forwards(&self, work: &Work) -> Result<Box<dyn Forwards>, BenchError> {
         let running = self.start(work, Amount::Endless)?;
-        stop::pause(work.warm_up)?;
-        let (before, cpu_before) = (running.moved()?, running.side.cpu_time());
-        stop::pause(work.window)?;
-        let (after, cpu_after) = (running.moved()?, running.side.cpu_time());
-        running.end()?;
-        let waited = cpu_after.waited_since(&cpu_before);
-        Ok(Trial { copies_per_s: rate(&before, &after)?, waited, ..Trial::default() })
+        let first = running.moved()?;
+        Ok(Box::new(Endless { running, first }))
     }
 
     /// Lets a counted number of frames through, and checks that each sink got each of them.
@@ -116,9 +112,9 @@ impl Multicast {
         let mut side =
             Side::start(&mut command, NAME, work.scratch.join("multicast.log"))?.with_prefix(&prefix);
         let telemetry = side.telemetry()?;
-        let mut running = Running { side, telemetry, sinks: work.fan_out };
-        running.wait_for_traffic()?;
-        Ok(running)
+        // It waits for links and fills its table before it forwards.
+        wait_for_traffic(&mut side, &telemetry)?;
+        Ok(Running { side, telemetry, sinks: work.fan_out })
     }
 }
 
@@ -140,8 +136,8 @@ fn edit(text: &str) -> Result<String, BenchError> {
     })
 }
 
-/// Copies a second between two readings, of the source first; each sink must have had what came in.
-fn rate(before: &[(Instant, u64)], after: &[(Instant, u64)]) -> Result<f64, BenchError> {
+/// Between two readings, of the source first, each sink had what came in.
+fn check_rates(before: &[(Instant, u64)], after: &[(Instant, u64)]) -> Result<(), BenchError> {
     let all: Vec<_> = before
         .iter()
         .zip(after)
@@ -151,7 +147,7 @@ fn rate(before: &[(Instant, u64)], after: &[(Instant, u64)]) -> Result<f64, Benc
         .collect();
     match &all[..] {
         [came, sinks @ ..] if *came > 0.0 && sinks.iter().all(|sink| (sink - came).abs() <= came * APART) => {
-            Ok(sinks.iter().sum())
+            Ok(())
         }
         _ => Err(BenchError::delivery(
             NAME,
@@ -167,20 +163,6 @@ struct Running {
 }
 
 impl Running {
-    /// It waits for links and fills its table before it forwards.
-    fn wait_for_traffic(&mut self) -> Result<(), BenchError> {
-        let telemetry = &self.telemetry;
-        let process = self.side.process();
-        let moves = || telemetry.stats(1).is_ok_and(|(_, stats)| stats.tx > 0);
-        let moving =
-            stop::poll(PATIENCE, || Ok(if moves() { Some(true) } else { process.ended()?.map(|_| false) }))?;
-        match moving {
-            Some(true) => Ok(()),
-            Some(false) => Err(self.side.error("ended early")),
-            None => Err(self.side.error("forwards nothing")),
-        }
-    }
-
     /// Frames that came in by the source, then those that each sink took, and when each was read.
     fn moved(&self) -> Result<Vec<(Instant, u64)>, BenchError> {
         self.telemetry.moved(self.sinks)
@@ -191,6 +173,25 @@ impl Running {
         self.side.process().signal(Signal::KILL)?;
         self.side.process().wait(PATIENCE)?;
         Ok(())
+    }
+}
+
+/// One whose source has no end.
+struct Endless {
+    running: Running,
+    /// What had moved at first.
+    first: Vec<(Instant, u64)>,
+}
+
+impl Forwards for Endless {
+    fn parts(&mut self) -> (&mut Side, &Telemetry) {
+        (&mut self.running.side, &self.running.telemetry)
+    }
+
+    /// Frames move until it ends: each sink must have had them as fast as they came in.
+    fn finish(self: Box<Self>, _: &Work) -> Result<(), BenchError> {
+        check_rates(&self.first, &self.running.moved()?)?;
+        self.running.end()
     }
 }
 
@@ -237,8 +238,8 @@ mod tests {
     fn each_sink_must_have_what_came_in() {
         let start = Instant::now();
         let at = |frames: [u64; 3], seconds| frames.map(|n| (start + Duration::from_secs(seconds), n));
-        let since = |frames| rate(&at([9, 5, 5], 0), &at(frames, 2));
-        assert_eq!(since([1007, 1005, 1007]).unwrap(), 1001.0);
+        let since = |frames| check_rates(&at([9, 5, 5], 0), &at(frames, 2));
+        assert!(since([1007, 1005, 1007]).is_ok());
         assert!(since([1009, 1005, 905]).is_err(), "one sink lacks some");
         assert!(since([1109, 1005, 1005]).is_err(), "all sinks lack some");
         assert!(since([9, 5, 5]).is_err(), "nothing moved");

@@ -21,13 +21,18 @@ whole programs as their users run them, one at a time, one worker on one core; n
 all are of that kind. b7, b15 and the heap have no peer. b8, and b10 and b11 but for their rows on veth, are Manifold\u{2019}s \
 forwarder on plain buffers within the bench, beside itself or a bare wake-up; the stalls stand beside an idle loop on the \
 same core. b7\u{2019}s bytes are of the table alone, b15 of the control side\u{2019}s crates.</p>\
-<p>A round is the peer, ours, ours, the peer; the ratio is taken round by round, so that an even drift falls out. Shown is \
-the median, with the smallest and the largest. In b6 both trials of ours in a round are of one process: 65,536 joins take \
-seconds. Manifold and ipv4_multicast must first deliver a counted number of frames to every sink, to the frame; of testpmd \
-and Manifold every process\u{2019}s frames are counted to the frame at its end, once it forwards no more, by its own counters and \
-by its drivers\u{2019}. ipv4_multicast ends by a signal and cannot be: its sinks\u{2019} rates must be that at which frames came in, within 1 %. It is as packaged but for two \
-requests that null ports refuse, with pools and caches of 32 buffers of its own. While Manifold is timed nothing may be \
-dropped; sinks that are read while frames move must agree within 1 %.</p>\
+<p>A round is the peer, ours, ours, the peer; the ratio is taken round by round. Shown is the median, with the smallest and \
+the largest: of five rounds, these two hold the true median between them fifteen times of sixteen. In b1 to b6 both sides of \
+a round are there at once, one of them halted while the other forwards for a tenth of a second, and all four trials are made of \
+such slices in turn: drift and stalls of the machine are in all of them. Copies are counted there by the first sink\u{2019}s \
+driver, as either side\u{2019}s telemetry tells, at both ends of a slice and on one clock; the first 10 ms after a halt are not \
+counted. Each round has processes of its own. In b8, b13 and b14 trials come one after the other; in b13 and on kernel \
+interfaces both of ours in a round are of one process.</p>\
+<p>Manifold and ipv4_multicast must first deliver a counted number of frames to every sink, to the frame; of testpmd \
+and Manifold every process\u{2019}s frames are counted to the frame at its end, once it forwards no more, by its own counters \
+and by its drivers\u{2019}. ipv4_multicast ends by a signal and cannot be: its sinks\u{2019} rates must be that at which frames \
+came in, within 1 %. It is as packaged but for two requests that null ports refuse, with pools and caches of 32 buffers of its \
+own. While Manifold is timed nothing may be dropped; sinks that are read while frames move must agree within 1 %.</p>\
 <p>A row says \u{201c}too noisy\u{201d}, and neither reached nor missed, where what was measured twice was not the same. Rates: the \
 peer by itself outside 0.97 to 1.03, in the median or in most rounds. b12, percentiles: outside 0.83 to 1.2, likewise. b10 \
 and b11: a bare wake-up before by one after outside 0.8 to 1.25 at p50, outside 0.5 to 2 at p99, and more \

@@ -9,7 +9,7 @@ use crate::machine::Machine;
 use crate::noise;
 use crate::report::{Cost, Costs, FigureReport, PeerReport, Place};
 use crate::reports::Reports;
-use crate::side::Trial;
+use crate::side::{Seat, Trial};
 use crate::stats::Spread;
 
 /// Where reports took so much longer to send than they should have, there were fewer beside the data than was asked for:
@@ -18,16 +18,7 @@ const HELD_UP: f64 = 1.03;
 /// Of a core that a forwarding thread waited for less than this is not worth a word.
 const WAITED: f64 = 0.005;
 
-/// Who is measured next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Turn {
-    /// Manifold.
-    Ours,
-    /// The peer.
-    Peer,
-}
-
-impl Turn {
+impl Seat {
     /// Trials of one turn: the two of ours are next to each other.
     pub(crate) fn trials(self) -> usize {
         match self {
@@ -73,32 +64,42 @@ pub(crate) struct Outcome {
     pub(crate) kept: Option<[Spread; 2]>,
 }
 
-/// Runs `rounds` rounds, each of three turns of which `trials` returns the [`Turn::trials`], and tells `progress` after each how many are done and what the last
-/// came to: ours and the peer's copies a second.
+/// Runs `rounds` rounds, each of which `round` measures: trials of the peer, ours, ours and the peer. Tells `progress` after
+/// each how many are done and what the last came to: ours and the peer's copies a second.
 ///
 /// # Errors
-/// What `trials` returns; a signal came; none at all when `rounds` is zero.
+/// What `round` returns; a signal came; none at all when `rounds` is zero.
 pub(crate) fn run(
     figure: Figure,
     rounds: usize,
-    mut trials: impl FnMut(Turn) -> Result<Vec<Trial>, BenchError>,
+    mut round: impl FnMut() -> Result<[Trial; 4], BenchError>,
     mut progress: impl FnMut(usize, f64, f64),
 ) -> Result<Outcome, BenchError> {
-    let mut trials = |turn: Turn| match stop::stopped() {
-        true => Err(BenchError::from(LabError::Interrupted)),
-        false => trials(turn),
-    };
     let mut done = Vec::with_capacity(rounds);
-    for number in 0..rounds {
-        let round = [trials(Turn::Peer)?, trials(Turn::Ours)?, trials(Turn::Peer)?].concat();
-        let Ok([first, one, other, last]) = <[Trial; 4]>::try_from(round) else {
-            return Err(BenchError::machine("a round has not four trials", "report it"));
-        };
+    for number in 1..=rounds {
+        expect_no_signal()?;
+        let [first, one, other, last] = round()?;
         let round = Round { ours: [one, other], peer: [first, last] };
-        progress(number + 1, mean(round.ours), mean(round.peer));
+        progress(number, mean(round.ours), mean(round.peer));
         done.push(round);
     }
     outcome(figure, &done).ok_or_else(|| BenchError::machine("no round was run", "ask for one or more"))
+}
+
+/// A round of trials one after the other, in three turns of which `trials` returns the [`Seat::trials`].
+///
+/// # Errors
+/// What `trials` returns; a signal came.
+pub(crate) fn by_turns(
+    mut trials: impl FnMut(Seat) -> Result<Vec<Trial>, BenchError>,
+) -> Result<[Trial; 4], BenchError> {
+    let mut trials = |turn: Seat| expect_no_signal().and_then(|()| trials(turn));
+    let round = [trials(Seat::Peer)?, trials(Seat::Ours)?, trials(Seat::Peer)?].concat();
+    <[Trial; 4]>::try_from(round).map_err(|_| BenchError::machine("a round has not four trials", "report it"))
+}
+
+fn expect_no_signal() -> Result<(), BenchError> {
+    if stop::stopped() { Err(LabError::Interrupted.into()) } else { Ok(()) }
 }
 
 fn mean(trials: [Trial; 2]) -> f64 {
@@ -261,11 +262,11 @@ mod tests {
     }
 
     /// Trials that come to these copies a second, in this order.
-    fn run_with(figure: Figure, values: &[f64]) -> Result<(Outcome, Vec<Turn>), BenchError> {
+    fn run_with(figure: Figure, values: &[f64]) -> Result<(Outcome, Vec<Seat>), BenchError> {
         let mut turns = Vec::new();
         let mut values = values.iter();
         let rounds = values.len() / 4;
-        let trials = |turn: Turn| {
+        let mut trials = |turn: Seat| {
             turns.push(turn);
             let of = |copies_per_s: &f64| {
                 let waited = Some(copies_per_s / 1000.0);
@@ -273,7 +274,7 @@ mod tests {
             };
             Ok(values.by_ref().take(turn.trials()).map(of).collect())
         };
-        run(figure, rounds, trials, |_, _, _| {}).map(|outcome| (outcome, turns))
+        run(figure, rounds, || by_turns(&mut trials), |_, _, _| {}).map(|outcome| (outcome, turns))
     }
 
     #[test]
@@ -281,7 +282,7 @@ mod tests {
         // The machine gets slower by 5 with every trial; ours is nine tenths of the peer.
         let values = [100.0, 85.5, 81.0, 85.0, 80.0, 67.5, 63.0, 65.0];
         let (outcome, turns) = run_with(figure("b1/1"), &values).unwrap();
-        use Turn::{Ours, Peer};
+        use Seat::{Ours, Peer};
         assert_eq!(turns, [Peer, Ours, Peer, Peer, Ours, Peer]);
         assert_eq!(outcome.trials, [[100.0, 85.5, 81.0, 85.0], [80.0, 67.5, 63.0, 65.0]]);
         let Spread { min, max, .. } = outcome.ratio;
@@ -322,12 +323,12 @@ mod tests {
     fn a_lost_report_is_missed_where_none_may_be() {
         let verdict = |name: &str, taken, held_up| {
             let reports = Some(Reports { sent: 10, taken, ..Reports::default() });
-            let trials = |turn: Turn| {
-                let reports = reports.filter(|_| turn == Turn::Ours);
+            let trials = |turn: Seat| {
+                let reports = reports.filter(|_| turn == Seat::Ours);
                 let one = Trial { copies_per_s: 1e6, reports, held_up: Some(held_up), ..Trial::default() };
                 Ok(vec![one; turn.trials()])
             };
-            run(figure(name), 3, trials, |_, _, _| {}).unwrap().verdict()
+            run(figure(name), 3, || by_turns(trials), |_, _, _| {}).unwrap().verdict()
         };
         assert_eq!(verdict("b13/10000", 10, 1.0), Verdict::Reached);
         assert_eq!(verdict("b13/10000", 9, 1.0), Verdict::Missed);
@@ -340,13 +341,13 @@ mod tests {
     fn a_round_with_fewer_reports_than_asked_for_is_in_no_ratio() {
         // Sides and rounds: the peer's second round is held up, and the rate beside it higher.
         let mut rounds = 0;
-        let trials = |turn: Turn| {
-            rounds += usize::from(turn == Turn::Ours);
-            let late = rounds == 2 && turn == Turn::Ours;
+        let mut trials = |turn: Seat| {
+            rounds += usize::from(turn == Seat::Ours);
+            let late = rounds == 2 && turn == Seat::Ours;
             let (copies_per_s, held_up) = if late { (2e6, Some(1.5)) } else { (1e6, Some(1.0)) };
             Ok(vec![Trial { copies_per_s, held_up, ..Trial::default() }; turn.trials()])
         };
-        let outcome = run(figure("b13/100000"), 3, trials, |_, _, _| {}).unwrap();
+        let outcome = run(figure("b13/100000"), 3, || by_turns(&mut trials), |_, _, _| {}).unwrap();
         assert_eq!(
             (outcome.ratio.max, outcome.held_up, outcome.verdict()),
             (1.0, Some((1.5, 1)), Verdict::Reached)

@@ -1,5 +1,6 @@
 //! One run: what it needs, and its figures one after the other.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,10 +13,9 @@ use crate::alone::Alone;
 use crate::blocked;
 use crate::capacity;
 use crate::catalogue::Selection;
-use crate::churn;
 use crate::delay;
 use crate::error::BenchError;
-use crate::figures::{Build, FIGURES, Figure, Party, Source, Who};
+use crate::figures::{Build, FIGURES, Figure, Source, Who};
 use crate::heap;
 use crate::hugepages::Hugepages;
 use crate::latency;
@@ -29,10 +29,10 @@ use crate::programs::{self, Programs};
 use crate::progress::Progress;
 use crate::report::FigureReport;
 use crate::reports::Hosts;
-use crate::rounds::{self, Turn};
+use crate::rounds;
 use crate::rows::Rows;
 use crate::scale;
-use crate::side::{Trial, Work};
+use crate::side::{Seat, Work};
 use crate::source;
 use crate::stalls;
 use crate::stamp::Stamp;
@@ -44,6 +44,8 @@ const WARM_UP: Duration = Duration::from_millis(200);
 const COUNTED_FRAMES: u64 = 200_000;
 /// MiB of hugepages beyond what the settings come to: DPDK's own tables grow by the page.
 const SPARE_MB: u64 = 32;
+
+mod compared;
 
 /// What a run is told.
 #[derive(Debug, Clone)]
@@ -104,6 +106,9 @@ impl Session {
             .prefix("manifold-bench-")
             .tempdir()
             .map_err(BenchError::io("make a temporary folder"))?;
+        for seat in Seat::BOTH {
+            fs::create_dir(scratch.path().join(seat.name())).map_err(BenchError::io("make a folder"))?;
+        }
         let dpdk = machine::dpdk_version(None);
         let programs = programs::find(plan.manifold.as_deref(), &plan.testpmd, dpdk.as_deref())?;
         let asked: Vec<_> = FIGURES.iter().filter(|figure| selection.has(&figure.name())).collect();
@@ -324,11 +329,18 @@ impl Session {
         })
     }
 
-    fn work(&self, figure: &Figure, party: &Party) -> Work {
+    /// Both sides', in the order of [`Seat::BOTH`].
+    fn works(&self, figure: &Figure) -> [Work; 2] {
+        Seat::BOTH.map(|seat| self.work(figure, seat))
+    }
+
+    fn work(&self, figure: &Figure, seat: Seat) -> Work {
+        let party = figure.party(seat);
         let kind = if party.who == Who::Ipv4Multicast { "-multicast" } else { "" };
         let file = |name: &str| self.scratch.path().join(format!("{name}-{}{kind}.pcap", party.wire_len));
         let hosts = party.igmp.and_then(|_| self.hosts.get().ok().cloned());
         Work {
+            seat,
             party: *party,
             source: figure.source,
             looped: file("looped"),
@@ -338,7 +350,7 @@ impl Session {
             cores: self.cores,
             warm_up: WARM_UP,
             window: self.plan.window,
-            scratch: self.scratch.path().to_owned(),
+            scratch: self.scratch.path().join(seat.name()),
             hosts,
             stamp: self.stamp.get().ok().filter(|_| figure.source == Source::Stamped).cloned(),
         }
@@ -348,13 +360,13 @@ impl Session {
     fn capacity_work(&self) -> Work {
         let party = capacity::party();
         let figure = Figure { fan_out: 1, source: Source::Stamped, ours: party, ..FIGURES[0] };
-        Work { counted: capacity::GROUPS.into(), ..self.work(&figure, &party) }
+        Work { counted: capacity::GROUPS.into(), ..self.work(&figure, Seat::Ours) }
     }
 
     /// The most sinks, for as long as its rounds take.
     fn stalls_work(&self) -> Work {
         let figure = stalls::figure();
-        self.work(&figure, &figure.ours)
+        self.work(&figure, Seat::Ours)
     }
 
     /// MiB of hugepages for the largest of the figures, 0 for none.
@@ -371,128 +383,17 @@ impl Session {
         for other in others {
             most = most.max(of(other)?);
         }
-        for figure in figures {
-            for party in figure.parties().into_iter().filter(|_| figure.source.is_in_hugepages()) {
-                most = most.max(of(&self.work(figure, party))?);
-                if party.who == Who::Ipv4Multicast {
-                    most = most.max(multicast::MEMORY_MB);
-                }
+        for figure in figures.iter().filter(|figure| figure.source.is_in_hugepages()) {
+            let mut sides = [0; 2];
+            for (side, work) in sides.iter_mut().zip(self.works(figure)) {
+                *side = match work.party.who {
+                    Who::Ipv4Multicast => multicast::MEMORY_MB,
+                    _ => of(&work)?,
+                };
             }
+            let [ours, peer] = sides;
+            most = most.max(if figure.is_in_slices() { ours + peer } else { ours.max(peer) });
         }
         Ok(if most == 0 { 0 } else { u64::from(most) + SPARE_MB })
-    }
-
-    /// Counts a number of frames, then measures.
-    fn compared(
-        &self,
-        figure: Figure,
-        memory: &Part<Hugepages>,
-        progress: &Progress,
-    ) -> Result<FigureReport, BenchError> {
-        let blank = rounds::blank(figure);
-        if let Some(what) = figure.parties().into_iter().find_map(|party| self.missing(party.who)) {
-            return Ok(blank.without(what));
-        }
-        self.expect_parts(&figure, memory)?;
-        // On kernel interfaces each trial ends with a count.
-        for party in figure.parties().into_iter().filter(|_| figure.source != Source::Wire) {
-            progress.say(format_args!("{}: counting {COUNTED_FRAMES} frames", party.name));
-            self.check_delivery(&self.work(&figure, party))?;
-        }
-        let trials = |turn: Turn| match turn {
-            Turn::Ours => self.trials(&figure, &figure.ours, turn.trials()),
-            Turn::Peer => self.trials(&figure, &figure.peer, turn.trials()),
-        };
-        let rounds = self.plan.rounds.min(figure.most_rounds);
-        let outcome = rounds::run(figure, rounds, trials, |done, ours, peer| {
-            let (ours, peer) = (ours / 1e6, peer / 1e6);
-            progress.say(format_args!("round {done}/{rounds}, ours {ours:.1}, peer {peer:.1} M copies/s"));
-        })?;
-        let mut report = outcome.report(&self.machine);
-        if figure.source == Source::Stamped {
-            report.notes.extend(self.source_alone(&figure)?);
-        }
-        Ok(report)
-    }
-
-    /// Why a side cannot be measured here.
-    fn missing(&self, who: Who) -> Option<String> {
-        let (built, build) = match who {
-            Who::Manifold(build) => (self.programs.manifolds.contains_key(&build), build),
-            Who::Testpmd(_, build) => (self.programs.testpmds.contains_key(&build), build),
-            Who::Kernel => return Some(self.veth.get().ok()?.smcrouted().err()?.to_string()),
-            Who::Ipv4Multicast | Who::OnInterfaces(_) | Who::Forwarder { .. } => return None,
-        };
-        (!built).then(|| self.programs.why_not(build).to_owned())
-    }
-
-    /// Whether what a figure needs could be made.
-    fn expect_parts(&self, figure: &Figure, memory: &Part<Hugepages>) -> Result<(), BenchError> {
-        match figure.source {
-            Source::Pcap => {
-                memory.get()?;
-            }
-            Source::Stamped => {
-                memory.get()?;
-                self.stamp.get()?;
-            }
-            Source::Memory => {}
-            Source::Wire => {
-                self.veth.get()?;
-            }
-        }
-        if figure.peer.who == Who::Ipv4Multicast {
-            self.multicast.get()?;
-        }
-        if figure.reports_per_second().is_some() {
-            self.hosts.get()?;
-        }
-        Ok(())
-    }
-
-    fn check_delivery(&self, work: &Work) -> Result<(), BenchError> {
-        match work.party.who {
-            Who::Manifold(build) => {
-                source::write_for(work)?;
-                self.programs.manifolds[&build].check_delivery(work)
-            }
-            // Each of their trials ends with a count.
-            Who::Testpmd(..) => source::write_for(work),
-            Who::Forwarder { .. } | Who::OnInterfaces(_) | Who::Kernel => Ok(()),
-            Who::Ipv4Multicast => {
-                Multicast::write_source(work, source::LOOPED_FRAMES)?;
-                self.multicast.get()?.check_delivery(work)
-            }
-        }
-    }
-
-    fn trials(&self, figure: &Figure, party: &Party, count: usize) -> Result<Vec<Trial>, BenchError> {
-        let work = self.work(figure, party);
-        let processes = if party.is_slow_to_start() { 1 } else { count };
-        let trials = (0..processes).map(|_| self.process(figure, &work, count / processes));
-        Ok(trials.collect::<Result<Vec<_>, _>>()?.concat())
-    }
-
-    /// One process's trials.
-    fn process(&self, figure: &Figure, work: &Work, count: usize) -> Result<Vec<Trial>, BenchError> {
-        let one = match work.party.who {
-            Who::Manifold(build) => return self.programs.manifolds[&build].trials(work, count),
-            Who::OnInterfaces(driver) => return self.veth.get()?.ours(driver, work, count),
-            Who::Testpmd(mode, build) => {
-                let ours = Manifold::read_settings(&self.work(figure, &figure.ours))?;
-                self.programs.testpmds[&build].trial(mode, work, &ours)
-            }
-            Who::Forwarder { updates } => churn::trial(work, updates),
-            Who::Kernel => self.veth.get()?.kernel(work),
-            Who::Ipv4Multicast => self.multicast.get()?.trial(work),
-        }?;
-        Ok(vec![one])
-    }
-
-    /// What the source costs without anybody who forwards.
-    fn source_alone(&self, figure: &Figure) -> Result<Option<String>, BenchError> {
-        let Some(testpmd) = self.programs.testpmds.get(&Build::Packaged) else { return Ok(None) };
-        let works = figure.parties().map(|party| self.work(figure, party));
-        self.alone.told(testpmd, &works).map(Some)
     }
 }

@@ -36,9 +36,33 @@ pub(crate) enum Amount {
     Counted,
 }
 
+/// Which of the two sides: both may be there at once, each with its name and its folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Seat {
+    /// What is measured.
+    Ours,
+    /// Who it is compared with.
+    Peer,
+}
+
+impl Seat {
+    /// Both.
+    pub(crate) const BOTH: [Self; 2] = [Self::Ours, Self::Peer];
+
+    /// In names.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Peer => "peer",
+        }
+    }
+}
+
 /// The work of one trial.
 #[derive(Debug, Clone)]
 pub(crate) struct Work {
+    /// Which of the two.
+    pub(crate) seat: Seat,
     /// Who does it, with which frames and groups.
     pub(crate) party: Party,
     /// Where frames come from.
@@ -57,7 +81,7 @@ pub(crate) struct Work {
     pub(crate) warm_up: Duration,
     /// Frames are counted this long.
     pub(crate) window: Duration,
-    /// A folder for files.
+    /// A folder for this side's files.
     pub(crate) scratch: PathBuf,
     /// Hosts on a port of their own, which ask beside the data.
     pub(crate) hosts: Option<Rc<Hosts>>,

@@ -16,6 +16,10 @@ use crate::error::BenchError;
 /// The longest answer that is read.
 const ANSWER: usize = 16 * 1024;
 const PATIENCE: Duration = Duration::from_secs(2);
+/// An answer that took longer was held up, and its counters are of some later time.
+const LATE: Duration = Duration::from_millis(1);
+/// How often is asked again then.
+const TRIES: usize = 10;
 
 /// A connection.
 #[derive(Debug)]
@@ -60,6 +64,22 @@ impl Telemetry {
             BenchError::machine(format!("telemetry answered {request} with {said}"), "report it")
         })?;
         Ok((at, stats))
+    }
+
+    /// The same, asked again while the answer is held up.
+    ///
+    /// # Errors
+    /// There is no answer, it is none that was expected, or the machine is too busy for one in time.
+    pub(crate) fn stats_in_time(&self, port: usize) -> Result<(Instant, PortStats), BenchError> {
+        for _ in 0..TRIES {
+            let asked = Instant::now();
+            let stats = self.stats(port)?;
+            if asked.elapsed() < LATE {
+                return Ok(stats);
+            }
+        }
+        let what = format!("telemetry was late {TRIES} times");
+        Err(BenchError::machine(what, "is the machine busy with something else?"))
     }
 
     /// What the sink of each port from 1 to `sinks` took, and before it what came in by port 0.

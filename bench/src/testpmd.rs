@@ -13,7 +13,9 @@ use crate::console::Console;
 use crate::error::BenchError;
 use crate::figures::Mode;
 use crate::machine::Cores;
-use crate::side::{Amount, PATIENCE, Side, Trial, Work, bound_to_us};
+use crate::side::{Amount, PATIENCE, Side, Work, bound_to_us};
+use crate::slices::Forwards;
+use crate::telemetry::Telemetry;
 
 const NAME: &str = "testpmd";
 /// Runs a program so that it prints line by line.
@@ -36,23 +38,21 @@ pub(crate) struct Testpmd {
 }
 
 impl Testpmd {
-    /// Runs one trial. `ours` are the settings that Manifold does the same work with: memory, buffers and
-    /// descriptors follow from them.
+    /// Starts it for a round in slices. `ours` are the settings that Manifold does the same work with: memory, buffers
+    /// and descriptors follow from them.
     ///
     /// # Errors
-    /// It does not start, says what nobody understands, or lost a frame.
-    pub(crate) fn trial(&self, mode: Mode, work: &Work, ours: &Settings) -> Result<Trial, BenchError> {
+    /// It does not start.
+    pub(crate) fn forwards(
+        &self,
+        mode: Mode,
+        work: &Work,
+        ours: &Settings,
+    ) -> Result<Box<dyn Forwards>, BenchError> {
         let mut session = Session::start(self.command(mode, work, ours), &work.scratch)?;
         let telemetry = session.side.telemetry()?;
-        let waited = session.forward(work)?;
-        session.say("stop")?;
-        session.wait_for(STOPPED)?;
-        let moved: Vec<_> = telemetry.moved(work.fan_out)?.into_iter().map(|(_, frames)| frames).collect();
-        let console = session.quit()?;
-        check_delivery(&moved, (console.forwarded_rx(0), console.forwarded_tx(egress_port(mode, work))))?;
-        let rates = (1..=work.fan_out).map(|port| console.tx_per_s(port)).sum::<Option<f64>>();
-        let copies_per_s = rates.ok_or_else(|| BenchError::delivery(NAME, NO_RATE))?;
-        Ok(Trial { copies_per_s, waited, ..Trial::default() })
+        session.say("start")?;
+        Ok(Box::new(Endless { session, telemetry, mode }))
     }
 
     /// Frames a second that the work's source gives when each is freed at once.
@@ -64,7 +64,11 @@ impl Testpmd {
             stamp.go()?;
         }
         let mut session = Session::start(self.command(Mode::Receive, work, ours), &work.scratch)?;
-        session.forward(work)?;
+        session.say("start")?;
+        stop::pause(work.warm_up)?;
+        session.say("show port stats all")?;
+        stop::pause(work.window)?;
+        session.say("show port stats all")?;
         session.finish()?.rx_per_s(0).ok_or_else(|| BenchError::delivery(NAME, NO_RATE))
     }
 
@@ -139,6 +143,29 @@ fn egress_port(mode: Mode, work: &Work) -> usize {
     match mode {
         Mode::Macswap | Mode::Receive => 1,
         Mode::Bonding => work.fan_out + 1,
+    }
+}
+
+/// One that forwards without end.
+struct Endless {
+    session: Session,
+    telemetry: Telemetry,
+    mode: Mode,
+}
+
+impl Forwards for Endless {
+    fn parts(&mut self) -> (&mut Side, &Telemetry) {
+        (&mut self.session.side, &self.telemetry)
+    }
+
+    /// What came in went out by every sink, to the frame, as the drivers counted; and in all as testpmd did.
+    fn finish(self: Box<Self>, work: &Work) -> Result<(), BenchError> {
+        let Self { mut session, telemetry, mode } = *self;
+        session.say("stop")?;
+        session.wait_for(STOPPED)?;
+        let moved: Vec<_> = telemetry.moved(work.fan_out)?.into_iter().map(|(_, frames)| frames).collect();
+        let console = session.quit()?;
+        check_delivery(&moved, (console.forwarded_rx(0), console.forwarded_tx(egress_port(mode, work))))
     }
 }
 
@@ -238,18 +265,6 @@ impl Session {
             Some(false) => Err(self.side.error("ended early")),
             None => Err(self.side.error(format!("no `{}` within {} s", text.trim(), PATIENCE.as_secs()))),
         }
-    }
-
-    /// Has it forward, for the warm-up and for the window, whose rates its console then has. The share of the window that its
-    /// forwarding thread waited.
-    fn forward(&mut self, work: &Work) -> Result<Option<f64>, BenchError> {
-        self.say("start")?;
-        stop::pause(work.warm_up)?;
-        self.say("show port stats all")?;
-        let before = self.side.cpu_time();
-        stop::pause(work.window)?;
-        self.say("show port stats all")?;
-        Ok(self.side.cpu_time().waited_since(&before))
     }
 
     /// Has it stop forwarding and end, and returns what it counted.

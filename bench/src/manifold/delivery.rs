@@ -1,14 +1,16 @@
-//! That what it counts is what its drivers took, to the frame.
+//! That what it counts is what its drivers took, to the frame; and how it takes part in a round in slices.
 
 use std::time::{Duration, Instant};
 
 use api::Request;
 use lab::stop;
 
-use super::{NAME, Running, Sample};
+use super::{Manifold, NAME, Running, Sample};
 use crate::error::BenchError;
 use crate::figures::Source;
-use crate::side::{Amount, Work};
+use crate::side::{Amount, Side, Work};
+use crate::slices::Forwards;
+use crate::telemetry::Telemetry;
 
 /// While switched off, counters that did not move for so long will not: passes are shorter by far.
 const STANDING: Duration = Duration::from_millis(20);
@@ -16,6 +18,42 @@ const STANDING: Duration = Duration::from_millis(20);
 const IN_THE_MIDDLE: Duration = Duration::from_secs(5);
 /// Frames that a driver has given and the worker has not counted yet.
 const IN_HAND: u64 = forwarding::BURST as u64;
+
+impl Manifold {
+    /// Starts it for a round in slices.
+    ///
+    /// # Errors
+    /// It does not start, or does not answer.
+    pub(crate) fn forwards(&self, work: &Work) -> Result<Box<dyn Forwards>, BenchError> {
+        let mut running = self.run(work)?;
+        let telemetry = running.side.telemetry()?;
+        let first = running.sample(work)?;
+        Ok(Box::new(Endless { running, telemetry, first }))
+    }
+}
+
+/// One whose source has no end.
+struct Endless {
+    running: Running,
+    telemetry: Telemetry,
+    first: Sample,
+}
+
+impl Forwards for Endless {
+    fn parts(&mut self) -> (&mut Side, &Telemetry) {
+        (&mut self.running.side, &self.telemetry)
+    }
+
+    /// Nothing was dropped since all members were there, and every sink got what was forwarded, to the frame.
+    fn finish(mut self: Box<Self>, work: &Work) -> Result<(), BenchError> {
+        let dropped = self.running.sample(work)?.dropped - self.first.dropped;
+        if dropped > 0 {
+            return Err(BenchError::delivery(NAME, format!("{dropped} frames or copies were dropped")));
+        }
+        self.running.count_to_the_frame(work)?;
+        self.running.end()
+    }
+}
 
 impl Running {
     /// Switches it off, so that nothing is forwarded any more, and checks that each sink got every frame that was

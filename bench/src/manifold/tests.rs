@@ -47,6 +47,7 @@ fn a_sink_left_behind_and_a_drop_are_seen() {
 
 fn work(party: Party, source: Source) -> Work {
     Work {
+        seat: Seat::Ours,
         party,
         source,
         looped: "/tmp/x/looped.pcap".into(),

@@ -16,7 +16,7 @@ use super::{Answer, FIRST_STREAM, Links, Order, STREAMS};
 use crate::error::BenchError;
 use crate::machine::Cores;
 use crate::manifold::{Sample, header, launch};
-use crate::side::{PATIENCE, Side};
+use crate::side::{PATIENCE, Seat, Side};
 
 const SIDE: &str = "manifold";
 /// Of the joins that the links took, so many must have had an effect: a port's meter may stop what comes at once.
@@ -26,7 +26,7 @@ const EFFECTIVE: f64 = 0.99;
 pub(crate) fn settings(links: &Links, cores: Cores, scratch: &Path) -> String {
     let groups = (FIRST_STREAM..FIRST_STREAM + STREAMS).filter_map(GroupAddr::from_bits);
     let groups: Vec<_> = groups.map(|group| format!("\"{}\"", group.addr())).collect();
-    let mut text = header(cores, scratch);
+    let mut text = header(Seat::Ours, cores, scratch);
     // Writing to a String cannot fail.
     let _ = write!(
         text,
@@ -74,7 +74,7 @@ impl Ours {
         cores: Cores,
         scratch: &Path,
     ) -> Result<Self, BenchError> {
-        let (mut side, client) = launch(command, &settings(links, cores, scratch), scratch)?;
+        let (mut side, client) = launch(command, Seat::Ours, &settings(links, cores, scratch), scratch)?;
         side.isolate(cores)?;
         let far = FarEnd::start(links, cores.main, scratch)?;
         let mut ours = Self { side, client, far, sinks: links.sinks, waited: 0.0 };

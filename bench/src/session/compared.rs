@@ -1,0 +1,146 @@
+//! Figures that hold one side against another: who runs for which, and whether it is there.
+
+use super::{COUNTED_FRAMES, Session};
+use crate::churn;
+use crate::error::BenchError;
+use crate::figures::{Build, Figure, Source, Who};
+use crate::hugepages::Hugepages;
+use crate::manifold::Manifold;
+use crate::multicast::Multicast;
+use crate::part::Part;
+use crate::progress::Progress;
+use crate::report::FigureReport;
+use crate::rounds;
+use crate::side::{Seat, Trial, Work};
+use crate::slices::{self, Forwards, Seated};
+use crate::source;
+
+impl Session {
+    /// Counts a number of frames, then measures.
+    pub(super) fn compared(
+        &self,
+        figure: Figure,
+        memory: &Part<Hugepages>,
+        progress: &Progress,
+    ) -> Result<FigureReport, BenchError> {
+        let blank = rounds::blank(figure);
+        if let Some(what) = figure.parties().into_iter().find_map(|party| self.missing(party.who)) {
+            return Ok(blank.without(what));
+        }
+        self.expect_parts(&figure, memory)?;
+        // On kernel interfaces each trial ends with a count.
+        for work in self.works(&figure).iter().filter(|_| figure.source != Source::Wire) {
+            progress.say(format_args!("{}: counting {COUNTED_FRAMES} frames", work.party.name));
+            self.check_delivery(work)?;
+        }
+        let rounds = self.plan.rounds.min(figure.most_rounds);
+        let round = || match figure.is_in_slices() {
+            true => self.in_slices(&figure),
+            false => rounds::by_turns(|turn| self.trials(&figure, turn)),
+        };
+        let outcome = rounds::run(figure, rounds, round, |done, ours, peer| {
+            let (ours, peer) = (ours / 1e6, peer / 1e6);
+            progress.say(format_args!("round {done}/{rounds}, ours {ours:.1}, peer {peer:.1} M copies/s"));
+        })?;
+        let mut report = outcome.report(&self.machine);
+        if figure.source == Source::Stamped {
+            report.notes.extend(self.source_alone(&figure)?);
+        }
+        Ok(report)
+    }
+
+    /// Why a side cannot be measured here.
+    fn missing(&self, who: Who) -> Option<String> {
+        let (built, build) = match who {
+            Who::Manifold(build) => (self.programs.manifolds.contains_key(&build), build),
+            Who::Testpmd(_, build) => (self.programs.testpmds.contains_key(&build), build),
+            Who::Kernel => return Some(self.veth.get().ok()?.smcrouted().err()?.to_string()),
+            Who::Ipv4Multicast | Who::OnInterfaces(_) | Who::Forwarder { .. } => return None,
+        };
+        (!built).then(|| self.programs.why_not(build).to_owned())
+    }
+
+    /// Whether what a figure needs could be made.
+    fn expect_parts(&self, figure: &Figure, memory: &Part<Hugepages>) -> Result<(), BenchError> {
+        match figure.source {
+            Source::Pcap => {
+                memory.get()?;
+            }
+            Source::Stamped => {
+                memory.get()?;
+                self.stamp.get()?;
+            }
+            Source::Memory => {}
+            Source::Wire => {
+                self.veth.get()?;
+            }
+        }
+        if figure.peer.who == Who::Ipv4Multicast {
+            self.multicast.get()?;
+        }
+        if figure.reports_per_second().is_some() {
+            self.hosts.get()?;
+        }
+        Ok(())
+    }
+
+    fn check_delivery(&self, work: &Work) -> Result<(), BenchError> {
+        match work.party.who {
+            Who::Manifold(build) => {
+                source::write_for(work)?;
+                self.programs.manifolds[&build].check_delivery(work)
+            }
+            // Each of their trials ends with a count.
+            Who::Testpmd(..) => source::write_for(work),
+            Who::Forwarder { .. } | Who::OnInterfaces(_) | Who::Kernel => Ok(()),
+            Who::Ipv4Multicast => {
+                Multicast::write_source(work, source::LOOPED_FRAMES)?;
+                self.multicast.get()?.check_delivery(work)
+            }
+        }
+    }
+
+    /// A round in slices, of processes of its own.
+    fn in_slices(&self, figure: &Figure) -> Result<[Trial; 4], BenchError> {
+        let [ours, peer] = &self.works(figure);
+        let peer = Seated::new(peer, self.forwards(ours, peer)?)?;
+        let ours = Seated::new(ours, self.forwards(ours, ours)?)?;
+        slices::round(ours, peer)
+    }
+
+    /// Starts who does `work`, beside Manifold that does the work `ours`.
+    fn forwards(&self, ours: &Work, work: &Work) -> Result<Box<dyn Forwards>, BenchError> {
+        match work.party.who {
+            Who::Manifold(build) => self.programs.manifolds[&build].forwards(work),
+            Who::Testpmd(mode, build) => {
+                let ours = Manifold::read_settings(ours)?;
+                self.programs.testpmds[&build].forwards(mode, work, &ours)
+            }
+            Who::Ipv4Multicast => self.multicast.get()?.forwards(work),
+            who @ (Who::Forwarder { .. } | Who::OnInterfaces(_) | Who::Kernel) => {
+                Err(BenchError::machine(format!("{who:?} is not on devices of DPDK"), "report it"))
+            }
+        }
+    }
+
+    /// The trials of a turn.
+    fn trials(&self, figure: &Figure, turn: Seat) -> Result<Vec<Trial>, BenchError> {
+        let (work, count) = (self.work(figure, turn), turn.trials());
+        match work.party.who {
+            // These take long to start: trials that are next to each other share a process.
+            Who::Manifold(build) => self.programs.manifolds[&build].trials(&work, count),
+            Who::OnInterfaces(driver) => self.veth.get()?.ours(driver, &work, count),
+            Who::Forwarder { updates } => (0..count).map(|_| churn::trial(&work, updates)).collect(),
+            Who::Kernel => (0..count).map(|_| self.veth.get()?.kernel(&work)).collect(),
+            who @ (Who::Testpmd(..) | Who::Ipv4Multicast) => {
+                Err(BenchError::machine(format!("{who:?} takes turns in slices only"), "report it"))
+            }
+        }
+    }
+
+    /// What the source costs without anybody who forwards.
+    fn source_alone(&self, figure: &Figure) -> Result<Option<String>, BenchError> {
+        let Some(testpmd) = self.programs.testpmds.get(&Build::Packaged) else { return Ok(None) };
+        self.alone.told(testpmd, &self.works(figure)).map(Some)
+    }
+}
