@@ -58,9 +58,9 @@ impl Aim {
 pub(crate) enum Verdict {
     /// On the good side of the aim.
     Reached,
-    /// Missed, but on the good side of the floor, which tells a slip from a collapse.
+    /// On the wrong side of the aim, but on the good one of the floor.
     Held,
-    /// On the wrong side of the floor.
+    /// On the wrong side of the aim, and of the floor if there is one.
     Missed,
     /// The machine could not tell.
     TooNoisy,
@@ -80,6 +80,11 @@ impl Verdict {
     /// Whether the machine could not tell.
     pub(crate) fn is_noise(&self) -> bool {
         matches!(self, Self::TooNoisy | Self::LostInNoise)
+    }
+
+    /// Whether the aim was missed.
+    pub(crate) fn is_missed(&self) -> bool {
+        matches!(self, Self::Held | Self::Missed)
     }
 
     /// In words.
@@ -122,5 +127,12 @@ mod tests {
     fn a_verdict_is_its_words() {
         let json = serde_json::to_string(&Verdict::NotMeasured("not built: make fast".to_owned())).unwrap();
         assert_eq!(json, "\"not built: make fast\"");
+    }
+
+    #[test]
+    fn a_floor_is_no_aim() {
+        assert!(Verdict::Held.is_missed() && Verdict::Missed.is_missed());
+        assert!(!Verdict::Reached.is_missed() && !Verdict::TooNoisy.is_missed());
+        assert_eq!(Verdict::Held.words(), "missed (floor held)");
     }
 }

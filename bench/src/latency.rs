@@ -241,23 +241,17 @@ fn trials(rounds: &[Round], load: usize, side: Side) -> Vec<Vec<&Answer>> {
 fn delay_row(rounds: &[Round], load: usize, which: f64, aim: Option<Aim>) -> Option<FigureReport> {
     let of = |loads: &Loads| of_parts(&loads[load], which);
     let mean = |pair: &[Loads; 2]| f64::midpoint(of(&pair[0]), of(&pair[1]));
-    let itself =
-        |(number, round): (usize, &Round)| noise::by_itself(number, of(&round.peer[0]), of(&round.peer[1]));
-    let itself: Vec<_> = rounds.iter().enumerate().map(itself).collect();
+    let itself = Spread::of(rounds.iter().map(|r| of(&r.peer[0]) / of(&r.peer[1])))?;
     let ratio = Spread::of(rounds.iter().map(|r| mean(&r.ours) / mean(&r.peer)))?;
-    let quiet =
-        itself.iter().filter(|ratio| noise::PARTS.contains(ratio)).count() as f64 / rounds.len() as f64;
-    let itself = Spread::of(itself)?;
     let (mine, theirs) = (trials(rounds, load, |r| &r.ours), trials(rounds, load, |r| &r.peer));
     let given = mine.iter().chain(&theirs).all(|trial| was_given(trial));
     let lost = |trials: &[Vec<&Answer>]| Spread::of(trials.iter().map(|trial| share_lost(trial)));
     let verdict = match aim {
         None => Verdict::NoAim,
-        Some(_) if !given || quiet < 0.5 || !noise::PARTS.contains(&itself.median) => Verdict::TooNoisy,
-        Some(_) if lost(&theirs)?.max > MOST_LOST => Verdict::TooNoisy,
+        Some(_) if !given || lost(&theirs)?.max > MOST_LOST => Verdict::TooNoisy,
         // What is lost has no delay: the rest may be all the faster for it.
         Some(_) if lost(&mine)?.median > lost(&theirs)?.max + MORE_LOST => Verdict::Missed,
-        aim => Aim::verdict(aim, ratio.median),
+        aim => noise::judge(aim, ratio.median, itself, &noise::PARTS),
     };
     Some(FigureReport {
         ours: Spread::of(rounds.iter().flat_map(|r| &r.ours).map(of)),
@@ -266,7 +260,6 @@ fn delay_row(rounds: &[Round], load: usize, which: f64, aim: Option<Aim>) -> Opt
         ratio: Some(ratio),
         verdict,
         peer_by_itself: Some(itself),
-        quiet: Some(quiet),
         trials: rounds.iter().map(|r| [&r.peer[0], &r.ours[0], &r.ours[1], &r.peer[1]].map(of)).collect(),
         ..FigureReport::new(ID, String::new(), "forwarding delay", "us").aiming(aim)
     })

@@ -82,11 +82,11 @@ use crate::session::{Plan, Session};
 
 /// How long the forwarding core is watched with nothing on it.
 const JITTER_TIME: Duration = Duration::from_secs(1);
-/// Exit status when a figure is below its floor.
+/// Exit status when a figure missed its aim.
 const MISSED: u8 = 3;
 
-/// Measures Manifold beside its peers. Exit status 0 when all floors held or the machine was too noisy to tell, 3 when
-/// a figure is below its floor, 1 when a figure could not be measured, or none.
+/// Measures Manifold beside its peers. Exit status 0 when all aims were reached or the machine was too noisy to tell, 3
+/// when one was missed, 1 when a figure could not be measured, or none.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
@@ -173,7 +173,7 @@ fn measure(cli: &Cli) -> Result<ExitCode, BenchError> {
 fn status(figures: &[FigureReport]) -> ExitCode {
     if figures.iter().any(|figure| matches!(figure.verdict, Verdict::Failed(_))) {
         ExitCode::FAILURE
-    } else if figures.iter().any(|figure| matches!(figure.verdict, Verdict::Missed | Verdict::Held)) {
+    } else if figures.iter().any(|figure| figure.verdict.is_missed()) {
         ExitCode::from(MISSED)
     } else {
         ExitCode::SUCCESS

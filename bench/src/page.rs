@@ -33,8 +33,10 @@ and Manifold every process\u{2019}s frames are counted to the frame at its end, 
 and by its drivers\u{2019}. ipv4_multicast ends by a signal and cannot be: its sinks\u{2019} rates must be that at which frames \
 came in, within 1 %. It is as packaged but for two requests that null ports refuse, with pools and caches of 32 buffers of its \
 own. While Manifold is timed nothing may be dropped; sinks that are read while frames move must agree within 1 %.</p>\
-<p>A row says \u{201c}too noisy\u{201d}, and neither reached nor missed, where what was measured twice was not the same. Rates: the \
-peer by itself outside 0.97 to 1.03, in the median or in most rounds. b12, percentiles: outside 0.83 to 1.2, likewise. b10 \
+<p>A row says \u{201c}too noisy\u{201d}, and neither reached nor missed, where what was measured twice was not the same: the \
+peer\u{2019}s first trial by its last outside 0.97 to 1.03 in the median (b12, percentiles: outside 0.83 to 1.2), unless the \
+ratio would be on the same side of the aim even where the machine differed as much as the farthest of these. A floor is no \
+aim: it tells how far a row that missed is from it. b10 \
 and b11: a bare wake-up before by one after outside 0.8 to 1.25 at p50, outside 0.5 to 2 at p99, and more \
 than a tenth of the aim apart; where that alone is above the aim, ours is excused up to 10 us above it; on veth the peer\u{2019}s turns \
 by themselves, likewise. b9: the two halves of the seconds without churn more than 10 us/s apart, or less than 97 % of the \
@@ -109,8 +111,12 @@ fn tiles(figures: &[FigureReport]) -> String {
     let aimed = figures.iter().filter(|figure| figure.aim.is_some()).count();
     let failed = figures.iter().filter(|figure| matches!(figure.verdict, Verdict::Failed(_))).count();
     let failed = if failed == 0 { String::new() } else { format!(", {failed} could not be measured") };
+    let missed = figures.iter().filter(|figure| figure.verdict.is_missed()).count();
     let noisy = figures.iter().filter(|figure| figure.aim.is_some() && figure.verdict.is_noise()).count();
-    tile(format!("{reached} of {aimed}"), format!("aims reached; {noisy} too noisy to tell{failed}"));
+    tile(
+        format!("{reached} of {aimed}"),
+        format!("aims reached, {missed} missed; {noisy} too noisy to tell{failed}"),
+    );
     text + "</div>\n"
 }
 
@@ -161,8 +167,7 @@ fn row(figure: &FigureReport) -> String {
     };
     let class = match figure.verdict {
         Verdict::Reached => "reached",
-        Verdict::Held => "held",
-        Verdict::Missed | Verdict::Failed(_) => "missed",
+        Verdict::Held | Verdict::Missed | Verdict::Failed(_) => "missed",
         Verdict::TooNoisy
         | Verdict::LostInNoise
         | Verdict::BeyondMachine
@@ -246,6 +251,7 @@ fn commands(figures: &[FigureReport]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aim::Aim;
     use crate::figures::FIGURES;
     use crate::report::Distribution;
     use crate::report::tests::{alone, machine, outcome, report};
@@ -256,7 +262,8 @@ mod tests {
         let measured = |(number, figure): (usize, &crate::figures::Figure)| {
             let spread = |median: f64| Spread { min: median * 0.9, median, max: median * 1.1 };
             let of = Outcome { figure: *figure, ours: spread(70e6 + 1e6 * number as f64), ..outcome() };
-            let noisy = Outcome { quiet: if figure.label == "30" { 0.0 } else { 1.0 }, ..of };
+            let itself = spread(if figure.label == "30" { 1.1 } else { 1.0 });
+            let noisy = Outcome { itself, ratio: spread(figure.aim.map_or(1.0, Aim::value)), ..of };
             FigureReport { commands: vec!["dpdk-testpmd -l 1".to_owned()], ..noisy.report(&machine()) }
         };
         let mut all: Vec<_> = FIGURES.iter().enumerate().map(measured).collect();

@@ -67,8 +67,6 @@ pub(crate) struct FigureReport {
     pub(crate) verdict: Verdict,
     /// The peer's trials against each other.
     pub(crate) peer_by_itself: Option<Spread>,
-    /// Share of the rounds in which the peer was equal to itself.
-    pub(crate) quiet: Option<f64>,
     /// What a copy costs.
     pub(crate) cost: Option<Costs>,
     /// Where it belongs in a plot.
@@ -157,7 +155,6 @@ impl FigureReport {
             floor: None,
             verdict: Verdict::NoAim,
             peer_by_itself: None,
-            quiet: None,
             cost: None,
             at: None,
             distributions: Vec::new(),
@@ -249,7 +246,6 @@ pub(crate) mod tests {
             peer: spread(100e6),
             ratio: spread(0.8),
             itself: spread(1.0),
-            quiet: 1.0,
             trials: vec![[100e6, 80e6, 80e6, 100e6]],
             held_up: None,
             waited: 0.002,

@@ -2,7 +2,7 @@
 
 use lab::{LabError, stop};
 
-use crate::aim::{Aim, Verdict};
+use crate::aim::Verdict;
 use crate::error::BenchError;
 use crate::figures::{Figure, LOSSLESS, Terms};
 use crate::machine::Machine;
@@ -48,10 +48,8 @@ pub(crate) struct Outcome {
     pub(crate) peer: Spread,
     /// Ours by the peer's, round by round, in the figure's terms.
     pub(crate) ratio: Spread,
-    /// The peer by itself, round by round.
+    /// The peer by itself, round by round: its first trial by its last.
     pub(crate) itself: Spread,
-    /// Share of the rounds in which the peer was equal to itself, and reports came at their rate.
-    pub(crate) quiet: f64,
     /// The longest that reports took to send, by how long they should have, and in how many rounds they took too long.
     pub(crate) held_up: Option<(f64, usize)>,
     /// Copies a second of each trial, round by round: the peer's, ours, ours, the peer's.
@@ -114,9 +112,9 @@ impl Round {
         }
     }
 
-    fn peer_by_itself(&self, number: usize) -> f64 {
+    fn peer_by_itself(&self) -> f64 {
         let [first, last] = self.peer.map(|t| t.copies_per_s);
-        noise::by_itself(number, first, last)
+        first / last
     }
 
     /// How long reports took to send at most, by how long they should have, where some were sent.
@@ -136,7 +134,6 @@ impl Round {
 }
 
 fn outcome(figure: Figure, rounds: &[Round]) -> Option<Outcome> {
-    let itself = || rounds.iter().enumerate().map(|(number, round)| round.peer_by_itself(number));
     let rates = |side: fn(&Round) -> [Trial; 2]| {
         Spread::of(rounds.iter().flat_map(side).map(|trial| trial.copies_per_s))
     };
@@ -145,20 +142,15 @@ fn outcome(figure: Figure, rounds: &[Round]) -> Option<Outcome> {
     };
     let trials = rounds.iter().flat_map(Round::in_order);
     let late = rounds.iter().filter(|round| !round.is_in_time()).count();
-    // Where all are too late, there is nothing better to show; none is quiet.
-    let counts = |round: &&Round| round.is_in_time() || late == rounds.len();
-    let quiet = rounds
-        .iter()
-        .zip(itself())
-        .filter(|(round, ratio)| round.is_in_time() && noise::RATES.contains(ratio));
+    // Where all are too late, there is nothing better to show.
+    let counted = || rounds.iter().filter(|round| round.is_in_time() || late == rounds.len());
     let longest = rounds.iter().filter_map(Round::held_up).reduce(f64::max);
     Some(Outcome {
         figure,
         ours: rates(|r| r.ours)?,
         peer: rates(|r| r.peer)?,
-        ratio: Spread::of(rounds.iter().filter(counts).map(|r| r.ratio(figure.terms)))?,
-        itself: Spread::of(itself())?,
-        quiet: quiet.count() as f64 / rounds.len() as f64,
+        ratio: Spread::of(counted().map(|r| r.ratio(figure.terms)))?,
+        itself: Spread::of(counted().map(Round::peer_by_itself))?,
         held_up: longest.map(|longest| (longest, late)),
         trials: rounds.iter().map(|r| r.in_order().map(|t| t.copies_per_s)).collect(),
         waited: trials.filter_map(|t| t.waited).fold(0.0, f64::max),
@@ -174,22 +166,25 @@ impl Outcome {
         few && self.reports.is_some_and(|reports| reports.lost() > 0)
     }
 
-    /// What it means: nothing where the peer differs from itself in the median, or in more than half of the rounds. Reports get lost, too, where other programs keep the forwarding thread from its core.
+    /// What it means: nothing where the peer differs from itself in the median, or most rounds had fewer reports beside the
+    /// data than were asked for. Reports get lost, too, where other programs keep the forwarding thread from its core.
     pub(crate) fn verdict(&self) -> Verdict {
         let Figure { aim, floor, .. } = self.figure;
-        if !noise::RATES.contains(&self.itself.median) || self.quiet < 0.5 {
-            if self.lost_reports() { Verdict::LostInNoise } else { Verdict::TooNoisy }
-        } else if self.lost_reports() {
-            Verdict::Missed
-        } else if let Some(aim) = aim {
-            let reached = |aim: Aim| aim.is_reached(self.ratio.median);
-            match (reached(aim), reached(aim.with(floor))) {
-                (true, _) => Verdict::Reached,
-                (false, true) => Verdict::Held,
-                (false, false) => Verdict::Missed,
-            }
+        let late = self.held_up.is_some_and(|(_, late)| late * 2 > self.trials.len());
+        let verdict = if late {
+            Verdict::TooNoisy
         } else {
-            Verdict::NoAim
+            noise::judge(aim, self.ratio.median, self.itself, &noise::RATES)
+        };
+        match (verdict, self.lost_reports()) {
+            (Verdict::TooNoisy, true) => Verdict::LostInNoise,
+            (Verdict::Reached, true) => Verdict::Missed,
+            (Verdict::Missed, false)
+                if aim.is_some_and(|aim| aim.with(floor).is_reached(self.ratio.median)) =>
+            {
+                Verdict::Held
+            }
+            (verdict, _) => verdict,
         }
     }
 
@@ -203,7 +198,6 @@ impl Outcome {
             ratio: Some(self.ratio),
             verdict: self.verdict(),
             peer_by_itself: Some(self.itself),
-            quiet: Some(self.quiet),
             cost: Some(Costs { ours: cost(self.ours), peer: cost(self.peer) }),
             notes: self.notes(),
             trials: self.trials.clone(),
@@ -287,9 +281,9 @@ mod tests {
         assert_eq!(outcome.trials, [[100.0, 85.5, 81.0, 85.0], [80.0, 67.5, 63.0, 65.0]]);
         let Spread { min, max, .. } = outcome.ratio;
         assert!((min - 0.9).abs() < 1e-9 && (max - 0.9).abs() < 1e-9, "{outcome:?}");
-        // Once the first by the last, once the last by the first.
-        assert!((outcome.itself.max - 100.0 / 85.0).abs() < 1e-9);
-        assert!((outcome.itself.min - 65.0 / 80.0).abs() < 1e-9);
+        // The first by the last, which has all of it.
+        assert!((outcome.itself.max - 80.0 / 65.0).abs() < 1e-9);
+        assert!((outcome.itself.min - 100.0 / 85.0).abs() < 1e-9);
         assert_eq!((outcome.ours.median, outcome.peer.max, outcome.waited), (74.25, 100.0, 0.1));
     }
 
@@ -300,7 +294,9 @@ mod tests {
         assert_eq!(verdict(84.0, 100.0), Verdict::Held);
         assert_eq!(verdict(49.0, 100.0), Verdict::Missed);
         assert_eq!(verdict(86.0, 90.0), Verdict::TooNoisy);
-        assert_eq!(verdict(49.0, 110.0), Verdict::TooNoisy);
+        assert_eq!(verdict(49.0, 110.0), Verdict::Missed, "a tenth more would be too little");
+        assert_eq!(verdict(88.0, 90.0), Verdict::TooNoisy, "a tenth less would be too little");
+        assert_eq!(verdict(99.0, 110.0), Verdict::Reached);
     }
 
     #[test]
@@ -313,10 +309,11 @@ mod tests {
     }
 
     #[test]
-    fn a_median_among_wild_rounds_is_noise() {
-        let values = [90.0, 80.0, 80.0, 60.0, 60.0, 80.0, 80.0, 60.0, 60.0, 80.0, 80.0, 90.0];
+    fn wild_rounds_are_decided_by_their_median() {
+        let values = [90.0, 68.0, 68.0, 60.0, 60.0, 60.0, 60.0, 60.0, 60.0, 90.0, 90.0, 90.0];
         let (outcome, _) = run_with(figure("b1/1"), &values).unwrap();
-        assert_eq!((outcome.itself.median, outcome.verdict()), (1.0, Verdict::TooNoisy));
+        assert_eq!((outcome.itself.median, outcome.verdict()), (1.0, Verdict::Reached));
+        assert_eq!((outcome.itself.max, outcome.ratio.median), (1.5, 1.0));
     }
 
     #[test]
