@@ -1,6 +1,6 @@
 //! What the machine must have before DPDK starts: ports enough in its build, memory, cores.
 
-use std::io;
+use std::{fs, io, thread};
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use settings::{
@@ -37,9 +37,7 @@ pub(crate) fn serves(settings: &Settings) -> Result<(), Failure> {
 /// # Errors
 /// Too few.
 pub(crate) fn place(settings: &Settings) -> Result<Placement, Failure> {
-    let set =
-        CoreSet { cores: available_cores(), is_chosen: are_chosen(&available_cores(), &online_cores()) };
-    let mut placement = place_threads(settings, &set).map_err(Failure::machine)?;
+    let mut placement = place_threads(settings, &cores()).map_err(Failure::machine)?;
     if settings.worker.cores == Cores::Auto
         && dpdk::check_workers(dpdk::REFCNT_IS_ATOMIC, placement.workers.len()).is_err()
     {
@@ -72,7 +70,7 @@ pub(crate) fn memory(settings: &Settings, workers: u16, looked: &[Looked]) -> Re
 
 /// MiB of free hugepages of the default size.
 fn free_hugepages_mb() -> u32 {
-    let meminfo = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     free_hugepages_mb_in(&meminfo)
 }
 
@@ -92,18 +90,22 @@ fn free_hugepages_mb_in(meminfo: &str) -> u32 {
 /// The kernel's.
 pub(crate) fn leave_worker_cores(settings: &Settings, placement: &Placement) -> io::Result<()> {
     let mut set = CpuSet::new();
-    for core in cores_beside(settings, placement, &available_cores()) {
+    for core in cores_beside(settings, placement, &cores()) {
         set.set(usize::from(core));
     }
     Ok(sched_setaffinity(None, &set)?)
 }
 
-/// Of `available`, the cores of every thread but the workers: the control core where the settings name one, else every
-/// one that is no worker's, else all. Where the control thread polls, the others leave it alone if they can.
-fn cores_beside(settings: &Settings, placement: &Placement, available: &[u16]) -> Vec<u16> {
+/// The cores of every thread but the workers: the control core where the settings name one; else of those that were
+/// given every one that is no worker's, nor isolated if there are others; else all. Where the control thread polls, the
+/// others leave it alone if they can.
+fn cores_beside(settings: &Settings, placement: &Placement, set: &CoreSet) -> Vec<u16> {
     let WorkerSettings { control_core, control_poll, .. } = settings.worker;
-    let mut others = available.to_vec();
+    let mut others = set.given.clone();
     others.retain(|core| !placement.workers.contains(core));
+    if others.iter().any(|core| !set.isolated.contains(core)) {
+        others.retain(|core| !set.isolated.contains(core));
+    }
     match (control_poll, control_core) {
         (Poll::Busy, _) if others.iter().any(|core| *core != placement.control) => {
             others.retain(|core| *core != placement.control);
@@ -111,7 +113,7 @@ fn cores_beside(settings: &Settings, placement: &Placement, available: &[u16]) -
         }
         (Poll::Busy, _) => vec![placement.control],
         (Poll::Adaptive, Some(core)) => vec![core],
-        (Poll::Adaptive, None) if others.is_empty() => available.to_vec(),
+        (Poll::Adaptive, None) if others.is_empty() => set.given.clone(),
         (Poll::Adaptive, None) => others,
     }
 }
@@ -124,20 +126,38 @@ pub(crate) fn control_core(settings: &Settings, placement: &Placement) -> Option
     }
 }
 
-/// The cores that this process may use, a container's cpuset included.
-fn available_cores() -> Vec<u16> {
+/// The cores that this process has.
+fn cores() -> CoreSet {
+    let of_machine = |which: &str| {
+        cores_in(&fs::read_to_string(format!("/sys/devices/system/cpu/{which}")).unwrap_or_default())
+    };
+    let (given, isolated) = (given_cores(), of_machine("isolated"));
+    let is_chosen = are_chosen(&given, &of_machine("online"), &isolated);
+    CoreSet { allowed: allowed_cores(), given, isolated, is_chosen }
+}
+
+/// The cores that the calling thread may run on as things are.
+fn given_cores() -> Vec<u16> {
     let set = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
     (0..u16::MAX).take(CpuSet::MAX_CPU).filter(|core| set.is_set(usize::from(*core))).collect()
 }
 
-/// Whether the cores of this process were chosen for it: there are more that run.
-fn are_chosen(available: &[u16], online: &[u16]) -> bool {
-    online.iter().any(|core| !available.contains(core))
+/// The cores that a thread of this process may be put on. Isolated ones are missing from the mask that processes inherit,
+/// and only a cpuset keeps a thread from them: of all that is asked for, the kernel leaves what that holds.
+fn allowed_cores() -> Vec<u16> {
+    let mut all = CpuSet::new();
+    (0..CpuSet::MAX_CPU).for_each(|core| all.set(core));
+    // Asked for by a thread that is gone afterwards: what was once asked for counts when the cpuset changes.
+    let asked = thread::spawn(move || sched_setaffinity(None, &all).map(|()| given_cores()));
+    match asked.join() {
+        Ok(Ok(cores)) => cores,
+        Ok(Err(_)) | Err(_) => given_cores(),
+    }
 }
 
-/// The cores that run, whoever may use them.
-fn online_cores() -> Vec<u16> {
-    cores_in(&std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default())
+/// Whether the cores of this process were chosen for it: there are more that run, and not because they are isolated.
+fn are_chosen(given: &[u16], online: &[u16], isolated: &[u16]) -> bool {
+    online.iter().any(|core| !given.contains(core) && !isolated.contains(core))
 }
 
 /// The cores of a list as the kernel writes it: `0-3,8`.
@@ -161,25 +181,31 @@ mod tests {
     }
 
     #[test]
-    fn cores_are_chosen_for_a_process_when_it_may_not_use_all_that_run() {
+    fn cores_are_chosen_for_a_process_when_it_was_not_given_all_that_run() {
         assert_eq!(cores_in("0-3,8\n"), [0, 1, 2, 3, 8]);
         assert!(cores_in("").is_empty());
-        assert!(are_chosen(&[2, 3], &cores_in("0-3")));
-        assert!(!are_chosen(&[0, 1], &cores_in("0-1")));
-        assert!(!are_chosen(&[0, 1], &[]), "where the kernel does not tell");
-        assert!(!online_cores().is_empty());
+        assert!(are_chosen(&[2, 3], &cores_in("0-3"), &[]));
+        assert!(!are_chosen(&[0, 1], &cores_in("0-1"), &[]));
+        assert!(!are_chosen(&[0, 1], &[], &[]), "where the kernel does not tell");
+        assert!(!are_chosen(&[0, 1], &cores_in("0-3"), &cores_in("2-3")), "nobody is given isolated ones");
+        assert!(are_chosen(&[2, 3], &cores_in("0-3"), &cores_in("2-3")), "but by choice");
+    }
+
+    /// The cores beside the workers', and the control thread's own.
+    fn beside_of(worker: &str, set: &CoreSet) -> (Vec<u16>, Option<u16>) {
+        let text = format!(
+            "[worker]\n{worker}\n[proxy]\nupstream = \"a\"\n[[port]]\nname = \"a\"\ndevice = \"a\"\n"
+        );
+        let settings = settings::parse(&text, "test").unwrap();
+        let placement = place_threads(&settings, set).unwrap();
+        (cores_beside(&settings, &placement, set), control_core(&settings, &placement))
     }
 
     #[test]
     fn threads_beside_the_workers_leave_them_and_who_polls_alone() {
         let beside = |worker: &str, available: &[u16]| {
-            let text = format!(
-                "[worker]\n{worker}\n[proxy]\nupstream = \"a\"\n[[port]]\nname = \"a\"\ndevice = \"a\"\n"
-            );
-            let settings = settings::parse(&text, "test").unwrap();
-            let set = CoreSet { cores: available.to_vec(), is_chosen: false };
-            let placement = place_threads(&settings, &set).unwrap();
-            (cores_beside(&settings, &placement, available), control_core(&settings, &placement))
+            let (allowed, given) = (available.to_vec(), available.to_vec());
+            beside_of(worker, &CoreSet { allowed, given, ..CoreSet::default() })
         };
         assert_eq!(beside("", &[0, 1, 2]), (vec![0, 1], None));
         assert_eq!(beside("control-core = 1", &[0, 1, 2]), (vec![1], Some(1)));
@@ -191,7 +217,33 @@ mod tests {
     }
 
     #[test]
-    fn this_process_may_use_some_core() {
-        assert!(!available_cores().is_empty());
+    fn threads_beside_the_workers_do_not_go_to_isolated_cores() {
+        // As by `isolcpus=2-3`, and the same where a cpuset gave all of them.
+        for given in [vec![0, 1], vec![0, 1, 2, 3]] {
+            let set = CoreSet { allowed: vec![0, 1, 2, 3], given, isolated: vec![2, 3], is_chosen: false };
+            assert_eq!(beside_of("cores = [2]", &set), (vec![0, 1], None));
+        }
+        let (allowed, given) = (vec![0, 2, 3], vec![2, 3]);
+        let alone = CoreSet { allowed, given, isolated: vec![2, 3], is_chosen: true };
+        assert_eq!(beside_of("cores = [2]", &alone), (vec![3], None), "there are no others");
+    }
+
+    #[test]
+    fn a_core_is_allowed_that_the_process_was_not_given() {
+        let allowed = allowed_cores();
+        // As where the kernel keeps isolated cores out of every mask that is inherited.
+        let narrowed = thread::spawn(|| {
+            let mut first = CpuSet::new();
+            first.set(usize::from(given_cores()[0]));
+            sched_setaffinity(None, &first).unwrap();
+            (given_cores(), allowed_cores(), given_cores())
+        });
+        let (given, seen, afterwards) = narrowed.join().unwrap();
+        assert_eq!(given.len(), 1);
+        assert_eq!(seen, allowed);
+        assert!(seen.contains(&given[0]));
+        assert_eq!(afterwards, given, "nothing was changed");
+        let set = cores();
+        assert!(set.given.iter().all(|core| set.allowed.contains(core)));
     }
 }

@@ -58,3 +58,31 @@ fn explain_of_settings_that_do_not_pass_names_the_problem() {
     assert!(explained.stdout.is_empty());
     assert!(text(&explained.stderr).contains("manifold.toml:2:1"), "{explained:?}");
 }
+
+#[test]
+fn a_core_may_be_named_that_a_process_is_not_started_on() {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+
+    let cores = sched_getaffinity(None).unwrap();
+    let mut given = (0..CpuSet::MAX_CPU).filter(|core| cores.is_set(*core));
+    let (first, last) = (given.next().unwrap(), given.next_back());
+    let named = last.unwrap_or(first);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("manifold.toml");
+    let settings = format!(
+        "[proxy]\nupstream = \"wan\"\n[worker]\ncores = [{named}]\n[eal]\nhugepages = \"no\"\n\
+         [[port]]\nname = \"wan\"\ndevice = \"net_null0\"\n[[port]]\nname = \"hall-a\"\ndevice = \"net_null1\"\n"
+    );
+    std::fs::write(&file, settings).unwrap();
+    // As `isolcpus=` has every process begin: off the worker's core.
+    let checked = std::thread::spawn(move || {
+        let mut narrow = CpuSet::new();
+        narrow.set(first);
+        sched_setaffinity(None, &narrow).unwrap();
+        check(&[], &file)
+    });
+    let checked = checked.join().unwrap();
+    assert!(checked.status.success(), "{}", text(&checked.stderr));
+    let placed = format!("control on core {first}, workers on [{named}]\n");
+    assert!(text(&checked.stdout).contains(&placed), "{}", text(&checked.stdout));
+}

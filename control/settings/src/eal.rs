@@ -1,8 +1,9 @@
-//! The command line of DPDK's environment abstraction layer, and where its threads run.
+//! The command line of DPDK's environment abstraction layer.
 
 use crate::device::{Device, InterfaceName};
-use crate::memory::{MachineError, MemoryMode, MemoryPlan, frame_size};
-use crate::model::{Cores, LogLevel, MAX_WORKERS, Poll, PortSettings, Settings};
+use crate::memory::{MemoryMode, MemoryPlan, frame_size};
+use crate::model::{LogLevel, PortSettings, Settings};
+use crate::placement::Placement;
 use crate::problem::{Place, Problems, SettingsError};
 
 /// Frames in each ring of a kernel interface, which is the driver's default too.
@@ -10,71 +11,6 @@ pub const AF_PACKET_FRAMES: u32 = 512;
 /// Block size of AF_PACKET rings with frames above 2 KiB: a multiple of the frame size, as the driver takes frames
 /// to lie without gaps, and of any page size.
 const AF_PACKET_BLOCK: u32 = 65_536;
-
-/// The cores of the control thread and of each worker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Placement {
-    /// The control thread's core, DPDK's main one.
-    pub control: u16,
-    /// A core for each worker, in order.
-    pub workers: Vec<u16>,
-}
-
-/// The cores that this process may use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CoreSet {
-    /// In ascending order.
-    pub cores: Vec<u16>,
-    /// Whether somebody chose them for this process, as a container's cpuset does: the machine has more.
-    pub is_chosen: bool,
-}
-
-/// Places control thread and workers on the cores that there are.
-///
-/// `cores = "auto"` takes all cores but one, which is the control thread's, where they were chosen for this process;
-/// else one, the last, as the machine is everybody's. Of a single core all have their share.
-///
-/// # Errors
-/// A core that the settings name is not in `set`, or none is; or a control thread that polls would have a worker's.
-pub fn place_threads(settings: &Settings, set: &CoreSet) -> Result<Placement, MachineError> {
-    let available = &set.cores;
-    let (Some(first), Some(last)) = (available.first(), available.last()) else {
-        return Err(MachineError {
-            what: "this process may run on no core".to_owned(),
-            cure: "look at its cpuset with `taskset -p`".to_owned(),
-        });
-    };
-    let check = |core: u16, key: &str| {
-        if available.contains(&core) {
-            return Ok(core);
-        }
-        let list: Vec<_> = available.iter().map(u16::to_string).collect();
-        Err(MachineError {
-            what: format!("`{key}` names core {core}, which this process may not use"),
-            cure: format!("it may use {}", list.join(", ")),
-        })
-    };
-    let workers = match &settings.worker.cores {
-        Cores::Auto if set.is_chosen && available.len() > 1 => {
-            let control = settings.worker.control_core.unwrap_or(*first);
-            available.iter().copied().filter(|core| *core != control).take(MAX_WORKERS).collect()
-        }
-        Cores::Auto => vec![*last],
-        Cores::List(cores) => cores.iter().map(|core| check(*core, "cores")).collect::<Result<_, _>>()?,
-    };
-    let control = match settings.worker.control_core {
-        Some(core) => check(core, "control-core")?,
-        None => available.iter().copied().find(|core| !workers.contains(core)).unwrap_or(*first),
-    };
-    if settings.worker.control_poll == Poll::Busy && workers.contains(&control) {
-        return Err(MachineError {
-            what: format!("`control-poll` is \"busy\", and core {control} would be the control thread's and a worker's"),
-            cure: "give each a core with `cores` and `control-core` in [worker], or leave `control-poll` \"adaptive\""
-                .to_owned(),
-        });
-    }
-    Ok(Placement { control, workers })
-}
 
 /// The final command line, program name first: what Manifold sets, then `[eal] args`, then `trailing`, which stood
 /// after `--`. Of cores, memory and log level, what the user gives replaces Manifold's. DPDK is told of the control

@@ -30,6 +30,7 @@ mod load;
 mod memory;
 mod model;
 mod options;
+mod placement;
 mod port;
 mod problem;
 mod reader;
@@ -40,7 +41,7 @@ mod unwritten;
 
 pub use device::{Device, DeviceError, InterfaceName, PciAddress, Vdev, without_arguments};
 pub use difference::{Difference, KeyChange, PortChange, difference};
-pub use eal::{AF_PACKET_FRAMES, CoreSet, Placement, eal_args, place_threads};
+pub use eal::{AF_PACKET_FRAMES, eal_args};
 pub use edit::{Edit, EditError, apply_edits};
 pub use explain::{Effective, effective_file, explain};
 pub use kinds::{KeyKind, ListOf};
@@ -55,6 +56,7 @@ pub use model::{
     MAX_WORKERS, PathSettings, Poll, PortSettings, PortTimers, ProxySettings, RecordSettings, Role, Settings,
     SocketSettings, SourceMac, Sources, TableSettings, WorkerSettings,
 };
+pub use placement::{CoreSet, Placement, place_threads};
 pub use problem::{Place, Problem, SettingsError, Subject, Warning};
 pub use running::{KeyDifference, Origin, RunningKey, RunningKeys};
 /// How files are read key by key, with every problem at its place: for the settings of the programs beside the proxy.

@@ -174,7 +174,8 @@ fn memory_that_the_buffers_cannot_be_had_of_is_refused_where_it_does_not_grow() 
 #[test]
 fn threads_are_placed_on_cores_there_are() {
     let place_in = |worker: &str, available: &[u16], is_chosen| {
-        let set = CoreSet { cores: available.to_vec(), is_chosen };
+        let (allowed, given) = (available.to_vec(), available.to_vec());
+        let set = CoreSet { allowed, given, isolated: Vec::new(), is_chosen };
         place_threads(&with_devices(&format!("[worker]\n{worker}\n"), &["e0"]), &set)
             .map(|placement| (placement.control, placement.workers))
             .map_err(|error| error.to_string())
@@ -206,6 +207,41 @@ fn threads_are_placed_on_cores_there_are() {
         place("", &[]),
         Err("this process may run on no core; look at its cpuset with `taskset -p`".to_owned())
     );
+}
+
+#[test]
+fn isolated_cores_are_the_workers() {
+    let place = |worker: &str, set: &CoreSet| {
+        place_threads(&with_devices(&format!("[worker]\n{worker}\n"), &["e0"]), set)
+            .map(|placement| (placement.control, placement.workers))
+            .map_err(|error| error.to_string())
+    };
+    // `isolcpus=2-3`: the kernel gives no process those, and lets every one have them.
+    let allowed = vec![0, 1, 2, 3];
+    let machine = CoreSet { allowed, given: vec![0, 1], isolated: vec![2, 3], is_chosen: false };
+    assert_eq!(place("cores = [2]", &machine), Ok((0, vec![2])));
+    assert_eq!(place("cores = [0, 2]", &machine), Ok((1, vec![0, 2])));
+    assert_eq!(place("", &machine), Ok((0, vec![2, 3])));
+    assert_eq!(place("control-core = 2", &machine), Ok((2, vec![3])));
+    assert_eq!(place("control-core = 1", &machine), Ok((1, vec![2, 3])));
+    assert_eq!(place("cores = [2]\ncontrol-core = 3\ncontrol-poll = \"busy\"", &machine), Ok((3, vec![2])));
+    assert_eq!(
+        place("cores = [4]", &machine),
+        Err("`cores` names core 4, which this process may not use; it may use 0, 1, 2, 3".to_owned())
+    );
+    // What somebody chose by `taskset` is kept to, but where the settings say otherwise.
+    let chosen = |given: &[u16]| CoreSet { given: given.to_vec(), is_chosen: true, ..machine.clone() };
+    assert_eq!(place("", &chosen(&[0])), Ok((0, vec![0])));
+    assert_eq!(place("", &chosen(&[1, 2])), Ok((1, vec![2])));
+    assert_eq!(place("", &chosen(&[2, 3])), Ok((2, vec![3])), "one of them is the control thread's");
+    assert_eq!(place("cores = [3]", &chosen(&[0])), Ok((0, vec![3])));
+    // A container's cpuset that has both kinds, of a larger machine.
+    let allowed = vec![0, 1, 2];
+    let cpuset = CoreSet { allowed: allowed.clone(), given: allowed, ..chosen(&[]) };
+    assert_eq!(place("", &cpuset), Ok((0, vec![2])));
+    // The control thread has the core that it was given, and "auto" takes another where there is one.
+    let plain = CoreSet { isolated: Vec::new(), given: machine.allowed.clone(), ..machine };
+    assert_eq!(place("control-core = 3", &plain), Ok((3, vec![2])));
 }
 
 #[test]

@@ -1,0 +1,104 @@
+//! Which cores control thread and workers run on.
+
+use crate::memory::MachineError;
+use crate::model::{Cores, MAX_WORKERS, Poll, Settings, WorkerSettings};
+
+/// The cores of the control thread and of each worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placement {
+    /// The control thread's core, DPDK's main one.
+    pub control: u16,
+    /// A core for each worker, in order.
+    pub workers: Vec<u16>,
+}
+
+/// The cores that this process has. Each list is in ascending order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CoreSet {
+    /// Those that its threads may be put on: its cpuset. Isolated cores are among them, though threads begin without.
+    pub allowed: Vec<u16>,
+    /// Those that it was started on, of the allowed ones.
+    pub given: Vec<u16>,
+    /// Those that the kernel's scheduler leaves alone (`isolcpus=`), of the whole machine.
+    pub isolated: Vec<u16>,
+    /// Whether somebody chose the given ones for this process, as a container's cpuset does, or `taskset`: others run that
+    /// are not isolated.
+    pub is_chosen: bool,
+}
+
+impl CoreSet {
+    /// Those that may be taken unasked: what somebody chose is kept to.
+    fn free(&self) -> &[u16] {
+        if self.is_chosen { &self.given } else { &self.allowed }
+    }
+
+    fn is_isolated(&self, core: u16) -> bool {
+        self.isolated.contains(&core)
+    }
+
+    /// The cores of the workers where the settings leave them open, and may name the control thread's.
+    fn for_workers(&self, control: Option<u16>) -> Vec<u16> {
+        let free = || self.free().iter().copied();
+        let named = |core: &u16| Some(*core) == control;
+        // Where there are no others, one of them has to be the control thread's.
+        let isolated: Vec<_> = free().filter(|core| self.is_isolated(*core) && !named(core)).collect();
+        if !isolated.is_empty() && free().len() > isolated.len() {
+            return isolated.into_iter().take(MAX_WORKERS).collect();
+        }
+        if self.is_chosen && self.given.len() > 1 {
+            let control = control.or(self.given.first().copied());
+            return free().filter(|core| Some(*core) != control).take(MAX_WORKERS).collect();
+        }
+        let last = free().rfind(|core| !named(core)).or(free().next_back());
+        last.into_iter().collect()
+    }
+
+    /// The control thread's core, where the settings leave it open.
+    fn for_control(&self, workers: &[u16]) -> Option<u16> {
+        let idle = || self.given.iter().copied().filter(|core| !workers.contains(core));
+        idle().find(|core| !self.is_isolated(*core)).or(idle().next()).or(self.given.first().copied())
+    }
+}
+
+/// Places control thread and workers on the cores that there are.
+///
+/// `cores = "auto"` takes the isolated cores, which somebody set aside for this; else all but one, which is the control
+/// thread's, where they were chosen for this process; else one, the last, as the machine is everybody's. Of a single
+/// core all have their share.
+///
+/// # Errors
+/// A core that the settings name is not allowed, or none is; or a control thread that polls would have a worker's.
+pub fn place_threads(settings: &Settings, set: &CoreSet) -> Result<Placement, MachineError> {
+    let WorkerSettings { cores, control_core, control_poll, .. } = &settings.worker;
+    let check = |core: u16, key: &str| {
+        if set.allowed.contains(&core) {
+            return Ok(core);
+        }
+        let list: Vec<_> = set.allowed.iter().map(u16::to_string).collect();
+        Err(MachineError {
+            what: format!("`{key}` names core {core}, which this process may not use"),
+            cure: format!("it may use {}", list.join(", ")),
+        })
+    };
+    let none = || MachineError {
+        what: "this process may run on no core".to_owned(),
+        cure: "look at its cpuset with `taskset -p`".to_owned(),
+    };
+    let first = set.for_control(&[]).ok_or_else(none)?;
+    let workers = match cores {
+        Cores::Auto => set.for_workers(*control_core),
+        Cores::List(cores) => cores.iter().map(|core| check(*core, "cores")).collect::<Result<_, _>>()?,
+    };
+    let control = match control_core {
+        Some(core) => check(*core, "control-core")?,
+        None => set.for_control(&workers).unwrap_or(first),
+    };
+    if *control_poll == Poll::Busy && workers.contains(&control) {
+        return Err(MachineError {
+            what: format!("`control-poll` is \"busy\", and core {control} would be the control thread's and a worker's"),
+            cure: "give each a core with `cores` and `control-core` in [worker], or leave `control-poll` \"adaptive\""
+                .to_owned(),
+        });
+    }
+    Ok(Placement { control, workers })
+}
