@@ -66,6 +66,7 @@ pub(crate) fn most_workers<'a>(ports: impl Iterator<Item = &'a PortInfo>, cores:
 
 #[cfg(test)]
 mod tests {
+    use dpdk::Spread;
     use types::MacAddr;
 
     use super::*;
@@ -83,6 +84,7 @@ mod tests {
             max_mtu: 9_600,
             max_mac_addrs: 1,
             checks_ip: false,
+            spread: Spread::Nothing,
         }
     }
 

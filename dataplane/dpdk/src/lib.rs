@@ -49,7 +49,7 @@ pub use mempool::{DEFAULT_FRAME_ROOM, HEADROOM, Mempool, PAGE_FRAME_ROOM};
 pub use ownership::{OwnershipError, check_driver, check_release, check_workers};
 pub use port::{
     LinkStatus, MAX_ETH_PORTS, MacFilter, MulticastFilter, Port, PortConfig, PortId, PortInfo, PortStats,
-    Queues, RxQueue, TxQueue,
+    Queues, RxQueue, Spread, TxQueue,
 };
 pub use raw::{AF_XDP_IS_MENDED, REFCNT_IS_ATOMIC, RELEASE};
 pub use shared::{FanOut, SharedMbuf};

@@ -5,6 +5,7 @@ use core::fmt;
 
 use types::MacAddr;
 
+use super::spread::Spread;
 use crate::error::{DpdkError, PortError, check};
 use crate::ownership::{check_driver, check_release};
 use crate::raw::{REFCNT_IS_ATOMIC, RELEASE};
@@ -67,6 +68,8 @@ pub struct PortInfo {
     pub max_mac_addrs: u32,
     /// Whether the NIC checks IPv4 header checksums.
     pub checks_ip: bool,
+    /// What UDP is spread over several receive queues by.
+    pub spread: Spread,
 }
 
 impl PortInfo {
@@ -87,14 +90,14 @@ impl PortInfo {
         check("rte_eth_macaddr_get", unsafe { dpdk_sys::rte_eth_macaddr_get(id.get(), &mut mac) })?;
         // SAFETY: takes any port number.
         let node = unsafe { dpdk_sys::rte_eth_dev_socket_id(id.get()) };
+        let driver = if raw.driver_name.is_null() {
+            String::new()
+        } else {
+            // SAFETY: the driver's name is a terminated string that lives as long as the driver is loaded.
+            unsafe { CStr::from_ptr(raw.driver_name) }.to_string_lossy().into_owned()
+        };
         Ok(Self {
             name: name(id)?,
-            driver: if raw.driver_name.is_null() {
-                String::new()
-            } else {
-                // SAFETY: the driver's name is a terminated string that lives as long as the driver is loaded.
-                unsafe { CStr::from_ptr(raw.driver_name) }.to_string_lossy().into_owned()
-            },
             mac: MacAddr(mac.addr_bytes),
             node: u32::try_from(node).ok(),
             interface: (raw.if_index != 0).then_some(raw.if_index),
@@ -104,6 +107,8 @@ impl PortInfo {
             max_mtu: raw.max_mtu,
             max_mac_addrs: raw.max_mac_addrs,
             checks_ip: raw.rx_offload_capa & dpdk_sys::SHIM_RX_OFFLOAD_IPV4_CKSUM != 0,
+            spread: Spread::best(&driver, raw.flow_type_rss_offloads).0,
+            driver,
         })
     }
 }

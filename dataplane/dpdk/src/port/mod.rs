@@ -3,6 +3,7 @@
 mod filter;
 mod info;
 mod queue;
+mod spread;
 
 use core::cell::Cell;
 use core::ffi::c_int;
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use filter::{MacFilter, MulticastFilter};
 pub use info::{LinkStatus, MAX_ETH_PORTS, PortId, PortInfo, PortStats};
 pub use queue::{RxQueue, TxQueue};
+pub use spread::Spread;
 
 use crate::eal::Eal;
 use crate::error::{DpdkError, PortError, check};
@@ -22,8 +24,8 @@ use filter::FilterState;
 /// How to start a port.
 #[derive(Debug, Clone)]
 pub struct PortConfig {
-    /// Receive queues. With several, the NIC spreads flows by address alone, as ports would tear fragments apart, and
-    /// by destination alone where it can.
+    /// Receive queues. With several, the NIC spreads streams as [`PortInfo::spread`] says, by address alone if it can, as
+    /// ports would tear fragments apart, and by destination alone where it can.
     pub rx_queues: u16,
     /// Transmit queues: one a worker.
     pub tx_queues: u16,
@@ -203,7 +205,7 @@ impl Port {
         let raw = dev_info(self.id())?;
         self.check_queues("receive", config.rx_queues, raw.max_rx_queues)?;
         self.check_queues("transmit", config.tx_queues, raw.max_tx_queues)?;
-        let conf = device_config(config, &raw);
+        let conf = device_config(config, &self.info.driver, &raw);
         // SAFETY: `conf` lives through the call, which copies it; the port is stopped.
         let ret = unsafe { dpdk_sys::rte_eth_dev_configure(id, config.rx_queues, config.tx_queues, &conf) };
         check("rte_eth_dev_configure", ret)?;
@@ -352,19 +354,19 @@ fn dev_info(id: PortId) -> Result<dpdk_sys::rte_eth_dev_info, DpdkError> {
 }
 
 /// Everything off but the header checksum, and RSS with several queues.
-fn device_config(config: &PortConfig, raw: &dpdk_sys::rte_eth_dev_info) -> dpdk_sys::rte_eth_conf {
+fn device_config(
+    config: &PortConfig,
+    driver: &str,
+    raw: &dpdk_sys::rte_eth_dev_info,
+) -> dpdk_sys::rte_eth_conf {
+    let (spread, hashed) = Spread::best(driver, raw.flow_type_rss_offloads);
     let mut conf = dpdk_sys::rte_eth_conf::default();
     conf.rxmode.offloads = raw.rx_offload_capa & dpdk_sys::SHIM_RX_OFFLOAD_IPV4_CKSUM;
     conf.rxmode.mtu = config.mtu.map_or(0, u32::from);
     conf.rxmode.mq_mode = dpdk_sys::SHIM_MQ_RX_NONE;
-    let by_address = dpdk_sys::SHIM_RSS_IPV4
-        | dpdk_sys::SHIM_RSS_FRAG_IPV4
-        | dpdk_sys::SHIM_RSS_NONFRAG_IPV4_OTHER
-        | dpdk_sys::SHIM_RSS_L3_DST_ONLY;
-    let offered = raw.flow_type_rss_offloads & by_address;
-    if config.rx_queues > 1 && offered != 0 {
+    if config.rx_queues > 1 && spread != Spread::Nothing {
         conf.rxmode.mq_mode = dpdk_sys::SHIM_MQ_RX_RSS;
-        conf.rx_adv_conf.rss_conf.rss_hf = offered;
+        conf.rx_adv_conf.rss_conf.rss_hf = hashed;
     }
     conf
 }
