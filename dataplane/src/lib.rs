@@ -8,6 +8,7 @@
 mod assembly;
 mod crew;
 mod desk;
+mod doubts;
 mod drivers;
 mod egress;
 mod failure;

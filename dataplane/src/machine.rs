@@ -11,6 +11,7 @@ use settings::{
 use crate::drivers::{AUTO, KernelDriver, choose};
 use crate::failure::Failure;
 use crate::interfaces::Looked;
+use crate::numa::Nodes;
 
 /// What this build can serve, whatever the machine.
 ///
@@ -32,25 +33,37 @@ pub(crate) fn serves(settings: &Settings) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Decides on cores from those that the machine has.
+/// Decides on cores from those that the machine has; and why there are fewer workers than there are cores for, where
+/// this build is why.
 ///
 /// # Errors
 /// Too few.
-pub(crate) fn place(settings: &Settings) -> Result<Placement, Failure> {
+pub(crate) fn place(settings: &Settings) -> Result<(Placement, Option<String>), Failure> {
     let mut placement = place_threads(settings, &cores()).map_err(Failure::machine)?;
     if settings.worker.cores == Cores::Auto
         && dpdk::check_workers(dpdk::REFCNT_IS_ATOMIC, placement.workers.len()).is_err()
     {
+        let cores = placement.workers.clone();
         placement.workers.truncate(1);
+        let fewer = format!(
+            "`cores` is \"auto\", and of the cores {cores:?} one has a worker: this DPDK counts references to frames \
+             without atomics, for one thread"
+        );
+        return Ok((placement, Some(fewer)));
     }
-    Ok(placement)
+    Ok((placement, None))
 }
 
 /// Decides on memory from what the machine has, for ports whose interfaces were looked at.
 ///
 /// # Errors
 /// Too little.
-pub(crate) fn memory(settings: &Settings, workers: u16, looked: &[Looked]) -> Result<MemoryPlan, Failure> {
+pub(crate) fn memory(
+    settings: &Settings,
+    placement: &Placement,
+    looked: &[Looked],
+) -> Result<MemoryPlan, Failure> {
+    let workers = u16::try_from(placement.workers.len()).map_err(Failure::machine)?;
     let queues = |port: &PortSettings| {
         let at = settings.ports.iter().position(|other| other.name == port.name);
         match at.and_then(|at| looked.get(at)) {
@@ -65,7 +78,10 @@ pub(crate) fn memory(settings: &Settings, workers: u16, looked: &[Looked]) -> Re
             },
         }
     };
-    plan_memory(settings, workers.into(), queues, free_hugepages_mb()).map_err(Failure::machine)
+    let plan = plan_memory(settings, workers.into(), queues, free_hugepages_mb());
+    let mut plan = plan.map_err(Failure::machine)?;
+    Nodes::of_machine().settle(&mut plan, settings, placement);
+    Ok(plan)
 }
 
 /// MiB of free hugepages of the default size.

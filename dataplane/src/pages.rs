@@ -15,6 +15,7 @@ use settings::{Device, PortSettings, af_xdp_pool_size, af_xdp_queues};
 
 use crate::drivers::{KernelDriver, choose};
 use crate::failure::Failure;
+use crate::numa::pool_near;
 use crate::ports::Devices;
 
 /// Buffers of a pool that each thread keeps at hand.
@@ -156,7 +157,8 @@ impl Devices {
         // A name that no pool has, also not one that is about to go.
         static MADE: AtomicU32 = AtomicU32::new(0);
         let name = format!("af_xdp_{}", MADE.fetch_add(1, Ordering::Relaxed));
-        Mempool::of_pages(&self.eal, &name, size, CACHE).map_err(|error| {
+        let make = |node| Mempool::of_pages(&self.eal, &name, size, CACHE, node);
+        pool_near(self.pool.node(), make).map_err(|error| {
             let cure = if self.eal.has_hugepages() {
                 "reserve more hugepages"
             } else {

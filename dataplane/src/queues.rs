@@ -59,9 +59,13 @@ pub(crate) fn queues_to_send(settings: &PortSettings, info: &PortInfo, workers: 
     ))
 }
 
-/// How many workers the ports that are there leave possible, of so many that there are cores for.
-pub(crate) fn most_workers<'a>(ports: impl Iterator<Item = &'a PortInfo>, cores: usize) -> usize {
-    ports.map(|info| usize::from(offered(info))).fold(cores, usize::min).max(1)
+/// The port that leaves the fewest workers possible, and how many, where that is fewer than there are cores for.
+pub(crate) fn narrowest<'a>(
+    ports: impl Iterator<Item = (&'a str, &'a PortInfo)>,
+    cores: usize,
+) -> Option<(&'a str, usize)> {
+    let narrow = ports.map(|(name, info)| (name, usize::from(offered(info)).max(1)));
+    narrow.filter(|(_, workers)| *workers < cores).min_by_key(|(_, workers)| *workers)
 }
 
 #[cfg(test)]
@@ -139,9 +143,11 @@ mod tests {
     #[test]
     fn no_more_workers_than_every_port_has_queues_for() {
         let ports = [info("net_ice", 256, 256), info("net_ixgbe_vf", 2, 2)];
-        assert_eq!(most_workers(ports.iter(), 8), 2);
-        assert_eq!(most_workers(ports[..1].iter(), 8), 8);
-        assert_eq!(most_workers([].iter(), 3), 3);
-        assert_eq!(most_workers([info("odd", 0, 0)].iter(), 3), 1);
+        let of = |cores| narrowest(["wan", "hall-a"].into_iter().zip(&ports), cores);
+        assert_eq!(of(8), Some(("hall-a", 2)));
+        assert_eq!((of(2), of(1)), (None, None), "there are queues enough");
+        assert_eq!(narrowest([("lab", &info("net_memif", 255, 255))].into_iter(), 3), Some(("lab", 1)));
+        assert_eq!(narrowest([("lab", &info("odd", 0, 0))].into_iter(), 3), Some(("lab", 1)));
+        assert_eq!(narrowest([("lab", &info("odd", 0, 0))].into_iter(), 1), None);
     }
 }

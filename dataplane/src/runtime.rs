@@ -31,12 +31,13 @@ use forwarding::{Ingress, frame_ring};
 use links::LinkWatch;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use settings::{
-    Device, LiveLayer, MemoryPlan, Placement, Poll, Settings, eal_args, kept_to_send, mbuf_data_room,
+    Cores, Device, LiveLayer, MemoryPlan, Placement, Poll, Settings, eal_args, kept_to_send, mbuf_data_room,
 };
 use types::Time;
 
 use crate::assembly::{PlacedPort, assemble, intake, lane};
 use crate::crew::{Crew, deal};
+use crate::doubts::Doubts;
 use crate::drivers::choose;
 use crate::failure::Failure;
 use crate::interfaces::{Interfaces, Looked, expect_free_name, inspect_all, only_live};
@@ -48,7 +49,7 @@ use crate::ports::{Devices, Try, open_all, router_mac};
 use crate::report;
 use crate::sizes::INJECT_RING;
 use requests::{Tasks, requests};
-use setup::{Common, far_ports, frame_pool, hands, process_info, recorded, seed, start_eal, worker_cores};
+use setup::{Common, frame_pool, hands, process_info, recorded, seed, start_eal, worker_cores};
 use signals::Signals;
 use told::Revision;
 use workers::Board;
@@ -63,7 +64,7 @@ const WATCH_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 pub fn run(config: &Path, trailing: &[String]) -> Result<(), Failure> {
     let (settings, live) = settings::load_layers(config).map_err(Failure::settings)?;
     machine::serves(&settings)?;
-    let placement = machine::place(&settings)?;
+    let (placement, fewer) = machine::place(&settings)?;
     // Before the first thread, which is the log's.
     let left = machine::leave_worker_cores(&settings, &placement);
     let log = start_log(settings.log.level.as_str()).map_err(Failure::settings)?;
@@ -73,10 +74,11 @@ pub fn run(config: &Path, trailing: &[String]) -> Result<(), Failure> {
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
+    fewer.iter().for_each(|fewer| tracing::info!("{fewer}"));
     let signals = Signals::install().map_err(Failure::machine)?;
     let workers = u16::try_from(placement.workers.len()).map_err(Failure::machine)?;
     let (interfaces, links) = Interfaces::take_all(&settings, workers)?;
-    let memory = machine::memory(&settings, workers, &links)?;
+    let memory = machine::memory(&settings, &placement, &links)?;
     let eal = start_eal(&present(&settings, &links), &memory, &placement, trailing)?;
     let machine = Machine { eal, memory, placement, interfaces, links };
     let (mut running, tasks) = Running::start(config, (settings, live, log), machine, &signals)?;
@@ -99,11 +101,11 @@ pub fn check(config: &Path, look_at_machine: bool) -> Result<(), Failure> {
     let mut text: String = settings.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
     let mut served = HashMap::new();
     if look_at_machine {
-        let placement = machine::place(&settings)?;
+        let (placement, fewer) = machine::place(&settings)?;
         let workers = u16::try_from(placement.workers.len()).map_err(Failure::machine)?;
         expect_free_name(&settings)?;
         let looked = inspect_all(&settings, workers)?;
-        let memory = machine::memory(&settings, workers, &looked)?;
+        let memory = machine::memory(&settings, &placement, &looked)?;
         for (port, looked) in settings.ports.iter().zip(looked) {
             match (looked, &port.device) {
                 (Ok(Some(link)), Device::Kernel(_)) => {
@@ -120,7 +122,13 @@ pub fn check(config: &Path, look_at_machine: bool) -> Result<(), Failure> {
         }
         let args = eal_args(&settings, &memory, &placement, &[]).map_err(Failure::settings)?;
         text += &format!("EAL: {}\n", args[1..].join(" "));
-        text += &format!("control on core {}, workers on {:?}\n", placement.control, placement.workers);
+        let Placement { control, workers } = &placement;
+        let bound = match (&settings.worker.cores, workers.len()) {
+            (Cores::Auto, 2..) => ", as far as every port has transmit queues",
+            (Cores::Auto | Cores::List(_), _) => "",
+        };
+        text += &format!("control on core {control}, workers on {workers:?}{bound}\n");
+        text.extend(fewer.map(|fewer| fewer + "\n"));
     }
     text += &report::ports(&settings, &served);
     text += &format!("{} is good\n", config.display());
@@ -183,8 +191,8 @@ struct Running {
     loops: LoopWatch,
     /// What the workers do with their time.
     board: Arc<Board>,
-    /// Ports far from their workers.
-    far: Vec<String>,
+    /// What ports could do better with.
+    doubts: Doubts,
     control: ControlHandle,
     control_thread: JoinHandle<Agent>,
     /// `None` while it starts.
@@ -200,15 +208,14 @@ impl Running {
     ) -> Result<(Self, Tasks), Failure> {
         let Machine { eal, memory, placement, interfaces, links } = machine;
         let frame_room = mbuf_data_room(&settings);
-        let pool = frame_pool(&eal, &settings, placement.workers.len())?;
+        let pool = frame_pool(&eal, &settings, placement.workers.len(), memory.node)?;
         let most = u16::try_from(placement.workers.len()).map_err(Failure::machine)?;
         let opened = open_all(&eal, &settings, links, most)?;
         let router_mac = router_mac(&settings, &opened)?;
         let control_core = machine::control_core(&settings, &placement);
         let cores = worker_cores(&settings, placement, &opened);
         let workers = u16::try_from(cores.len()).map_err(Failure::machine)?;
-        let far = far_ports(&settings, &opened, &cores);
-        far.iter().for_each(|warning| tracing::warn!("{warning}"));
+        let mut doubts = Doubts::new(&cores, pool.node());
         let kept = kept_to_send(&settings, cores.len());
         let devices = Devices::new(eal, pool.clone(), router_mac, workers, kept);
         let (mut inventory, mut queues) = (Inventory::default(), Vec::new());
@@ -226,8 +233,9 @@ impl Running {
                 }
             };
             let mut served = ServedPort::new(index, port_settings.clone(), link, started.facts);
-            served.port = Some(started.port);
             served.intake = intake(&settings, port_settings);
+            doubts.note(port_settings, started.port.info(), served.intake);
+            served.port = Some(started.port);
             queues.push((index, deal(index, started.queues, served.intake, cores.len())));
             inventory.insert(served);
         }
@@ -238,7 +246,7 @@ impl Running {
         let mut assembly =
             assemble(&settings, &inventory.placed(&settings), router_mac, cores.len(), seed(), process)
                 .map_err(Failure::settings)?;
-        assembly.agent.configuration.warnings.extend(memory.warning.iter().chain(&far).cloned());
+        assembly.agent.configuration.warnings.extend(memory.warning.iter().chain(doubts.lines()).cloned());
         inventory.note_told(&settings, router_mac);
         let mut loops = LoopWatch::new(assembly.agent.counters.clone());
         loops.follow(inventory.names());
@@ -283,7 +291,7 @@ impl Running {
             crew,
             loops,
             board,
-            far,
+            doubts,
             control,
             control_thread,
             server: None,
@@ -393,7 +401,20 @@ impl Running {
 
     /// Doubts about the machine, for whoever asks for the status.
     fn machine_warnings(&self) -> impl Iterator<Item = String> {
-        self.memory.warning.iter().chain(&self.far).cloned()
+        self.memory.warning.iter().chain(self.doubts.lines()).cloned()
+    }
+
+    /// Looks at the ports that are open for what could be better. Whether anything is other than before.
+    fn note_doubts(&mut self) -> bool {
+        self.doubts.keep_only(|port| self.inventory.named(port).is_some());
+        let mut changed = false;
+        for served in self.inventory.iter() {
+            if let Some(port) = &served.port {
+                let intake = intake(&self.settings, &served.settings);
+                changed |= self.doubts.note(&served.settings, port.info(), intake);
+            }
+        }
+        changed
     }
 
     /// Leaves upstream, stops the threads, closes the ports, and tells what was counted.

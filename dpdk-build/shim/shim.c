@@ -200,7 +200,7 @@ shim_mbuf_view(const struct rte_mbuf *mbuf, struct shim_mbuf_view *view)
 }
 
 struct rte_mempool *
-shim_page_pool_create(const char *name, unsigned int n, unsigned int cache)
+shim_page_pool_create(const char *name, unsigned int n, unsigned int cache, int socket)
 {
 	const unsigned int page = 4096, flags = RTE_MEMPOOL_F_NO_SPREAD;
 	struct rte_mempool_objsz size;
@@ -216,7 +216,7 @@ shim_page_pool_create(const char *name, unsigned int n, unsigned int cache)
 		rte_errno = ENOTSUP;
 		return NULL;
 	}
-	pool = rte_mempool_create_empty(name, n, elt, cache, sizeof(private), SOCKET_ID_ANY, flags);
+	pool = rte_mempool_create_empty(name, n, elt, cache, sizeof(private), socket, flags);
 	if (pool == NULL)
 		return NULL;
 	ret = rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL);

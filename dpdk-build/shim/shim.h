@@ -150,7 +150,7 @@ void shim_mbuf_view(const struct rte_mbuf *mbuf, struct shim_mbuf_view *view);
  * A pool of `n` mbufs, each in a page of 4 KiB of its own with no gap between, in one piece: a driver reckons an mbuf's
  * address by its place. NULL sets rte_errno.
  */
-struct rte_mempool *shim_page_pool_create(const char *name, unsigned int n, unsigned int cache);
+struct rte_mempool *shim_page_pool_create(const char *name, unsigned int n, unsigned int cache, int socket);
 /* Mbufs of the pool, free or not. */
 uint32_t shim_mempool_size(const struct rte_mempool *pool);
 

@@ -41,7 +41,13 @@ pub fn eal_args(
         MemoryMode::NoHugepages => args.push("--no-huge".to_owned()),
     }
     if !given(Some("-m"), &["--socket-mem"]) {
-        args.extend(["-m".to_owned(), memory.megabytes.to_string()]);
+        match memory.node {
+            None => args.extend(["-m".to_owned(), memory.megabytes.to_string()]),
+            // MiB of each node up to this one.
+            Some(node) => {
+                args.push(format!("--socket-mem={}{}", "0,".repeat(node as usize), memory.megabytes))
+            }
+        }
     }
     if !given(Some("-l"), &[]) {
         args.extend(["-l".to_owned(), placement.control.to_string()]);

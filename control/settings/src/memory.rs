@@ -71,7 +71,9 @@ pub struct MemoryPlan {
     pub mode: MemoryMode,
     /// MiB.
     pub megabytes: u32,
-    /// For the log: that there are no hugepages, and what that costs.
+    /// The NUMA node that it is to be on; DPDK's choice if `None`.
+    pub node: Option<u32>,
+    /// For the log: what memory there is not, and what that costs.
     pub warning: Option<String>,
 }
 
@@ -100,7 +102,7 @@ pub fn plan_memory(
                 megabytes_for(settings, workers, &queues, MemoryMode::NoHugepages)
             ),
         }),
-        Some(_) | None => Ok(MemoryPlan { mode, megabytes: megabytes(mode), warning }),
+        Some(_) | None => Ok(MemoryPlan { mode, megabytes: megabytes(mode), node: None, warning }),
     };
     let pci = settings.ports.iter().find(|port| matches!(port.device, Device::Pci(_)));
     let found = match free_hugepages_mb {

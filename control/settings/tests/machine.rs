@@ -23,7 +23,7 @@ fn af_packet(settings: &Settings, workers: u16) -> String {
 }
 
 fn line(settings: &Settings, mode: MemoryMode, trailing: &[&str]) -> String {
-    let plan = MemoryPlan { mode, megabytes: 50, warning: None };
+    let plan = MemoryPlan { mode, megabytes: 50, node: None, warning: None };
     let placement = Placement { control: 1, workers: vec![3] };
     let trailing: Vec<String> = trailing.iter().map(ToString::to_string).collect();
     eal_args(settings, &plan, &placement, &trailing).unwrap().join(" ")
@@ -47,6 +47,20 @@ fn the_line_for_nics_on_hugepages() {
         "manifold --file-prefix=manifold-two --in-memory -m 50 -l 1 --log-level=info \
          -a 0000:3b:00.0 -a 0000:3b:00.1"
     );
+}
+
+#[test]
+fn memory_is_taken_from_the_node_that_it_is_to_be_on() {
+    let settings = with_devices("", &["3b:00.0"]);
+    let placement = Placement { control: 1, workers: vec![3] };
+    let line = |settings: &Settings, node| {
+        let plan = MemoryPlan { mode: MemoryMode::Hugepages, megabytes: 50, node, warning: None };
+        eal_args(settings, &plan, &placement, &[]).unwrap().join(" ")
+    };
+    assert!(line(&settings, Some(0)).contains(" --in-memory --socket-mem=50 -l 1 "));
+    assert!(line(&settings, Some(2)).contains(" --in-memory --socket-mem=0,0,50 -l 1 "));
+    let users = with_devices("[eal]\nargs = [\"-m\", \"99\"]\n", &["3b:00.0"]);
+    assert!(!line(&users, Some(2)).contains("--socket-mem"));
 }
 
 #[test]
@@ -76,7 +90,7 @@ fn what_the_user_gives_replaces_ours_and_stands_last() {
 
 #[test]
 fn what_is_refused_in_the_file_is_refused_on_the_command_line() {
-    let plan = MemoryPlan { mode: MemoryMode::NoHugepages, megabytes: 50, warning: None };
+    let plan = MemoryPlan { mode: MemoryMode::NoHugepages, megabytes: 50, node: None, warning: None };
     let placement = Placement { control: 0, workers: vec![1] };
     let trailing = ["--vdev=net_null0".to_owned(), "--in-memory".to_owned()];
     let error = eal_args(&with_devices("", &["eth0"]), &plan, &placement, &trailing).unwrap_err();

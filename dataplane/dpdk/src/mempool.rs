@@ -25,6 +25,7 @@ pub struct Mempool(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     pool: NonNull<dpdk_sys::rte_mempool>,
+    node: Option<u32>,
     eal: Eal,
 }
 
@@ -56,30 +57,40 @@ impl Mempool {
         let invalid = || DpdkError::invalid(CALL);
         let name = CString::new(name).map_err(|_| invalid())?;
         let room = frame_room.checked_add(HEADROOM).ok_or_else(invalid)?;
-        let node = match node {
-            Some(node) => c_int::try_from(node).map_err(|_| invalid())?,
-            None => dpdk_sys::SHIM_SOCKET_ID_ANY,
-        };
+        let socket = socket(node).ok_or_else(invalid)?;
         // SAFETY: EAL is initialised, `name` is terminated and copied.
-        let pool = unsafe { dpdk_sys::rte_pktmbuf_pool_create(name.as_ptr(), count, cache, 0, room, node) };
+        let pool = unsafe { dpdk_sys::rte_pktmbuf_pool_create(name.as_ptr(), count, cache, 0, room, socket) };
         let pool = NonNull::new(pool).ok_or_else(|| DpdkError::last(CALL))?;
-        Ok(Self(Arc::new(Inner { pool, eal: eal.clone() })))
+        Ok(Self(Arc::new(Inner { pool, node, eal: eal.clone() })))
     }
 
     /// Makes a pool of `count` mbufs, each with a page of 4 KiB to itself and all in one piece of memory: what net_af_xdp
     /// takes a pool for. Frames have [`PAGE_FRAME_ROOM`] bytes.
     ///
-    /// `name` and `cache` as for [`Mempool::new`].
+    /// `name`, `cache` and `node` as for [`Mempool::new`].
     ///
     /// # Errors
     /// As [`Mempool::new`]; no memory also when there is none in one piece.
-    pub fn of_pages(eal: &Eal, name: &str, count: u32, cache: u32) -> Result<Self, DpdkError> {
+    pub fn of_pages(
+        eal: &Eal,
+        name: &str,
+        count: u32,
+        cache: u32,
+        node: Option<u32>,
+    ) -> Result<Self, DpdkError> {
         const CALL: &str = "rte_mempool_create_empty";
-        let name = CString::new(name).map_err(|_| DpdkError::invalid(CALL))?;
+        let invalid = || DpdkError::invalid(CALL);
+        let name = CString::new(name).map_err(|_| invalid())?;
+        let socket = socket(node).ok_or_else(invalid)?;
         // SAFETY: EAL is initialised, `name` is terminated and copied.
-        let pool = unsafe { dpdk_sys::shim_page_pool_create(name.as_ptr(), count, cache) };
+        let pool = unsafe { dpdk_sys::shim_page_pool_create(name.as_ptr(), count, cache, socket) };
         let pool = NonNull::new(pool).ok_or_else(|| DpdkError::last(CALL))?;
-        Ok(Self(Arc::new(Inner { pool, eal: eal.clone() })))
+        Ok(Self(Arc::new(Inner { pool, node, eal: eal.clone() })))
+    }
+
+    /// The NUMA node that it was made for.
+    pub fn node(&self) -> Option<u32> {
+        self.0.node
     }
 
     /// Mbufs of the pool, free or not.
@@ -104,6 +115,11 @@ impl Mempool {
     pub(crate) fn as_ptr(&self) -> *mut dpdk_sys::rte_mempool {
         self.0.pool.as_ptr()
     }
+}
+
+/// The node as DPDK names it, where there may be such a one.
+fn socket(node: Option<u32>) -> Option<c_int> {
+    node.map_or(Some(dpdk_sys::SHIM_SOCKET_ID_ANY), |node| c_int::try_from(node).ok())
 }
 
 /// Whether two handles mean the same pool.

@@ -167,9 +167,10 @@ impl Running {
             served.facts = PortFacts { link_up: before.link_up, ..facts };
         }
         let is_other = before != served.facts;
+        let is_doubted = self.note_doubts();
         let informed = if is_other { self.inform_workers() } else { Ok(()) };
         self.put_in(index, queues);
-        if is_other {
+        if is_other || is_doubted {
             self.show_ports();
         }
         if let Err(error) = informed {

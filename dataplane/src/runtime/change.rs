@@ -216,6 +216,7 @@ impl Running {
             self.put_in(index, queues);
         }
 
+        self.note_doubts();
         let began = Instant::now();
         let trouble = informed.and_then(|()| self.configure()).err().or(trouble);
         let configured = began.elapsed();

@@ -16,9 +16,9 @@ use crate::crew::Hand;
 use crate::desk::worker_desk;
 use crate::failure::Failure;
 use crate::macs::EgressMacs;
-use crate::numa;
+use crate::numa::pool_near;
 use crate::ports::{Devices, OpenedPort};
-use crate::queues::most_workers;
+use crate::queues::narrowest;
 use crate::worker::WorkerSeed;
 
 /// Mbufs that a worker keeps at hand.
@@ -39,23 +39,23 @@ pub(super) struct Common {
 }
 
 /// The workers' cores. Where the settings leave their number open, there are no more than every port has transmit
-/// queues for; a list that asks for more fails at the port.
+/// queues for, and the log says so; a list that asks for more fails at the port.
 pub(super) fn worker_cores(settings: &Settings, placement: Placement, opened: &[OpenedPort]) -> Vec<u16> {
     let mut cores = placement.workers;
     if settings.worker.cores == Cores::Auto {
-        let there = opened.iter().filter_map(|(_, opened)| Some(opened.as_ref().ok()?.info()));
-        cores.truncate(most_workers(there, cores.len()));
+        let there = settings.ports.iter().zip(opened);
+        let there =
+            there.filter_map(|(port, (_, opened))| Some((port.name.as_str(), opened.as_ref().ok()?.info())));
+        if let Some((port, workers)) = narrowest(there, cores.len()) {
+            tracing::info!(
+                "`cores` is \"auto\", and of the cores {cores:?} {workers} have a worker: port \"{port}\" has no more \
+                 transmit queues to be used"
+            );
+            cores.truncate(workers);
+        }
     }
+    tracing::info!(control = placement.control, workers = ?cores, "cores");
     cores
-}
-
-/// A warning for each port whose NUMA node is not that of every worker.
-pub(super) fn far_ports(settings: &Settings, opened: &[OpenedPort], cores: &[u16]) -> Vec<String> {
-    let node = |opened: &OpenedPort| opened.1.as_ref().ok().and_then(|port| port.info().node);
-    let ports: Vec<_> =
-        settings.ports.iter().zip(opened).map(|(port, opened)| (port.name.as_str(), node(opened))).collect();
-    let cores: Vec<_> = cores.iter().map(|core| (*core, numa::node_of_core(*core))).collect();
-    numa::warnings(&ports, &cores)
 }
 
 /// The workers, ready to be started, each with its part of every port's queues; and what ends them. The first sends what
@@ -101,14 +101,19 @@ pub(super) fn hands(
     (hands, stop)
 }
 
-/// The pool for so many workers at most.
+/// The pool for so many workers at most, on this NUMA node if it has memory.
 ///
 /// # Errors
 /// There is no memory for it.
-pub(super) fn frame_pool(eal: &Eal, settings: &Settings, workers: usize) -> Result<Mempool, Failure> {
+pub(super) fn frame_pool(
+    eal: &Eal,
+    settings: &Settings,
+    workers: usize,
+    node: Option<u32>,
+) -> Result<Mempool, Failure> {
     let size = pool_size(settings, workers);
     let room = mbuf_data_room(settings) - HEADROOM;
-    Mempool::new(eal, "frames", size, POOL_CACHE, room, None).map_err(|e| {
+    pool_near(node, |node| Mempool::new(eal, "frames", size, POOL_CACHE, room, node)).map_err(|e| {
         Failure::machine(format!("no memory for {size} buffers: {e}; raise `memory-mb` in [eal]"))
     })
 }

@@ -11,7 +11,7 @@ use api::{BurstFill, WorkerSpan, WorkerView, WorkersReply};
 use forwarding::{BURST_FILLS, WorkerMeterSnapshot, burst_fill};
 
 use crate::crew::Watched;
-use crate::numa;
+use crate::numa::Nodes;
 
 /// How much of the past is recent: as much, and up to [`PACE`] more.
 const RECENT: Duration = Duration::from_secs(10);
@@ -67,7 +67,7 @@ impl Board {
             WorkerView {
                 worker: number as u64,
                 core: worker.core.into(),
-                node: numa::node_of_core(worker.core).map(u64::from),
+                node: Nodes::of_machine().of_core(worker.core).map(u64::from),
                 rx_queues: told.rx_queues,
                 total: span_of(&told, told.longest, span(worker.started), self.hz),
                 recent: span_of(&recent, longest_of(looks, &told), span(since), self.hz),

@@ -84,13 +84,13 @@ impl Devised {
     /// The settings' ports, with queues for so many workers.
     pub(super) fn start(text: &str, workers: usize) -> Self {
         let settings = settings::parse(text, "test.toml").unwrap();
-        let mut placement = machine::place(&settings).unwrap();
+        let (mut placement, _) = machine::place(&settings).unwrap();
         // More workers than cores are slow, and nothing else.
         let cores = [placement.control, placement.workers[0]];
         placement.workers = cores.into_iter().cycle().take(workers).collect();
         let memory = plan_memory(&settings, workers, |_| 0, 0).unwrap();
         let eal = start_eal(&settings, &memory, &placement, &[]).unwrap_or_else(|e| panic!("{e}"));
-        let pool = frame_pool(&eal, &settings, workers).unwrap_or_else(|e| panic!("{e}"));
+        let pool = frame_pool(&eal, &settings, workers, memory.node).unwrap_or_else(|e| panic!("{e}"));
         let looked = settings.ports.iter().map(|_| Ok(None)).collect();
         let opened = open_all(&eal, &settings, looked, workers as u16).unwrap_or_else(|e| panic!("{e}"));
         let router_mac = router_mac(&settings, &opened).unwrap_or_else(|e| panic!("{e}"));
