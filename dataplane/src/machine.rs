@@ -80,7 +80,7 @@ pub(crate) fn memory(
     };
     let plan = plan_memory(settings, workers.into(), queues, free_hugepages_mb());
     let mut plan = plan.map_err(Failure::machine)?;
-    Nodes::of_machine().settle(&mut plan, settings, placement);
+    Nodes::of_machine().settle(&mut plan, settings, placement, &allowed_nodes());
     Ok(plan)
 }
 
@@ -145,7 +145,7 @@ pub(crate) fn control_core(settings: &Settings, placement: &Placement) -> Option
 /// The cores that this process has.
 fn cores() -> CoreSet {
     let of_machine = |which: &str| {
-        cores_in(&fs::read_to_string(format!("/sys/devices/system/cpu/{which}")).unwrap_or_default())
+        numbers_in(&fs::read_to_string(format!("/sys/devices/system/cpu/{which}")).unwrap_or_default())
     };
     let (given, isolated) = (given_cores(), of_machine("isolated"));
     let is_chosen = are_chosen(&given, &of_machine("online"), &isolated);
@@ -176,8 +176,14 @@ fn are_chosen(given: &[u16], online: &[u16], isolated: &[u16]) -> bool {
     online.iter().any(|core| !given.contains(core) && !isolated.contains(core))
 }
 
-/// The cores of a list as the kernel writes it: `0-3,8`.
-fn cores_in(list: &str) -> Vec<u16> {
+/// The NUMA nodes that this process may have memory of.
+fn allowed_nodes() -> Vec<u16> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    numbers_in(status.lines().find_map(|line| line.strip_prefix("Mems_allowed_list:")).unwrap_or_default())
+}
+
+/// The numbers of a list as the kernel writes it: `0-3,8`.
+fn numbers_in(list: &str) -> Vec<u16> {
     let range = |part: &str| {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         Some(first.parse().ok()?..=last.parse().ok()?)
@@ -198,13 +204,17 @@ mod tests {
 
     #[test]
     fn cores_are_chosen_for_a_process_when_it_was_not_given_all_that_run() {
-        assert_eq!(cores_in("0-3,8\n"), [0, 1, 2, 3, 8]);
-        assert!(cores_in("").is_empty());
-        assert!(are_chosen(&[2, 3], &cores_in("0-3"), &[]));
-        assert!(!are_chosen(&[0, 1], &cores_in("0-1"), &[]));
+        assert_eq!(numbers_in("0-3,8\n"), [0, 1, 2, 3, 8]);
+        assert!(numbers_in("").is_empty());
+        assert!(!allowed_nodes().is_empty());
+        assert!(are_chosen(&[2, 3], &numbers_in("0-3"), &[]));
+        assert!(!are_chosen(&[0, 1], &numbers_in("0-1"), &[]));
         assert!(!are_chosen(&[0, 1], &[], &[]), "where the kernel does not tell");
-        assert!(!are_chosen(&[0, 1], &cores_in("0-3"), &cores_in("2-3")), "nobody is given isolated ones");
-        assert!(are_chosen(&[2, 3], &cores_in("0-3"), &cores_in("2-3")), "but by choice");
+        assert!(
+            !are_chosen(&[0, 1], &numbers_in("0-3"), &numbers_in("2-3")),
+            "nobody is given isolated ones"
+        );
+        assert!(are_chosen(&[2, 3], &numbers_in("0-3"), &numbers_in("2-3")), "but by choice");
     }
 
     /// The cores beside the workers', and the control thread's own.

@@ -1,9 +1,9 @@
 //! Memory that is far away: what lies on another NUMA node than who reads it crosses between them.
 
-use std::fs;
 use std::path::Path;
+use std::{fmt, fs};
 
-use dpdk::{DpdkError, Mempool, PortInfo};
+use dpdk::PortInfo;
 use settings::{Device, MemoryMode, MemoryPlan, Placement, Settings};
 
 /// Where the kernel tells of devices, cores and nodes.
@@ -80,18 +80,27 @@ impl Nodes<'_> {
         sizes.filter_map(of_size).sum()
     }
 
-    /// Has the memory be where the buffers are to be, on a machine of several nodes; or tells why it is not.
-    pub(crate) fn settle(self, plan: &mut MemoryPlan, settings: &Settings, placement: &Placement) {
+    /// Has the memory be where the buffers are to be, on a machine of several nodes; or tells why it is not. This process
+    /// may have memory of the nodes `allowed`.
+    pub(crate) fn settle(
+        self,
+        plan: &mut MemoryPlan,
+        settings: &Settings,
+        placement: &Placement,
+        allowed: &[u16],
+    ) {
         if plan.mode == MemoryMode::NoHugepages || self.count() < 2 {
             return;
         }
         let Some(node) = self.home(settings, placement) else { return };
-        let (free, needed) = (self.free_hugepages_mb(node), plan.megabytes);
+        let is_allowed = allowed.iter().any(|allowed| u32::from(*allowed) == node);
+        let free = if is_allowed { self.free_hugepages_mb(node) } else { 0 };
+        let needed = plan.megabytes;
         if free >= u64::from(needed) {
             plan.node = Some(node);
         } else {
             plan.warning = Some(format!(
-                "{free} MiB of hugepages are free on NUMA node {node}, where the buffers should be, and {needed} MiB are \
+                "{free} MiB of hugepages are free for us on NUMA node {node}, where the buffers should be, and {needed} MiB are \
                  needed: some are elsewhere, and every frame crosses between nodes; reserve more in \
                  /sys/devices/system/node/node{node}/hugepages"
             ));
@@ -103,10 +112,10 @@ impl Nodes<'_> {
 ///
 /// # Errors
 /// There is none at all, or what `make` says.
-pub(crate) fn pool_near(
+pub(crate) fn pool_near<T, E: fmt::Display>(
     node: Option<u32>,
-    make: impl Fn(Option<u32>) -> Result<Mempool, DpdkError>,
-) -> Result<Mempool, DpdkError> {
+    make: impl Fn(Option<u32>) -> Result<T, E>,
+) -> Result<T, E> {
     match (make(node), node) {
         (Err(error), Some(node)) => {
             tracing::warn!("no memory for buffers on NUMA node {node}, they are elsewhere: {error}");
@@ -175,6 +184,14 @@ mod tests {
         assert_eq!(warning("wan", Some(0), &near, None), None);
         assert_eq!(warning("lab", None, &near, Some(1)), None);
         assert_eq!(warning("wan", Some(1), &[(2, None)], None), None);
+    }
+
+    #[test]
+    fn buffers_are_elsewhere_where_a_node_has_no_memory() {
+        let on_first = |node: Option<u32>| if node == Some(1) { Err("none") } else { Ok(node) };
+        assert_eq!(pool_near(Some(0), on_first), Ok(Some(0)));
+        assert_eq!(pool_near(Some(1), on_first), Ok(None));
+        assert_eq!(pool_near(None, |_| Err::<(), _>("none")), Err("none"));
     }
 
     /// A machine of two nodes, whose second has core 2, the card 3b:00.0 and eth1's; and 64 MiB of hugepages.
@@ -253,19 +270,22 @@ mod tests {
     fn memory_is_taken_from_the_buffers_node_if_it_has_enough() {
         let sys = machine();
         let placement = Placement { control: 0, workers: vec![2] };
-        let settle = |mode, megabytes, sys: &Path| {
+        let settle_of = |mode, megabytes, sys: &Path, allowed: &[u16]| {
             let mut plan = MemoryPlan { mode, megabytes, node: None, warning: None };
-            Nodes(sys).settle(&mut plan, &with_upstream("3b:00.0"), &placement);
+            Nodes(sys).settle(&mut plan, &with_upstream("3b:00.0"), &placement, allowed);
             (plan.node, plan.warning)
         };
+        let settle = |mode, megabytes, sys| settle_of(mode, megabytes, sys, &[0, 1]);
         assert_eq!(settle(MemoryMode::Hugepages, 64, sys.path()), (Some(1), None));
         assert_eq!(settle(MemoryMode::NoHugepages, 64, sys.path()), (None, None));
         let (node, warning) = settle(MemoryMode::Hugepages, 65, sys.path());
         let warning = warning.unwrap();
         assert!(
-            node.is_none() && warning.starts_with("64 MiB of hugepages are free on NUMA node 1, "),
+            node.is_none() && warning.starts_with("64 MiB of hugepages are free for us on NUMA node 1, "),
             "{warning}"
         );
+        let (node, warning) = settle_of(MemoryMode::Hugepages, 64, sys.path(), &[0]);
+        assert!(node.is_none() && warning.unwrap().starts_with("0 MiB "), "a cpuset keeps us from it");
         fs::remove_dir_all(sys.path().join("devices/system/node/node0")).unwrap();
         assert_eq!(settle(MemoryMode::Hugepages, 65, sys.path()), (None, None), "there is one node");
     }
