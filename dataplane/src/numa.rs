@@ -4,7 +4,7 @@ use std::path::Path;
 use std::{fmt, fs};
 
 use dpdk::PortInfo;
-use settings::{Device, MemoryMode, MemoryPlan, Placement, Settings};
+use settings::{Device, MemoryMode, MemoryPlan, Placement, PortSettings, Settings};
 
 /// Where the kernel tells of devices, cores and nodes.
 const SYS: &str = "/sys";
@@ -39,12 +39,30 @@ impl Nodes<'_> {
     /// The node where buffers are to be: that of the card that streams come in by, else of the first worker.
     fn home(self, settings: &Settings, placement: &Placement) -> Option<u32> {
         let upstream = settings.proxy.upstream.and_then(|port| settings.ports.get(port.get()));
-        let of_card = upstream.and_then(|port| match &port.device {
+        let of_card = upstream.and_then(|port| self.of_device(&port.device));
+        of_card.or_else(|| self.of_core(*placement.workers.first()?))
+    }
+
+    /// The node of a card that nobody has opened.
+    fn of_device(self, device: &Device) -> Option<u32> {
+        match device {
             Device::Pci(address) => self.read(&format!("bus/pci/devices/{address}/numa_node")),
             Device::Kernel(name) => self.read(&format!("class/net/{name}/device/numa_node")),
             Device::Vdev(_) => None,
-        });
-        of_card.or_else(|| self.of_core(*placement.workers.first()?))
+        }
+    }
+
+    /// A [`warning`] for each port that would be far, before any is opened.
+    pub(crate) fn foresee(
+        self,
+        settings: &Settings,
+        placement: &Placement,
+        plan: &MemoryPlan,
+    ) -> Vec<String> {
+        let workers: Vec<_> = placement.workers.iter().map(|core| (*core, self.of_core(*core))).collect();
+        let of_port =
+            |port: &PortSettings| warning(&port.name, self.of_device(&port.device), &workers, plan.node);
+        settings.ports.iter().filter_map(of_port).collect()
     }
 
     fn of_interface(self, index: u32) -> Option<u32> {
@@ -264,6 +282,21 @@ mod tests {
         assert_eq!(home("eth0", 2), Some(0));
         assert_eq!(home("veth0", 2), Some(1));
         assert_eq!(home("net_null0", 9), None);
+    }
+
+    #[test]
+    fn what_would_be_far_is_told_before_a_port_is_opened() {
+        let sys = machine();
+        let plan = MemoryPlan { mode: MemoryMode::Hugepages, megabytes: 64, node: Some(1), warning: None };
+        let foresee = |device: &str, worker: u16| {
+            let placement = Placement { control: 0, workers: vec![worker] };
+            Nodes(sys.path()).foresee(&with_upstream(device), &placement, &plan)
+        };
+        let told = foresee("3b:00.0", 0);
+        assert!(told.len() == 1 && told[0].contains("cores of another: 0 (node 0); "), "{told:?}");
+        let told = foresee("eth0", 0);
+        assert!(told.len() == 1 && told[0].contains("the buffers are on node 1; "), "{told:?}");
+        assert!(foresee("3b:00.0", 2).is_empty() && foresee("net_null0", 0).is_empty());
     }
 
     #[test]

@@ -45,6 +45,7 @@ use crate::inventory::{Inventory, ServedPort, Told};
 use crate::loop_watch::LoopWatch;
 use crate::machine;
 use crate::macs::EgressMacs;
+use crate::numa::Nodes;
 use crate::ports::{Devices, Try, open_all, router_mac};
 use crate::report;
 use crate::sizes::INJECT_RING;
@@ -117,9 +118,8 @@ pub fn check(config: &Path, look_at_machine: bool) -> Result<(), Failure> {
                 }
             }
         }
-        if let Some(warning) = &memory.warning {
-            text += &format!("warning: {warning}\n");
-        }
+        let far = Nodes::of_machine().foresee(&settings, &placement, &memory);
+        text.extend(memory.warning.iter().chain(&far).map(|warning| format!("warning: {warning}\n")));
         let args = eal_args(&settings, &memory, &placement, &[]).map_err(Failure::settings)?;
         text += &format!("EAL: {}\n", args[1..].join(" "));
         let Placement { control, workers } = &placement;
