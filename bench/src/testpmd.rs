@@ -24,9 +24,6 @@ const NO_RATE: &str = "its console shows no rate for some port; is this another 
 const PROMPT: &str = "testpmd> ";
 /// What it prints last once no thread forwards any more.
 const STOPPED: &str = "Accumulated forward statistics";
-/// What Manifold's worker has too.
-const BURST: &str = "32";
-const MBUF_CACHE: &str = "256";
 
 /// How to run testpmd.
 #[derive(Debug, Clone)]
@@ -103,7 +100,15 @@ impl Testpmd {
         command.args(["--in-memory", "--no-pci", "-m", &memory.to_string()]);
         command.arg(format!("--file-prefix={}", prefix()));
         command.args(devices.iter().map(|device| format!("--vdev={device}")));
-        command.args(["--", "-i", "--nb-cores=1", "--burst", BURST, "--mbcache", MBUF_CACHE]);
+        // Manifold's own.
+        let (burst, cache) = (types::BURST, dataplane::sizes::POOL_CACHE);
+        command.args([
+            "--",
+            "-i",
+            "--nb-cores=1",
+            &format!("--burst={burst}"),
+            &format!("--mbcache={cache}"),
+        ]);
         // Otherwise it throws away what comes before the start, and a driver's count is not what was forwarded.
         command.arg("--no-flush-rx");
         let port = &ours.ports[0];

@@ -19,10 +19,8 @@ use crate::macs::EgressMacs;
 use crate::numa::pool_near;
 use crate::ports::{Devices, OpenedPort};
 use crate::queues::narrowest;
+use crate::sizes::POOL_CACHE;
 use crate::worker::WorkerSeed;
-
-/// Mbufs that a worker keeps at hand.
-const POOL_CACHE: u32 = 256;
 
 /// What all workers have alike.
 pub(super) struct Common {
