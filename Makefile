@@ -16,7 +16,7 @@ ATOMIC_DPDK := $(abspath $(TARGET))/dpdk-atomic
 ON_ATOMIC_DPDK = PKG_CONFIG_PATH="$(ATOMIC_DPDK)/lib/pkgconfig" RUSTFLAGS="-Ctarget-cpu=native" CARGO_TARGET_DIR="$(abspath $(TARGET))/atomic"
 
 .DEFAULT_GOAL := build
-.PHONY: setup build dpdk fast demo test test-page test-own test-fast test-atomic test-unit test-loom test-system test-systemd test-long fuzz lint install deny bench bench-quick guard bench-guard bench-guard-accept doc clean
+.PHONY: setup build dpdk fast demo test test-page test-own test-fast test-atomic test-unit test-loom test-system test-systemd test-long fuzz lint install deny bench bench-quick bench-ready guard bench-guard bench-guard-accept doc clean
 
 setup:
 	@dpdk-build/setup.sh
@@ -107,15 +107,24 @@ install:
 	install -m 644 packaging/prometheus/alerts.yml packaging/grafana/manifold.json $(DESTDIR)$(PREFIX)/share/manifold
 
 # Builds before it measures: what the figures of our own DPDK need, and the control side's own benches. ONLY=b2,b6 picks.
-bench: build fast
-	$(CARGO) build --release -p bench
+bench: bench-ready build fast
 	$(CARGO) bench --no-run -p igmp -p control --bench scale
-	$(TARGET)/release/bench $(if $(ONLY),--only $(ONLY))
+	$(TARGET)/release/bench $(BENCH_ONLY)
 
 # A few of the figures in less than two minutes.
-bench-quick: build
+bench-quick: bench-ready build
+	$(TARGET)/release/bench --quick $(BENCH_ONLY)
+
+# An ONLY that is empty is somebody's mistake.
+BENCH_ONLY = $(if $(filter undefined,$(origin ONLY)),,--only='$(ONLY)')
+
+# What a run would be refused for, before all that it takes is built.
+bench-ready:
+	@[ "$$(id -u)" = 0 ] || { echo "make bench: hugepages and network namespaces are root's;" \
+		'run it as root, or as sudo -E env "PATH=$$PATH" make bench' >&2; exit 1; }
+	@dpdk-build/setup.sh
 	$(CARGO) build --release -p bench
-	$(TARGET)/release/bench --quick $(if $(ONLY),--only $(ONLY))
+	$(TARGET)/release/bench --check $(BENCH_ONLY)
 
 # What a turn of each hot path costs in instructions, held to bench/guard/baseline.toml.
 bench-guard: guard

@@ -82,6 +82,11 @@ impl Verdict {
         matches!(self, Self::TooNoisy | Self::LostInNoise)
     }
 
+    /// Whether there are no numbers that were to be had.
+    pub(crate) fn is_unmeasured(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::NotMeasured(_))
+    }
+
     /// Whether the aim was missed.
     pub(crate) fn is_missed(&self) -> bool {
         matches!(self, Self::Held | Self::Missed)

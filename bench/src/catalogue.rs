@@ -70,11 +70,22 @@ impl Selection {
     /// A name that no figure has; the text lists those there are.
     pub(crate) fn new(names: &[String], quick: bool) -> Result<Self, String> {
         let entries = entries();
+        let names: Vec<_> = names.iter().map(|name| name.trim().to_owned()).collect();
+        if names.iter().any(String::is_empty) {
+            return Err(
+                "an empty name among the figures; name some, or leave the option out for all".to_owned()
+            );
+        }
         let asks = |name: &String, entry: &Entry| *name == entry.id || *name == entry.name;
         let known = |name: &String| name == "all" || entries.iter().any(|entry| asks(name, entry));
         if let Some(unknown) = names.iter().find(|name| !known(name)) {
-            let known: Vec<_> = entries.iter().map(|entry| entry.name.as_str()).collect();
-            return Err(format!("no figure is called `{unknown}`; there are all, {}", known.join(", ")));
+            let mut ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+            ids.sort_by_key(|id| (id.len(), *id));
+            ids.dedup();
+            let own = entries.iter().filter(|entry| unknown.split('/').next() == Some(entry.id));
+            let own: Vec<_> = own.map(|entry| entry.name.as_str()).collect();
+            let known = if own.is_empty() { format!("all, {}", ids.join(", ")) } else { own.join(", ") };
+            return Err(format!("no figure is called `{unknown}`; there are {known}"));
         }
         let all = names.iter().any(|name| name == "all") || names.is_empty() && !quick;
         let by_run = |entry: &Entry| match entry.run {
@@ -115,7 +126,17 @@ mod tests {
         assert_eq!(names(&["all"], true), names(&[], false));
         assert_eq!(names(&["b13"], false).unwrap(), ["b13/10000", "b13/100000", "b13/150000"]);
         assert!(!Selection::new(&[], false).unwrap().has("b13/150000"), "only who names it waits for it");
-        assert!(names(&["b1", "b99"], false).unwrap_err().contains("`b99`; there are all, b1/1, b2/4"));
+        assert_eq!(names(&[" b1 "], false), names(&["b1"], false), "a space after a comma");
+    }
+
+    #[test]
+    fn names_that_no_figure_has_are_told_with_those_there_are() {
+        let wrong = |asked: &[&str]| names(asked, false).unwrap_err();
+        assert!(wrong(&["b1", "b99"]).contains("`b99`; there are all, b1, b2, b3"), "{}", wrong(&["b99"]));
+        assert_eq!(wrong(&["b2/5"]), "no figure is called `b2/5`; there are b2/4, b2/16, b2/30");
+        for empty in [&[""][..], &["b1", " "]] {
+            assert!(wrong(empty).starts_with("an empty name"), "{empty:?}");
+        }
     }
 
     #[test]

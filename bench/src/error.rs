@@ -61,6 +61,11 @@ impl BenchError {
         move |source| Self::Io { what: what.to_string(), source: source.into() }
     }
 
+    /// A [`BenchError::Missing`]: who ours is to be compared with is not there, for this reason.
+    pub(crate) fn no_peer(why: impl Display) -> Self {
+        Self::Missing(format!("no peer: {why}"))
+    }
+
     /// A [`BenchError::Delivery`].
     pub(crate) fn delivery(side: &str, what: impl Display) -> Self {
         Self::Delivery { side: side.to_owned(), what: what.to_string() }

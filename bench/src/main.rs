@@ -20,6 +20,7 @@ mod capacity;
 mod catalogue;
 mod chance;
 mod churn;
+mod claim;
 mod console;
 mod curves;
 mod delay;
@@ -71,13 +72,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
+use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
+use lab::{LabError, stop};
 
-use crate::aim::Verdict;
 use crate::catalogue::Selection;
 use crate::error::BenchError;
 use crate::jitter::Jitter;
 use crate::report::{FigureReport, Report};
+use crate::rows::Rows;
 use crate::session::{Plan, Session};
 
 /// How long the forwarding core is watched with nothing on it.
@@ -86,11 +89,12 @@ const JITTER_TIME: Duration = Duration::from_secs(1);
 const MISSED: u8 = 3;
 
 /// Measures Manifold beside its peers. Exit status 0 when all aims were reached or the machine was too noisy to tell, 3
-/// when one was missed, 1 when a figure could not be measured, or none.
+/// when one was missed, 1 when a figure could not be measured, or none, 2 for a wrong command line; 128 and a signal's
+/// number when that ended the run, with a report of what was measured until then.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Cli {
-    /// Which figures: `b2`, `b2/16`, `all`; all if none is named. b13/150000 is measured only where it, or b13, is named.
+    /// Which figures: `b2`, `b2/16`, `all`; all if this is not given. b13/150000 is measured only where it, or b13, is named.
     #[arg(long, value_name = "FIGURES", value_delimiter = ',')]
     only: Vec<String>,
     /// A few figures and rounds, in less than two minutes.
@@ -112,6 +116,9 @@ struct Cli {
     /// The distribution's testpmd.
     #[arg(long, value_name = "FILE", default_value = "dpdk-testpmd")]
     testpmd: PathBuf,
+    /// Measures nothing: only looks whether a run could begin with these arguments, before what it takes is built.
+    #[arg(long)]
+    check: bool,
 }
 
 fn main() -> ExitCode {
@@ -120,8 +127,21 @@ fn main() -> ExitCode {
         return status;
     }
     let cli = Cli::parse();
-    match measure(&cli) {
+    let selection = match Selection::new(&cli.only, cli.quick) {
+        Ok(selection) => selection,
+        Err(error) => Cli::command().error(ErrorKind::InvalidValue, error).exit(),
+    };
+    let ready = session::expect_root().and_then(|()| report::expect_room(&cli.out));
+    let ended = match ready {
+        Ok(()) if cli.check => Ok(ExitCode::SUCCESS),
+        ready => ready.and_then(|()| measure(&cli, &selection)),
+    };
+    match ended {
         Ok(status) => status,
+        Err(BenchError::Lab(LabError::Interrupted)) => {
+            eprintln!("bench: interrupted before the first figure was measured; there is no report of it");
+            ended_by_signal()
+        }
         Err(error) => {
             eprintln!("bench: {error}");
             ExitCode::FAILURE
@@ -130,8 +150,7 @@ fn main() -> ExitCode {
 }
 
 /// Measures and reports. The exit status.
-fn measure(cli: &Cli) -> Result<ExitCode, BenchError> {
-    let selection = Selection::new(&cli.only, cli.quick).map_err(|e| BenchError::machine(e, "see --help"))?;
+fn measure(cli: &Cli, selection: &Selection) -> Result<ExitCode, BenchError> {
     let plan = Plan {
         rounds: cli.rounds.unwrap_or(if cli.quick { 2 } else { 5 }).into(),
         quick: cli.quick,
@@ -139,15 +158,24 @@ fn measure(cli: &Cli) -> Result<ExitCode, BenchError> {
         manifold: cli.manifold.clone(),
         testpmd: cli.testpmd.clone(),
     };
-    let session = Session::prepare(plan, &selection)?;
+    let session = Session::prepare(plan, selection)?;
     println!("{}", session.headline());
+    for (names, why) in session.lacking(selection) {
+        eprintln!("not measured: {}: {why}", names.join(", "));
+    }
     let before = Jitter::measure(session.cores.forward, JITTER_TIME);
     print_jitter("before", before);
     let began = Instant::now();
-    let figures = session.measure(&selection)?;
+    let mut rows = Rows::default();
+    let interrupted = match session.measure(selection, &mut rows) {
+        Ok(()) => false,
+        Err(BenchError::Lab(LabError::Interrupted)) if !rows.is_empty() => true,
+        Err(error) => return Err(error),
+    };
     let seconds = began.elapsed().as_secs_f64().round();
-    let after = Jitter::measure(session.cores.forward, JITTER_TIME);
+    let after = if interrupted { None } else { Jitter::measure(session.cores.forward, JITTER_TIME) };
     print_jitter("after", after);
+    let figures = rows.all();
     println!("\n{}", table::render(&figures));
     let status = status(&figures);
     let report = Report {
@@ -158,6 +186,7 @@ fn measure(cli: &Cli) -> Result<ExitCode, BenchError> {
         commit: session.commit.as_deref(),
         date: session.date.as_deref(),
         seconds,
+        interrupted,
         rounds: session.plan.rounds,
         window_s: session.plan.window.as_secs_f64(),
         jitter: [before, after],
@@ -166,12 +195,17 @@ fn measure(cli: &Cli) -> Result<ExitCode, BenchError> {
     report.write(&cli.out)?;
     page::write(&report, &cli.out)?;
     println!("One worker on one core; {} shows it.", cli.out.join("report.html").display());
-    Ok(status)
+    Ok(if interrupted { ended_by_signal() } else { status })
+}
+
+/// As a shell tells of a program that a signal ended.
+fn ended_by_signal() -> ExitCode {
+    ExitCode::from(stop::signal().map_or(1, |signal| 128 + signal))
 }
 
 /// What could not be measured weighs most.
 fn status(figures: &[FigureReport]) -> ExitCode {
-    if figures.iter().any(|figure| matches!(figure.verdict, Verdict::Failed(_))) {
+    if figures.iter().any(|figure| figure.verdict.is_unmeasured()) {
         ExitCode::FAILURE
     } else if figures.iter().any(|figure| figure.verdict.is_missed()) {
         ExitCode::from(MISSED)

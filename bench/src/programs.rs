@@ -15,8 +15,9 @@ use crate::testpmd::Testpmd;
 pub(crate) struct Programs {
     /// Manifold.
     pub(crate) manifolds: HashMap<Build, Manifold>,
-    /// The peer.
-    pub(crate) testpmds: HashMap<Build, Testpmd>,
+    testpmds: HashMap<Build, Testpmd>,
+    /// Why the distribution's testpmd is not among them, if it is not.
+    no_testpmd: Option<String>,
     /// The version of our own DPDK; or why there is nothing on it that could be measured.
     pub(crate) own_dpdk: Result<String, &'static str>,
     /// Whether the Manifold on the distribution's DPDK was built from the sources as they are now, where that is known.
@@ -27,17 +28,21 @@ const NOT_BUILT: &str = "not built: make fast";
 const STALE: &str = "built from other sources than these: make fast";
 
 /// Every Manifold and testpmd that there is: of the distribution's DPDK, of version `dpdk`, the Manifold that was named if
-/// one was, and that testpmd.
+/// one was, and that testpmd, if it is there.
 ///
 /// # Errors
-/// One on the distribution's DPDK is not there.
+/// There is no Manifold on the distribution's DPDK.
 pub(crate) fn find(
     manifold: Option<&Path>,
     testpmd: &Path,
     dpdk: Option<&str>,
 ) -> Result<Programs, BenchError> {
     let cure = "install Debian's package dpdk-dev, or name it with --testpmd";
-    let mut testpmds = HashMap::from([(Build::Packaged, peer(machine::find_program(testpmd, cure)?, dpdk))]);
+    let mut testpmds = HashMap::new();
+    let no_testpmd = match machine::find_program(testpmd, cure) {
+        Ok(program) => testpmds.insert(Build::Packaged, peer(program, dpdk)).and(None),
+        Err(error) => Some(error.to_string()),
+    };
     let packaged = packaged_manifold(manifold)?;
     let is_current = !is_stale(&packaged.program);
     let mut manifolds = HashMap::from([(Build::Packaged, packaged)]);
@@ -47,7 +52,7 @@ pub(crate) fn find(
         testpmds.extend(testpmd.map(|testpmd| (Build::Own, testpmd)));
         own.dpdk.unwrap_or_else(|| "of unknown version".to_owned())
     });
-    Ok(Programs { manifolds, testpmds, own_dpdk, is_current })
+    Ok(Programs { manifolds, testpmds, no_testpmd, own_dpdk, is_current })
 }
 
 /// That testpmd, to be spoken to in the words of its own DPDK, which is of that version.
@@ -56,13 +61,32 @@ fn peer(program: PathBuf, dpdk: Option<&str>) -> Testpmd {
 }
 
 impl Programs {
-    /// Why what runs on that DPDK is not there.
-    pub(crate) fn why_not(&self, build: Build) -> &'static str {
-        match (build, &self.own_dpdk) {
+    /// Manifold on that DPDK.
+    ///
+    /// # Errors
+    /// Why it is not there.
+    pub(crate) fn manifold(&self, build: Build) -> Result<&Manifold, BenchError> {
+        self.manifolds.get(&build).ok_or_else(|| self.why_not(build))
+    }
+
+    /// The testpmd on that DPDK.
+    ///
+    /// # Errors
+    /// Why it is not there.
+    pub(crate) fn testpmd(&self, build: Build) -> Result<&Testpmd, BenchError> {
+        self.testpmds.get(&build).ok_or_else(|| match (build, &self.no_testpmd) {
+            (Build::Packaged, Some(why)) => BenchError::no_peer(why),
+            (Build::Packaged | Build::Own, _) => self.why_not(build),
+        })
+    }
+
+    /// Why what runs on that DPDK is not there: all of one build are made at once.
+    fn why_not(&self, build: Build) -> BenchError {
+        let why = match (build, &self.own_dpdk) {
             (Build::Own, Err(why)) => why,
-            // All of one build are made at once.
             (Build::Own | Build::Packaged, _) => NOT_BUILT,
-        }
+        };
+        BenchError::Missing(why.to_owned())
     }
 }
 
@@ -121,6 +145,18 @@ mod tests {
     use std::time::{Duration, SystemTime};
 
     use super::*;
+
+    #[test]
+    fn a_testpmd_that_is_missing_is_told_of_where_it_is_needed() {
+        let sh = Path::new("/bin/sh");
+        let programs = find(Some(sh), Path::new("no-such-testpmd"), Some("24.11.6")).unwrap();
+        assert_eq!(programs.manifold(Build::Packaged).unwrap().program, sh, "it needs no peer");
+        let why = programs.testpmd(Build::Packaged).unwrap_err().to_string();
+        assert!(why.starts_with("no peer: there is no program no-such-testpmd; install "), "{why}");
+        let programs = find(Some(sh), sh, Some("24.11.6")).unwrap();
+        assert_eq!(programs.testpmd(Build::Packaged).unwrap().bonding_keyword, "member");
+        assert!(find(Some(Path::new("no-such-manifold")), sh, None).is_err(), "nothing can be measured");
+    }
 
     #[test]
     fn a_program_is_stale_when_a_source_of_it_is_newer() {

@@ -28,6 +28,8 @@ pub(crate) struct Report<'a> {
     pub(crate) date: Option<&'a str>,
     /// How long all figures took.
     pub(crate) seconds: f64,
+    /// Whether a signal ended the run: the figures are those that were measured until then.
+    pub(crate) interrupted: bool,
     /// Rounds at most of a figure that has a peer: the peer, ours, ours, the peer. How many there were is in each
     /// figure's trials.
     pub(crate) rounds: usize,
@@ -220,6 +222,21 @@ impl Report<'_> {
     }
 }
 
+/// Sees to it that a report can be written into `folder`, before there is one to be lost.
+///
+/// # Errors
+/// The folder cannot be made, or no file in it.
+pub(crate) fn expect_room(folder: &Path) -> Result<(), BenchError> {
+    let probe = folder.join("report.new");
+    let written = fs::create_dir_all(folder)
+        .and_then(|()| fs::write(&probe, ""))
+        .and_then(|()| fs::remove_file(&probe));
+    written.map_err(|e| {
+        let what = format!("no report can be written into {}: {e}", folder.display());
+        BenchError::machine(what, "name another folder with --out")
+    })
+}
+
 /// Writes a file of `folder` whole or not at all.
 ///
 /// # Errors
@@ -285,6 +302,7 @@ pub(crate) mod tests {
             commit: Some("abc"),
             date: Some("2026-01-01T00:00:00Z"),
             seconds: 60.0,
+            interrupted: false,
             rounds: 5,
             window_s: 1.0,
             jitter: [None; 2],
@@ -336,6 +354,20 @@ pub(crate) mod tests {
         assert_eq!((&failed["verdict"], &failed["notes"][0]), (&"failed: no link".into(), &"a log".into()));
         assert_eq!(json["figures"][2]["ours"], serde_json::Value::Null);
         assert_eq!(json["figures"][2]["verdict"], "not built: make fast");
+    }
+
+    #[test]
+    fn a_folder_that_takes_no_report_is_known_before_there_is_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("bench/out");
+        expect_room(&folder).unwrap();
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "nothing is left there");
+        let file = dir.path().join("file");
+        fs::write(&file, "").unwrap();
+        for wrong in [&file, &file.join("out")] {
+            let error = expect_room(wrong).unwrap_err().to_string();
+            assert!(error.contains(&wrong.display().to_string()) && error.ends_with("with --out"), "{error}");
+        }
     }
 
     #[test]

@@ -42,6 +42,11 @@ impl Rows {
         Ok(())
     }
 
+    /// Whether there are none yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// All of them.
     pub(crate) fn all(self) -> Vec<FigureReport> {
         self.0
@@ -76,8 +81,11 @@ mod tests {
 
     #[test]
     fn an_interruption_ends_the_run() {
-        let interrupted =
-            Rows::default().add(Progress::new("b1"), [row("b1")], |_| Err(LabError::Interrupted.into()));
+        let mut rows = Rows::default();
+        rows.add(Progress::new("b1"), [], |_| Ok(vec![row("b1")])).unwrap();
+        let interrupted = rows.add(Progress::new("b2"), [row("b2")], |_| Err(LabError::Interrupted.into()));
         assert!(matches!(interrupted, Err(BenchError::Lab(LabError::Interrupted))));
+        let left: Vec<_> = rows.all().iter().map(|row| row.id).collect();
+        assert_eq!(left, ["b1"], "what was measured before stays");
     }
 }

@@ -13,11 +13,12 @@ use crate::alone::Alone;
 use crate::blocked;
 use crate::capacity;
 use crate::catalogue::Selection;
+use crate::claim::Claim;
 use crate::delay;
 use crate::error::BenchError;
 use crate::figures::{Build, FIGURES, Figure, Source, Who};
 use crate::heap;
-use crate::hugepages::Hugepages;
+use crate::hugepages::{self, Hugepages};
 use crate::latency;
 use crate::machine::{self, Cores, Machine};
 use crate::manifold::Manifold;
@@ -62,6 +63,15 @@ pub(crate) struct Plan {
     pub(crate) testpmd: PathBuf,
 }
 
+/// # Errors
+/// This process is not root's.
+pub(crate) fn expect_root() -> Result<(), BenchError> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    Err(BenchError::machine("hugepages and network namespaces are root's", "run it as root, or through sudo"))
+}
+
 /// Everything that a figure needs. Dropping it takes away what it made.
 pub(crate) struct Session {
     /// Where to run.
@@ -83,6 +93,7 @@ pub(crate) struct Session {
     alone: Alone,
     veth: Part<Veth>,
     hosts: Part<Rc<Hosts>>,
+    claim: Rc<Claim>,
     /// A folder for files.
     pub(crate) scratch: TempDir,
 }
@@ -94,10 +105,9 @@ impl Session {
     /// # Errors
     /// What every figure needs is missing, or a signal came.
     pub(crate) fn prepare(plan: Plan, selection: &Selection) -> Result<Self, BenchError> {
-        if !rustix::process::geteuid().is_root() {
-            return Err(BenchError::machine("hugepages and packet devices need root", "run it as root"));
-        }
         stop::on_signals()?;
+        let claim = Rc::new(Claim::take()?);
+        hugepages::give_back_left(&claim)?;
         let cores = Cores::pick()?;
         for tool in ["setpriv", "chrt", "taskset", "stdbuf", "env"] {
             machine::find_program(Path::new(tool), "install Debian's packages util-linux and coreutils")?;
@@ -134,6 +144,7 @@ impl Session {
             stamp: Part::new(stamps, || Stamp::build(folder).map(Rc::new))?,
             veth: Part::new(on_wires.contains(&true), || Veth::new(&ours, folder, on_wires))?,
             hosts: Part::new(hosts, || Hosts::new().map(Rc::new))?,
+            claim,
             scratch,
         })
     }
@@ -154,13 +165,30 @@ impl Session {
         )
     }
 
-    /// Measures every figure that is selected, in the catalogue's order.
+    /// What cannot be measured here of what is selected: names of figures, and what they want.
+    pub(crate) fn lacking(&self, selection: &Selection) -> Vec<(Vec<String>, String)> {
+        let figures = FIGURES.iter().map(|figure| (figure.name(), self.missing(figure)));
+        let testpmd = || Some(self.programs.testpmd(Build::Packaged).err()?.to_string());
+        let igmpproxy = || Some(self.veth.get().ok()?.igmpproxy().err()?.to_string());
+        let others = [(latency::ID, testpmd()), (outer::JOIN.1, igmpproxy()), (outer::LEAVE.1, igmpproxy())];
+        let all = figures.chain(others.map(|(name, why)| (name.to_owned(), why)));
+        let mut lacking: Vec<(Vec<String>, String)> = Vec::new();
+        for (name, why) in all.filter(|(name, _)| selection.has(name)) {
+            let Some(why) = why else { continue };
+            match lacking.iter_mut().find(|(_, known)| *known == why) {
+                Some((names, _)) => names.push(name),
+                None => lacking.push((vec![name], why)),
+            }
+        }
+        lacking
+    }
+
+    /// Measures every figure that is selected, in the catalogue's order, into `rows`.
     ///
     /// # Errors
-    /// A signal came.
-    pub(crate) fn measure(&self, selection: &Selection) -> Result<Vec<FigureReport>, BenchError> {
+    /// A signal came; what was measured before is there.
+    pub(crate) fn measure(&self, selection: &Selection, rows: &mut Rows) -> Result<(), BenchError> {
         let compared: Vec<_> = FIGURES.iter().copied().filter(|f| selection.has(&f.name())).collect();
-        let mut rows = Rows::default();
         {
             // Before the first process starts, so that it is given back after the last one ended.
             let memory = self.memory(selection, &compared)?;
@@ -169,11 +197,11 @@ impl Session {
                     self.compared(figure, &memory, progress).map(|row| vec![row])
                 })?;
             }
-            self.of_tables_and_passes(selection, &memory, &mut rows)?;
-            self.on_links(selection, &memory, &mut rows)?;
+            self.of_tables_and_passes(selection, &memory, rows)?;
+            self.on_links(selection, &memory, rows)?;
         }
-        self.delays(selection, &mut rows)?;
-        self.outer(selection, &mut rows)?;
+        self.delays(selection, rows)?;
+        self.outer(selection, rows)?;
         if selection.has(scale::ID) {
             rows.add(
                 Progress::new(scale::ID),
@@ -185,7 +213,7 @@ impl Session {
                 },
             )?;
         }
-        Ok(rows.all())
+        Ok(())
     }
 
     /// Hugepages for the largest of what is selected; none where nothing needs them.
@@ -196,7 +224,7 @@ impl Session {
         let links = if links { self.memory_of_links_mb(selection.has(latency::ID))? } else { 0 };
         let others = [capacity.as_ref(), stalls.as_ref()];
         let most = self.memory_mb(compared, others.into_iter().flatten())?.max(links);
-        Part::new(most > 0, || Hugepages::reserve(most))
+        Part::new(most > 0, || Hugepages::reserve(&self.claim, most))
     }
 
     /// How many groups there can be, and how long a pass takes.
@@ -260,10 +288,17 @@ impl Session {
                 Progress::new(latency::ID),
                 [FigureReport::unmeasured(latency::ID, "forwarding delay")],
                 |progress| {
+                    let testpmd = match self.programs.testpmd(Build::Packaged) {
+                        Ok(testpmd) => testpmd,
+                        Err(why) => {
+                            let blank = FigureReport::unmeasured(latency::ID, "forwarding delay");
+                            return Ok(vec![blank.without(why.to_string())]);
+                        }
+                    };
                     memory.get()?;
                     let setting = latency::Setting {
                         manifold,
-                        testpmd: &self.programs.testpmds[&Build::Packaged],
+                        testpmd,
                         cores: self.cores,
                         scratch,
                         window_ms: u64::try_from(self.plan.window.as_millis()).unwrap_or(u64::MAX),

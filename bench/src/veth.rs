@@ -58,7 +58,7 @@ impl Veth {
     /// # Errors
     /// It is not installed, and cannot be had.
     pub(crate) fn smcrouted(&self) -> Result<&Path, BenchError> {
-        self.smcrouted.get().map(PathBuf::as_path)
+        self.smcrouted.get().map(PathBuf::as_path).map_err(BenchError::no_peer)
     }
 
     /// The peer of the delays ([`crate::outer`]).
@@ -66,7 +66,7 @@ impl Veth {
     /// # Errors
     /// It is not installed, and cannot be had.
     pub(crate) fn igmpproxy(&self) -> Result<&Path, BenchError> {
-        self.igmpproxy.get().map(PathBuf::as_path)
+        self.igmpproxy.get().map(PathBuf::as_path).map_err(BenchError::no_peer)
     }
 
     /// Runs trials of Manifold one after the other in one process.

@@ -24,7 +24,7 @@ impl Session {
         progress: &Progress,
     ) -> Result<FigureReport, BenchError> {
         let blank = rounds::blank(figure);
-        if let Some(what) = figure.parties().into_iter().find_map(|party| self.missing(party.who)) {
+        if let Some(what) = self.missing(&figure) {
             return Ok(blank.without(what));
         }
         self.expect_parts(&figure, memory)?;
@@ -49,15 +49,19 @@ impl Session {
         Ok(report)
     }
 
-    /// Why a side cannot be measured here.
-    fn missing(&self, who: Who) -> Option<String> {
-        let (built, build) = match who {
-            Who::Manifold(build) => (self.programs.manifolds.contains_key(&build), build),
-            Who::Testpmd(_, build) => (self.programs.testpmds.contains_key(&build), build),
-            Who::Kernel => return Some(self.veth.get().ok()?.smcrouted().err()?.to_string()),
-            Who::Ipv4Multicast | Who::OnInterfaces(_) | Who::Forwarder { .. } => return None,
+    /// What a figure cannot be measured for want of, if that is so.
+    pub(super) fn missing(&self, figure: &Figure) -> Option<String> {
+        let missing = |who| match who {
+            Who::Manifold(build) => self.programs.manifold(build).err(),
+            Who::Testpmd(_, build) => self.programs.testpmd(build).err(),
+            // Without cables it is not for want of a peer.
+            Who::Kernel => self.veth.get().ok()?.smcrouted().err(),
+            Who::Ipv4Multicast => self.multicast.get().err().map(BenchError::no_peer),
+            Who::OnInterfaces(_) | Who::Forwarder { .. } => None,
         };
-        (!built).then(|| self.programs.why_not(build).to_owned())
+        let missing = figure.parties().into_iter().find_map(|party| missing(party.who))?.to_string();
+        // What follows are a tool's own words.
+        missing.lines().next().map(str::to_owned)
     }
 
     /// Whether what a figure needs could be made.
@@ -75,9 +79,6 @@ impl Session {
                 self.veth.get()?;
             }
         }
-        if figure.peer.who == Who::Ipv4Multicast {
-            self.multicast.get()?;
-        }
         if figure.reports_per_second().is_some() {
             self.hosts.get()?;
         }
@@ -88,7 +89,7 @@ impl Session {
         match work.party.who {
             Who::Manifold(build) => {
                 source::write_for(work)?;
-                self.programs.manifolds[&build].check_delivery(work)
+                self.programs.manifold(build)?.check_delivery(work)
             }
             // Each of their trials ends with a count.
             Who::Testpmd(..) => source::write_for(work),
@@ -111,10 +112,10 @@ impl Session {
     /// Starts who does `work`, beside Manifold that does the work `ours`.
     fn forwards(&self, ours: &Work, work: &Work) -> Result<Box<dyn Forwards>, BenchError> {
         match work.party.who {
-            Who::Manifold(build) => self.programs.manifolds[&build].forwards(work),
+            Who::Manifold(build) => self.programs.manifold(build)?.forwards(work),
             Who::Testpmd(mode, build) => {
                 let ours = Manifold::read_settings(ours)?;
-                self.programs.testpmds[&build].forwards(mode, work, &ours)
+                self.programs.testpmd(build)?.forwards(mode, work, &ours)
             }
             Who::Ipv4Multicast => self.multicast.get()?.forwards(work),
             who @ (Who::Forwarder { .. } | Who::OnInterfaces(_) | Who::Kernel) => {
@@ -128,7 +129,7 @@ impl Session {
         let (work, count) = (self.work(figure, turn), turn.trials());
         match work.party.who {
             // These take long to start: trials that are next to each other share a process.
-            Who::Manifold(build) => self.programs.manifolds[&build].trials(&work, count),
+            Who::Manifold(build) => self.programs.manifold(build)?.trials(&work, count),
             Who::OnInterfaces(driver) => self.veth.get()?.ours(driver, &work, count),
             Who::Forwarder { updates } => (0..count).map(|_| churn::trial(&work, updates)).collect(),
             Who::Kernel => (0..count).map(|_| self.veth.get()?.kernel(&work)).collect(),
@@ -140,7 +141,7 @@ impl Session {
 
     /// What the source costs without anybody who forwards.
     fn source_alone(&self, figure: &Figure) -> Result<Option<String>, BenchError> {
-        let Some(testpmd) = self.programs.testpmds.get(&Build::Packaged) else { return Ok(None) };
+        let Ok(testpmd) = self.programs.testpmd(Build::Packaged) else { return Ok(None) };
         self.alone.told(testpmd, &self.works(figure)).map(Some)
     }
 }

@@ -2,16 +2,17 @@
 
 use crate::LabError;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 /// How long a wait may overlook a signal.
 const SLICE: Duration = Duration::from_millis(20);
 
-static STOPPED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+/// The signal that came, or 0.
+static STOPPED: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 
-fn flag() -> &'static Arc<AtomicBool> {
+fn flag() -> &'static Arc<AtomicUsize> {
     STOPPED.get_or_init(Arc::default)
 }
 
@@ -21,14 +22,20 @@ fn flag() -> &'static Arc<AtomicBool> {
 /// When the system refuses the handler.
 pub fn on_signals() -> Result<(), LabError> {
     for signal in [SIGINT, SIGTERM, SIGHUP] {
-        signal_hook::flag::register(signal, Arc::clone(flag())).map_err(LabError::io("signal handler"))?;
+        signal_hook::flag::register_usize(signal, Arc::clone(flag()), signal as usize)
+            .map_err(LabError::io("signal handler"))?;
     }
     Ok(())
 }
 
 /// Whether a signal came.
 pub fn stopped() -> bool {
-    flag().load(Ordering::Relaxed)
+    signal().is_some()
+}
+
+/// The number of the signal that came last.
+pub fn signal() -> Option<u8> {
+    u8::try_from(flag().load(Ordering::Relaxed)).ok().filter(|signal| *signal > 0)
 }
 
 /// Sleeps.
