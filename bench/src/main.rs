@@ -58,6 +58,7 @@ mod slices;
 mod source;
 mod stalls;
 mod stamp;
+mod started;
 mod stats;
 mod table;
 mod telemetry;

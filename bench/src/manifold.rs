@@ -201,7 +201,7 @@ pub(crate) fn launch(
     command.arg("run").arg("-c").arg(&config).stdin(Stdio::null()).stdout(Stdio::null());
     let prefix = format!("manifold-{}", instance(seat));
     let side = Side::start(&mut command, NAME, scratch.join("manifold.log"))?.with_prefix(&prefix);
-    answering(side, &scratch.join("run/manifold.sock"))
+    answering(side, &scratch.join("run/manifold.sock"), settings)
 }
 
 /// Between two moments nothing was dropped, and each sink took what was forwarded. Returns all copies.
@@ -220,18 +220,21 @@ fn check_flow(before: &Sample, after: &Sample) -> Result<u64, BenchError> {
     Ok(copies.iter().sum())
 }
 
-/// A Manifold that was started, once it answers on `socket`.
+/// A Manifold that was started with `settings`, once it answers on `socket`.
 ///
 /// # Errors
 /// It ends, or does not answer in time.
-pub(crate) fn answering(mut side: Side, socket: &Path) -> Result<(Side, Client), BenchError> {
+pub(crate) fn answering(mut side: Side, socket: &Path, settings: &str) -> Result<(Side, Client), BenchError> {
     let process = side.process();
     let connected = stop::poll(PATIENCE, || match Client::connect(socket) {
         Ok(client) => Ok(Some(Some(client))),
         Err(_) => Ok(process.ended()?.map(|_| None)),
     })?;
     match connected {
-        Some(Some(client)) => Ok((side, client)),
+        Some(Some(client)) => {
+            side.note_settings(settings);
+            Ok((side, client))
+        }
         Some(None) => Err(side.error("ended early")),
         None => Err(side.error(format!("no socket within {} s", PATIENCE.as_secs()))),
     }

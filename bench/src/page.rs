@@ -8,6 +8,7 @@ use crate::curves;
 use crate::error::BenchError;
 use crate::plot::escape;
 use crate::report::{Cost, FigureReport, Report, write_whole};
+use crate::started::Started;
 use crate::stats::Spread;
 use crate::table::{number, quantity, spread};
 
@@ -70,6 +71,13 @@ fn render(report: &Report<'_>) -> String {
         escape(report.commit.unwrap_or("unknown")),
         escape(&report.machine.cpu),
     );
+    if report.interrupted {
+        let _ = writeln!(
+            page,
+            "<p class=\"missed\">Interrupted after {:.0} s: these are the figures that were measured until then.</p>",
+            report.seconds
+        );
+    }
     page.push_str(&tiles(&report.figures));
     let plots = curves::render(&report.figures);
     if !plots.is_empty() {
@@ -225,27 +233,41 @@ fn machine(report: &Report<'_>) -> String {
             jitter.map_or_else(|| "not measured".to_owned(), |jitter| jitter.to_string()),
         );
     }
-    text + "</dl>\n" + &commands(&report.figures)
+    text + "</dl>\n" + &programs(&report.figures)
 }
 
-/// What was run for each figure.
-fn commands(figures: &[FigureReport]) -> String {
+/// What was run for each figure, and with which settings.
+fn programs(figures: &[FigureReport]) -> String {
     let mut text = String::new();
-    let mut last: &[String] = &[];
-    for figure in figures.iter().filter(|figure| !figure.commands.is_empty()) {
+    let mut last: &[Started] = &[];
+    for figure in figures.iter().filter(|figure| !figure.programs.is_empty()) {
         // Rows of one measurement share them.
-        if figure.commands != last {
-            for command in &figure.commands {
-                let (name, command) = (escape(&figure.variant), escape(command));
-                let _ = write!(text, "<li>{} {name}: <code>{command}</code></li>", figure.id);
-            }
+        if figure.programs != last {
+            let name = format!("{} {}", figure.id, figure.variant);
+            let all: String = figure.programs.iter().map(program).collect();
+            let _ = writeln!(text, "<details><summary>{}</summary>{all}</details>", escape(&name));
         }
-        last = &figure.commands;
+        last = &figure.programs;
     }
     if text.is_empty() {
         return text;
     }
-    format!("<details><summary>Command lines</summary><ul class=\"notes soft\">{text}</ul></details>\n")
+    format!(
+        "<h2>Settings and command lines</h2>\n<p>Of each row the programs as they were started last, with the arguments of \
+         EAL. What a file of Manifold\u{2019}s does not name has its default.</p>\n<div class=\"programs\">{text}</div>\n"
+    )
+}
+
+fn program(started: &Started) -> String {
+    let Started { name, command, settings, eal } = started;
+    let mut text = format!("<h4>{}</h4><pre>{}</pre>", escape(name), escape(command));
+    if let Some(eal) = eal {
+        let _ = write!(text, "<p>EAL:</p><pre>{}</pre>", escape(eal));
+    }
+    if let Some(settings) = settings {
+        let _ = write!(text, "<p>manifold.toml:</p><pre>{}</pre>", escape(settings.trim_end()));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -257,6 +279,18 @@ mod tests {
     use crate::report::tests::{alone, machine, outcome, report};
     use crate::rounds::{Outcome, blank};
 
+    fn started() -> Vec<Started> {
+        let testpmd =
+            Started { name: "testpmd", command: "dpdk-testpmd -l 1".to_owned(), settings: None, eal: None };
+        let manifold = Started {
+            name: "manifold",
+            command: "manifold run".to_owned(),
+            settings: Some("[worker]\npoll = \"busy\"\n".to_owned()),
+            eal: Some("manifold -m 64".to_owned()),
+        };
+        vec![testpmd, manifold]
+    }
+
     /// Every figure with numbers, but for one that is not built; and one of delays.
     fn figures() -> Vec<FigureReport> {
         let measured = |(number, figure): (usize, &crate::figures::Figure)| {
@@ -264,7 +298,7 @@ mod tests {
             let of = Outcome { figure: *figure, ours: spread(70e6 + 1e6 * number as f64), ..outcome() };
             let itself = spread(if figure.label == "30" { 1.1 } else { 1.0 });
             let noisy = Outcome { itself, ratio: spread(figure.aim.map_or(1.0, Aim::value)), ..of };
-            FigureReport { commands: vec!["dpdk-testpmd -l 1".to_owned()], ..noisy.report(&machine()) }
+            FigureReport { programs: started(), ..noisy.report(&machine()) }
         };
         let mut all: Vec<_> = FIGURES.iter().enumerate().map(measured).collect();
         all.push(blank(FIGURES[4]).without("not built: make fast"));
@@ -291,7 +325,14 @@ mod tests {
             assert!(page.contains(&format!("<h3>{title}</h3>")), "{title}");
         }
         assert!(page.contains("class=\"c0 noisy\""), "the last of b2 is");
-        assert!(page.contains("<code>dpdk-testpmd -l 1</code>"));
+        assert!(!page.contains("Interrupted"));
+        let interrupted = Report { interrupted: true, ..report(&machine, Vec::new()) };
+        assert!(render(&interrupted).contains("Interrupted after 60 s"));
+        assert_eq!(page.matches("<pre>dpdk-testpmd -l 1</pre>").count(), 1, "all rows are alike here");
+        assert!(
+            page.contains("<pre>[worker]\npoll = &quot;busy&quot;</pre>")
+                && page.contains("<pre>manifold -m 64</pre>")
+        );
         assert!(page.contains("not built: make fast") && page.contains("158 bytes/member"));
         for wrong in ["NaN", ">inf", "http://", "https://", "<script"] {
             assert!(!page.contains(wrong), "{wrong}");

@@ -9,6 +9,7 @@ use crate::aim::{Aim, Verdict};
 use crate::error::BenchError;
 use crate::jitter::Jitter;
 use crate::machine::Machine;
+use crate::started::Started;
 use crate::stats::Spread;
 
 /// The whole file.
@@ -78,9 +79,9 @@ pub(crate) struct FigureReport {
     pub(crate) distributions: Vec<Distribution>,
     /// How long it took to measure, in seconds; figures that come of one measurement have its whole time each.
     pub(crate) seconds: Option<f64>,
-    /// What was run, one command line of each program.
+    /// What was run, each program once.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) commands: Vec<String>,
+    pub(crate) programs: Vec<Started>,
     /// What a reader has to know besides.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) notes: Vec<String>,
@@ -161,7 +162,7 @@ impl FigureReport {
             at: None,
             distributions: Vec::new(),
             seconds: None,
-            commands: Vec::new(),
+            programs: Vec::new(),
             notes: Vec::new(),
             trials: Vec::new(),
         }

@@ -68,13 +68,14 @@ impl OnInterfaces {
         let Place { wires, scratch, .. } = place;
         wires.steer(None)?;
         let config = scratch.join("interfaces.toml");
-        fs::write(&config, settings(driver, members, place)).map_err(BenchError::io(config.display()))?;
+        let settings = settings(driver, members, place);
+        fs::write(&config, &settings).map_err(BenchError::io(config.display()))?;
         let mut command = bound_to_us_in(wires.router(), program);
         // Where DPDK makes a folder that nobody takes away.
         command.env("RUNTIME_DIRECTORY", scratch);
         command.arg("run").arg("-c").arg(&config).stdin(Stdio::null()).stdout(Stdio::null());
         let side = Side::start(&mut command, manifold::NAME, scratch.join("interfaces.log"))?;
-        let (side, client) = manifold::answering(side, &scratch.join("run/manifold.sock"))?;
+        let (side, client) = manifold::answering(side, &scratch.join("run/manifold.sock"), &settings)?;
         Ok(Self { side, client })
     }
 

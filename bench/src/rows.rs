@@ -7,7 +7,7 @@ use lab::{LabError, stop};
 use crate::error::BenchError;
 use crate::progress::Progress;
 use crate::report::FigureReport;
-use crate::side;
+use crate::started;
 
 /// The rows so far.
 #[derive(Debug, Default)]
@@ -36,8 +36,8 @@ impl Rows {
             .unwrap_or_else(|error| blanks.into_iter().map(|row| row.failed(&error.to_string())).collect());
         let seconds = began.elapsed().as_secs_f64();
         progress.end(seconds, failed.as_deref());
-        let commands = side::started();
-        let whole = |row: FigureReport| FigureReport { commands: commands.clone(), ..row.taking(seconds) };
+        let programs = started::take();
+        let whole = |row: FigureReport| FigureReport { programs: programs.clone(), ..row.taking(seconds) };
         self.0.extend(rows.into_iter().map(whole));
         Ok(())
     }

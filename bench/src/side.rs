@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use lab::{Netns, Process, stop};
@@ -19,6 +18,7 @@ use crate::machine::Cores;
 use crate::reports::{Hosts, Reports};
 use crate::source;
 use crate::stamp::Stamp;
+use crate::started;
 use crate::telemetry::Telemetry;
 
 /// How long a side may take to start or to end.
@@ -171,23 +171,6 @@ impl Drop for RuntimeFolder {
     }
 }
 
-/// The last command line of each program that was started, for the report.
-static STARTED: Mutex<Vec<(&str, String)>> = Mutex::new(Vec::new());
-
-fn note_started(name: &'static str, command: &Command) {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
-    let line = words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" ");
-    let mut all = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
-    all.retain(|(other, _)| *other != name);
-    all.push((name, line));
-}
-
-/// The last command line of each program that was started since this was last asked.
-pub(crate) fn started() -> Vec<String> {
-    let mut all = STARTED.lock().unwrap_or_else(PoisonError::into_inner);
-    std::mem::take(&mut *all).into_iter().map(|(_, line)| line).collect()
-}
-
 /// A running side. Dropping it kills it.
 #[derive(Debug)]
 pub(crate) struct Side {
@@ -204,7 +187,7 @@ impl Side {
     /// # Errors
     /// When it cannot be started.
     pub(crate) fn start(command: &mut Command, name: &'static str, log: PathBuf) -> Result<Self, BenchError> {
-        note_started(name, command);
+        started::note(name, command, &log);
         let file = File::create(&log).map_err(BenchError::io(log.display()))?;
         let process = Process::spawn(command.stderr(Stdio::from(file)), name)?;
         Ok(Self { process, name, log, folder: None })
@@ -218,6 +201,11 @@ impl Side {
     /// The process.
     pub(crate) fn process(&mut self) -> &mut Process {
         &mut self.process
+    }
+
+    /// Notes for the report which settings it runs with; it is Manifold, and has started EAL.
+    pub(crate) fn note_settings(&self, settings: &str) {
+        started::note_settings(&self.log, settings, &self.log());
     }
 
     /// The whole log.
