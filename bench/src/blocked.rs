@@ -13,7 +13,7 @@ use crate::error::BenchError;
 use crate::machine::Cores;
 use crate::memif::ours::Ours;
 use crate::memif::{self, Answer, Links, Order, STREAMS};
-use crate::report::{FigureReport, PeerReport};
+use crate::report::{FigureReport, PeerReport, Place};
 use crate::side::bound_to_us;
 use crate::stats::Spread;
 
@@ -167,6 +167,13 @@ fn row(still: &Slices, churning: &Slices, waited: f64) -> Option<FigureReport> {
         ours: Some(ours),
         peer: Some(PeerReport { name: "Manifold without churn", spread: peer }),
         verdict,
+        at: Some(Place {
+            fan_out: SINKS,
+            groups: STREAMS,
+            wire_len: 64,
+            updates: 2 * JOINS,
+            frames_per_s: Some(rate),
+        }),
         notes: vec![
             format!(
                 "{joins} IGMPv2 reports and {leaves} leaves, {due} of each due, of one host on each client\u{2019}s port, each group \

@@ -1,17 +1,22 @@
 //! The page's plots: what is varied in several rows, as curves.
 
+use crate::figures::FEW;
 use crate::plot::{Plot, Point, Series, escape};
 use crate::report::FigureReport;
 use crate::stats::Spread;
 
 /// All plots that the figures have points for.
 pub(crate) fn render(figures: &[FigureReport]) -> String {
-    [fan_out, on_interfaces, groups, churn, delays].into_iter().filter_map(|plot| plot(figures)).collect()
+    [fan_out, on_interfaces, groups, churn, loss, delays]
+        .into_iter()
+        .filter_map(|plot| plot(figures))
+        .collect()
 }
 
 fn framed(title: &str, caption: &str, plot: &Plot) -> String {
     let (title, caption, svg) = (escape(title), escape(caption), plot.svg());
-    format!("<figure><h3>{title}</h3>{svg}<figcaption>{caption}</figcaption></figure>\n")
+    let numbers = plot.numbers();
+    format!("<figure><h3>{title}</h3>{svg}<figcaption>{caption}</figcaption>{numbers}</figure>\n")
 }
 
 fn of_id<'f>(figures: &'f [FigureReport], ids: &'static [&str]) -> impl Iterator<Item = &'f FigureReport> {
@@ -41,11 +46,17 @@ fn peer(figure: &FigureReport) -> Option<Spread> {
     figure.peer.as_ref().map(|peer| peer.spread)
 }
 
-fn fan_outs(series: &[Series]) -> Vec<(f64, String)> {
-    let mut all: Vec<f64> = series.iter().flat_map(|s| &s.points).map(|p| p.at.exp2().round()).collect();
+/// All places where something was measured, from left to right, each with what `name` writes there.
+fn marks(series: &[Series], name: impl Fn(f64) -> String) -> Vec<(f64, String)> {
+    let measured = series.iter().filter(|series| !series.ideal);
+    let mut all: Vec<f64> = measured.flat_map(|s| &s.points).map(|p| p.at).collect();
     all.sort_by(f64::total_cmp);
     all.dedup();
-    all.into_iter().map(|fan_out| (fan_out.log2(), format!("{fan_out:.0}"))).collect()
+    all.into_iter().map(|at| (at, name(at))).collect()
+}
+
+fn fan_outs(series: &[Series]) -> Vec<(f64, String)> {
+    marks(series, |at| format!("{:.0}", at.exp2()))
 }
 
 fn series(name: &str, colour: usize, points: Vec<Point>) -> Series {
@@ -114,47 +125,107 @@ fn on_interfaces(figures: &[FigureReport]) -> Option<String> {
     )
 }
 
+/// The rate by the number of groups, a line for each fan-out.
 fn groups(figures: &[FigureReport]) -> Option<String> {
-    let b6 = || of_id(figures, &["b6"]);
-    let all = vec![
-        series("65,536 random groups", 0, by_fan_out(b6(), ours)),
-        series("16 groups", 1, by_fan_out(b6(), peer)),
-    ];
-    let caption =
-        "Every frame another group, so every look-up another cache line. Hollow: too noisy to tell.";
-    rates_by_fan_out("Many groups and few, by fan-out", PORTS, caption, all)
+    let b6 = || of_id(figures, &["b6"]).filter_map(|figure| Some((figure, figure.at?)));
+    let place = |groups: u32| f64::from(groups).log2();
+    let in_millions = |spread: Spread| spread.map(|rate| rate / 1e6);
+    let mut fan_outs: Vec<_> = b6().map(|(_, at)| at.fan_out).collect();
+    fan_outs.sort_unstable();
+    fan_outs.dedup();
+    let line = |(number, fan_out): (usize, &usize)| {
+        let mut rows: Vec<_> = b6().filter(|(_, at)| at.fan_out == *fan_out).collect();
+        rows.sort_by_key(|(_, at)| at.groups);
+        // Each row has the few groups beside it; those of the most groups have the most rounds.
+        let few = rows.last().and_then(|(figure, _)| peer(figure)).map(in_millions);
+        let few = few.map(|value| Point { at: place(FEW), value, noisy: false });
+        let many = rows.iter().filter_map(|(figure, at)| {
+            let value = in_millions(figure.ours?);
+            Some(Point { at: place(at.groups), value, noisy: figure.verdict.is_noise() })
+        });
+        series(&format!("fan-out {fan_out}"), number, few.into_iter().chain(many).collect())
+    };
+    let mut all: Vec<_> = fan_outs.iter().enumerate().map(line).collect();
+    all.retain(|series| !series.points.is_empty());
+    let name = |at: f64| at.exp2().round();
+    let plot = Plot {
+        title: "Copies a second, by the number of groups in the data".to_owned(),
+        x_name: "groups, each frame to another one of them",
+        y_name: "million copies a second",
+        x_marks: marks(&all, |at| format!("{}", name(at))),
+        y_ends: None,
+        y_log: false,
+        series: all,
+    };
+    let caption = "Random groups, 64-byte frames: with many of them every look-up is another cache line. 16 groups as measured \
+                   beside the most, in the same rounds. Hollow: too noisy to tell.";
+    (!plot.x_marks.is_empty()).then(|| framed("Group scaling", caption, &plot))
 }
 
+/// The rate while the table is written, beside that at rest.
 fn churn(figures: &[FigureReport]) -> Option<String> {
+    let b8 = || of_id(figures, &["b8"]);
     let place = |figure: &FigureReport| Some(f64::from(figure.at?.updates).log10());
-    let point = |figure: &FigureReport| {
-        Some(Point { at: place(figure)?, value: figure.ratio?, noisy: figure.verdict.is_noise() })
+    let in_millions = |spread: Spread| spread.map(|rate| rate / 1e6);
+    let point = |side: fn(&FigureReport) -> Option<Spread>| {
+        move |figure: &FigureReport| {
+            let noisy = figure.verdict.is_noise();
+            Some(Point { at: place(figure)?, value: in_millions(side(figure)?), noisy })
+        }
     };
-    let points: Vec<_> = of_id(figures, &["b8"]).filter_map(point).collect();
-    let aim = |figure: &FigureReport| figure.ratio.and(Some(Point::exact(place(figure)?, figure.aim?)));
-    let aims: Vec<_> = of_id(figures, &["b8"]).filter_map(aim).collect();
-    let lowest = points.iter().map(|point| point.value.min).fold(0.9, f64::min);
-    let highest = points.iter().map(|point| point.value.max).fold(1.05, f64::max);
-    let name = |updates: f64| {
-        if updates >= 1e6 { format!("{} M", updates / 1e6) } else { format!("{} k", updates / 1e3) }
+    let aim = |figure: &FigureReport| {
+        Some(Point::exact(place(figure)?, figure.aim? * in_millions(peer(figure)?).median))
     };
-    (!points.is_empty()).then(|| {
-        let plot = Plot {
-            title: "Throughput while the table is written, by writes a second".to_owned(),
-            x_name: "writes to the group table a second",
-            y_name: "rate by that at rest",
-            x_marks: points.iter().map(|p| (p.at, name(10f64.powf(p.at).round()))).collect(),
-            y_ends: Some(((lowest * 20.0).floor() / 20.0, (highest * 20.0).ceil() / 20.0)),
-            y_log: false,
-            series: vec![
-                series("Manifold's forwarder", 0, points),
-                Series { name: "aim".to_owned(), colour: 2, ideal: true, points: aims },
-            ],
-        };
-        let caption = "The worker's pass on plain buffers, fan-out 4, 4,096 groups; the table's writer on the other core. \
-                       Without devices a look-up weighs more than in a whole program. Hollow: too noisy to tell.";
-        framed("Members come and go", caption, &plot)
-    })
+    let mut all = vec![
+        series("while its table is written", 0, b8().filter_map(point(ours)).collect()),
+        series("at rest, in the same rounds", 1, b8().filter_map(point(peer)).collect()),
+        Series { ideal: true, ..series("aim, of the rate at rest", 2, b8().filter_map(aim).collect()) },
+    ];
+    all.retain(|series| !series.points.is_empty());
+    let name = |at: f64| match 10f64.powf(at).round() {
+        millions if millions >= 1e6 => format!("{} M", millions / 1e6),
+        thousands => format!("{} k", thousands / 1e3),
+    };
+    let plot = Plot {
+        title: "Copies a second while the table is written, by writes a second".to_owned(),
+        x_name: "writes to the group table a second",
+        y_name: "million copies a second",
+        x_marks: marks(&all, name),
+        y_ends: None,
+        y_log: false,
+        series: all,
+    };
+    let caption = "The worker\u{2019}s pass on plain buffers, fan-out 4, 4,096 groups; the table\u{2019}s writer on the other \
+                   core. Without devices a look-up weighs more than in a whole program. Hollow: too noisy to tell.";
+    (!plot.x_marks.is_empty()).then(|| framed("Churn: throughput by table updates", caption, &plot))
+}
+
+/// What is lost while members come and go, beside what is lost without.
+fn loss(figures: &[FigureReport]) -> Option<String> {
+    let b9 = || of_id(figures, &["b9"]);
+    let point = |side: fn(&FigureReport) -> Option<Spread>| {
+        move |figure: &FigureReport| {
+            let at = f64::from(figure.at?.frames_per_s?).log10();
+            Some(Point { at, value: side(figure)?, noisy: figure.verdict.is_noise() })
+        }
+    };
+    let mut all = vec![
+        series("10,000 joins and leaves a second", 0, b9().filter_map(point(ours)).collect()),
+        series("without, in the same minutes", 1, b9().filter_map(point(peer)).collect()),
+    ];
+    all.retain(|series| !series.points.is_empty());
+    let plot = Plot {
+        title: "Blocked time with joins and leaves and without, by the data\u{2019}s rate".to_owned(),
+        x_name: "data frames offered a second, in thousands",
+        y_name: "blocked: \u{b5}s lost a second",
+        x_marks: marks(&all, |at| format!("{:.0}", 10f64.powf(at) / 1e3)),
+        y_ends: None,
+        y_log: true,
+        series: all,
+    };
+    let caption = "Lost by offered, second by second, over memif: the median second, the best and the worst. The axis shows \
+                   powers of ten; what is 0 stands at its foot. Hollow: too noisy to tell.";
+    (!plot.x_marks.is_empty()).then(|| framed("Churn: loss by the data\u{2019}s rate", caption, &plot))
 }
 
 /// All distributions of delays, one plot for each metric.

@@ -275,8 +275,8 @@ mod tests {
     use super::*;
     use crate::aim::Aim;
     use crate::figures::FIGURES;
-    use crate::report::Distribution;
     use crate::report::tests::{alone, machine, outcome, report};
+    use crate::report::{Distribution, PeerReport, Place};
     use crate::rounds::{Outcome, blank};
 
     fn started() -> Vec<Started> {
@@ -291,7 +291,16 @@ mod tests {
         vec![testpmd, manifold]
     }
 
-    /// Every figure with numbers, but for one that is not built; and one of delays.
+    /// What is blocked at that rate: nothing in the best second.
+    fn blocked(rate: u32) -> FigureReport {
+        let at = Place { fan_out: 2, groups: 16, wire_len: 64, updates: 20_000, frames_per_s: Some(rate) };
+        let spread = Spread { min: 0.0, median: f64::from(rate) / 400.0, max: f64::from(rate) / 100.0 };
+        let peer = PeerReport { name: "Manifold without churn", spread: Spread { median: 0.0, ..spread } };
+        let new = FigureReport::new("b9", format!("rate={rate}/s"), "blocked time", "us/s");
+        FigureReport { ours: Some(spread), peer: Some(peer), at: Some(at), ..new }
+    }
+
+    /// Every figure with numbers, but for one that is not built; and some of loss and of delays.
     fn figures() -> Vec<FigureReport> {
         let measured = |(number, figure): (usize, &crate::figures::Figure)| {
             let spread = |median: f64| Spread { min: median * 0.9, median, max: median * 1.1 };
@@ -303,6 +312,7 @@ mod tests {
         let mut all: Vec<_> = FIGURES.iter().enumerate().map(measured).collect();
         all.push(blank(FIGURES[4]).without("not built: make fast"));
         all.push(alone());
+        all.extend([250_000, 2_000_000].map(blocked));
         let delays = FigureReport::new("b10", "idle".to_owned(), "group join delay", "us");
         let percentiles_us = vec![(50.0, 12.0), (90.0, 20.0), (99.0, 80.0), (99.9, 700.0), (100.0, 900.0)];
         let distributions = vec![Distribution { name: "Manifold".to_owned(), percentiles_us }];
@@ -314,12 +324,13 @@ mod tests {
     fn page_has_every_figure_and_its_plots() {
         let machine = machine();
         let page = render(&report(&machine, figures()));
-        assert_eq!(page.matches("<tr><td>").count(), FIGURES.len() + 3);
+        assert_eq!(page.matches("<tr><td>").count(), FIGURES.len() + 5);
         for title in [
             "Replication by fan-out",
             "On kernel interfaces, by fan-out",
-            "Many groups and few, by fan-out",
-            "Members come and go",
+            "Group scaling",
+            "Churn: throughput by table updates",
+            "Churn: loss by the data\u{2019}s rate",
             "b10: group join delay",
         ] {
             assert!(page.contains(&format!("<h3>{title}</h3>")), "{title}");

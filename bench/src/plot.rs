@@ -64,6 +64,21 @@ pub(crate) struct Plot {
     pub(crate) series: Vec<Series>,
 }
 
+impl Series {
+    /// What is there at `at`, if something is.
+    fn cell(&self, at: f64) -> String {
+        let Some(Point { value, noisy, .. }) = self.points.iter().find(|point| point.at == at) else {
+            return "<td></td>".to_owned();
+        };
+        let Spread { min, median, max } = *value;
+        // Without a space within it, so that no line ends there.
+        let range =
+            if min == max { String::new() } else { format!("{}\u{2013}{}", digits(min), digits(max)) };
+        let noisy = if *noisy { " too noisy" } else { "" };
+        format!("<td>{}<small>{range}{noisy}</small></td>", digits(median))
+    }
+}
+
 impl Plot {
     /// The plot as an SVG element, with its legend above it as a list.
     pub(crate) fn svg(&self) -> String {
@@ -90,7 +105,7 @@ impl Plot {
                 WIDTH - RIGHT,
                 LEFT - 8.0,
                 at + 4.0,
-                short(mark)
+                tick(mark)
             );
         }
         let mut last = f64::MIN;
@@ -127,10 +142,34 @@ impl Plot {
     fn legend(&self) -> String {
         let mut text = String::from("<ul class=\"legend\">");
         for Series { name, colour, ideal, .. } in &self.series {
-            let ideal = if *ideal { " ideal" } else { "" };
-            let _ = write!(text, "<li class=\"c{colour}{ideal}\">{}</li>", escape(name));
+            let (class, sign) =
+                if *ideal { (" ideal", String::new()) } else { ("", sign(*colour, 13.0, 6.0)) };
+            let _ = write!(
+                text,
+                "<li class=\"c{colour}\"><svg viewBox=\"0 0 26 12\" aria-hidden=\"true\">\
+                 <path class=\"line{class}\" d=\"M0 6H26\"/>{sign}</svg>{}</li>",
+                escape(name)
+            );
         }
         text + "</ul>"
+    }
+
+    /// What the plot shows as a table: a row for each mark, a column for each line that has numbers there alone.
+    pub(crate) fn numbers(&self) -> String {
+        let is_mark = |point: &Point| self.x_marks.iter().any(|(at, _)| *at == point.at);
+        let columns: Vec<_> = self.series.iter().filter(|series| series.points.iter().all(is_mark)).collect();
+        let head: String =
+            columns.iter().map(|series| format!("<th>{}</th>", escape(&series.name))).collect();
+        let mut text = format!(
+            "<div class=\"numbers\"><table><caption>{}</caption><thead><tr><th>{}</th>{head}</tr></thead><tbody>",
+            escape(self.y_name),
+            escape(self.x_name)
+        );
+        for (at, mark) in &self.x_marks {
+            let cells: String = columns.iter().map(|series| series.cell(*at)).collect();
+            let _ = write!(text, "<tr><th>{}</th>{cells}</tr>", escape(mark));
+        }
+        text + "</tbody></table></div>"
     }
 
     fn x_scale(&self) -> impl Fn(f64) -> f64 + use<> {
@@ -147,8 +186,10 @@ impl Plot {
             return ends;
         }
         let measured = self.series.iter().filter(|series| !series.ideal);
-        let values: Vec<f64> =
-            measured.flat_map(|s| s.points.iter()).flat_map(|p| [p.value.min, p.value.max]).collect();
+        let values: Vec<f64> = measured
+            .flat_map(|s| s.points.iter())
+            .flat_map(|p| [p.value.min, p.value.median, p.value.max])
+            .collect();
         let highest = values.iter().copied().fold(0.0, f64::max);
         if self.y_log {
             let lowest = values.iter().copied().filter(|v| *v > 0.0).fold(highest.max(1.0), f64::min);
@@ -181,10 +222,34 @@ fn step(range: f64) -> f64 {
     steps.into_iter().find(|step| *step >= rough * 0.999).unwrap_or(10.0 * power)
 }
 
+/// A number to three digits, and a whole one where it has more.
+fn digits(value: f64) -> String {
+    let places = if value == 0.0 { 0.0 } else { (2.0 - value.abs().log10().floor()).clamp(0.0, 3.0) };
+    format!("{value:.*}", places as usize)
+}
+
+/// A sign at that place: lines are told apart by its shape where they are not by colour.
+fn sign(colour: usize, x: f64, y: f64) -> String {
+    let shape = match colour % 6 {
+        0 => return format!("<circle class=\"dot\" cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"4\"/>"),
+        1 => "m-3.6-3.6h7.2v7.2h-7.2z",
+        2 => "m0-5l4.6 8.4h-9.2z",
+        3 => "m0-5l5 5l-5 5l-5-5z",
+        4 => "m0 5l-4.6-8.4h9.2z",
+        _ => "m-1.6-5h3.2v3.4h3.4v3.2h-3.4v3.4h-3.2v-3.4h-3.4v-3.2h3.4z",
+    };
+    format!("<path class=\"dot\" d=\"M{x:.1} {y:.1}{shape}\"/>")
+}
+
 /// A number as short as it may be.
 fn short(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// The same for a vertical axis, where there is room for few digits.
+fn tick(value: f64) -> String {
+    if value < 1e4 { short(value) } else { format!("{} k", short(value / 1e3)) }
 }
 
 fn draw(svg: &mut String, series: &Series, x: &impl Fn(f64) -> f64, y: &impl Fn(f64) -> f64) {
@@ -202,14 +267,14 @@ fn draw(svg: &mut String, series: &Series, x: &impl Fn(f64) -> f64, y: &impl Fn(
             svg,
             "<g class=\"c{colour}{class}\"><title>{}: {} ({} to {}){words}</title>\
              <line class=\"whisker\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"{:.1}\" y2=\"{:.1}\"/>\
-             <circle class=\"dot\" cx=\"{at:.1}\" cy=\"{:.1}\" r=\"4\"/></g>",
+             {}</g>",
             escape(name),
             short(*median),
             short(*min),
             short(*max),
             y(*min),
             y(*max),
-            y(*median)
+            sign(*colour, at, y(*median))
         );
     }
 }
@@ -251,9 +316,15 @@ mod tests {
             [(false, &[12.0, 140.0, 97.0][..]), (true, &[0.7, 45.0, 3100.0]), (false, &[0.0])]
         {
             let svg = plot(y_log, values).svg();
-            assert_eq!(svg.matches("<circle").count(), values.len());
+            assert_eq!(svg.matches("<circle").count(), values.len() + 1, "and one in the legend");
             assert_eq!(svg.matches("<g class=\"c0 noisy\">").count(), 1, "only the first is");
-            for cy in svg.split("cy=\"").skip(1).map(|s| s.split('"').next().unwrap().parse::<f64>().unwrap())
+            for cy in svg
+                .split("</ul>")
+                .nth(1)
+                .unwrap()
+                .split("cy=\"")
+                .skip(1)
+                .map(|s| s.split('"').next().unwrap().parse::<f64>().unwrap())
             {
                 assert!((TOP..=HEIGHT - BOTTOM).contains(&cy), "{cy} in {svg}");
             }
@@ -262,6 +333,31 @@ mod tests {
             );
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
         }
+    }
+
+    #[test]
+    fn numbers_stand_beside_the_plot() {
+        let mut shown = plot(false, &[12.0, 1400.0]);
+        shown.x_marks.push((2.0, "nothing".to_owned()));
+        shown.series.push(Series { points: vec![Point::exact(1.0, 0.25)], ..shown.series[0].clone() });
+        shown.series.push(Series { points: vec![Point::exact(0.5, 1.0)], ..shown.series[0].clone() });
+        let table = shown.numbers();
+        assert_eq!(table.matches("<th>R&amp;D</th>").count(), 2, "the last is a curve between the marks");
+        assert!(
+            table.contains(
+                "<tr><th>0</th><td>12.0<small>10.8\u{2013}13.2 too noisy</small></td><td></td></tr>"
+            )
+        );
+        assert!(table.contains("<td>1400<small>1260\u{2013}1540</small></td><td>0.250<small></small></td>"));
+        assert!(table.contains("<tr><th>nothing</th><td></td><td></td></tr>"), "{table}");
+    }
+
+    #[test]
+    fn lines_are_told_apart_by_shape_as_well() {
+        let mut signs: Vec<_> = (0..6).map(|colour| sign(colour, 0.0, 0.0)).collect();
+        signs.sort();
+        signs.dedup();
+        assert_eq!(signs.len(), 6);
     }
 
     #[test]
@@ -278,6 +374,7 @@ mod tests {
         assert_eq!(plot(false, &[140.0]).y_range(), (0.0, 200.0));
         assert_eq!(plot(true, &[0.7, 3100.0]).y_range(), (0.1, 10_000.0));
         assert_eq!(plot(true, &[1.0]).y_marks(0.1, 100.0), [0.1, 1.0, 10.0, 100.0]);
+        assert_eq!((tick(2500.0), tick(100_000.0)), ("2500".to_owned(), "100 k".to_owned()));
         assert_eq!(plot(false, &[1.0]).y_marks(0.9, 1.05).len(), 4, "0.9, 0.95, 1, 1.05 by steps of 0.05");
     }
 }

@@ -131,6 +131,9 @@ pub(crate) struct Place {
     pub(crate) wire_len: usize,
     /// Changes of the table beside the data, a second.
     pub(crate) updates: u32,
+    /// Frames a second, where a clock gives them; else as many as are taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) frames_per_s: Option<u32>,
 }
 
 /// A distribution of delays.

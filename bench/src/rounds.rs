@@ -240,8 +240,8 @@ impl Outcome {
 /// The figure's name and aim, without numbers.
 pub(crate) fn blank(figure: Figure) -> FigureReport {
     let Figure { id, metric, fan_out, ours, floor, aim, .. } = figure;
-    let at =
-        Place { fan_out, groups: ours.groups, wire_len: ours.wire_len, updates: figure.updates_per_second() };
+    let updates = figure.updates_per_second();
+    let at = Place { fan_out, groups: ours.groups, wire_len: ours.wire_len, updates, frames_per_s: None };
     let new = FigureReport::new(id, figure.variant(), metric, "copies/s").aiming(aim);
     FigureReport { floor: aim.map(|_| floor), at: Some(at), ..new }
 }
