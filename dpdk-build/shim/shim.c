@@ -2,8 +2,10 @@
 #include "shim.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <linux/if_packet.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -237,22 +239,54 @@ shim_page_pool_create(const char *name, unsigned int n, unsigned int cache, int 
 	return pool;
 }
 
-void
-shim_packet_sockets_room(int bytes)
+unsigned int
+shim_packet_sockets(uint32_t interface, int *sockets, unsigned int max)
 {
 	DIR *folder = opendir("/proc/self/fd");
 	struct dirent *entry;
+	unsigned int found = 0;
 
 	while (folder != NULL && (entry = readdir(folder)) != NULL) {
 		int fd = atoi(entry->d_name), domain = 0;
-		socklen_t len = sizeof(domain);
+		struct sockaddr_ll bound = { 0 };
+		socklen_t domain_len = sizeof(domain), bound_len = sizeof(bound);
 
 		/* One that is closed meanwhile, or is another's by now, says so or is none. */
-		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 && domain == AF_PACKET)
-			(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes));
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_len) < 0 || domain != AF_PACKET ||
+		    getsockname(fd, (struct sockaddr *)&bound, &bound_len) < 0 ||
+		    bound.sll_ifindex != (int)interface)
+			continue;
+		if (found < max)
+			sockets[found] = fd;
+		found++;
 	}
 	if (folder != NULL)
 		closedir(folder);
+	return found;
+}
+
+int
+shim_packet_socket_room(int socket, int bytes)
+{
+	socklen_t len = sizeof(bytes);
+	int got = 0;
+
+	if (setsockopt(socket, SOL_SOCKET, SO_SNDBUFFORCE, &bytes, sizeof(bytes)) == 0)
+		return 0;
+	/* Without the privilege the system's limit decides. The kernel takes twice what is asked for. */
+	if (setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) < 0 ||
+	    getsockopt(socket, SOL_SOCKET, SO_SNDBUF, &got, &len) < 0)
+		return -errno;
+	return got < bytes ? -EPERM : 0;
+}
+
+uint32_t
+shim_packet_socket_drops(int socket)
+{
+	struct tpacket_stats stats;
+	socklen_t len = sizeof(stats);
+
+	return getsockopt(socket, SOL_PACKET, PACKET_STATISTICS, &stats, &len) < 0 ? 0 : stats.tp_drops;
 }
 
 uint32_t

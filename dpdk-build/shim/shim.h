@@ -155,10 +155,17 @@ struct rte_mempool *shim_page_pool_create(const char *name, unsigned int n, unsi
 uint32_t shim_mempool_size(const struct rte_mempool *pool);
 
 /*
- * Lets every packet socket of the process have so many bytes on their way. net_af_packet waits in poll() for one that has
- * more than half of its room there, and keeps its sockets to itself.
+ * The process's packet sockets that are bound to an interface, into `sockets`; how many there are. net_af_packet keeps its
+ * own to itself.
  */
-void shim_packet_sockets_room(int bytes);
+unsigned int shim_packet_sockets(uint32_t interface, int *sockets, unsigned int max);
+/*
+ * Lets a socket have so many bytes on their way: net_af_packet waits in poll() for one that has more than half of its room
+ * there. 0 or -errno.
+ */
+int shim_packet_socket_room(int socket, int bytes);
+/* Frames that the kernel dropped at a packet socket, as its ring was full, since this was asked last. */
+uint32_t shim_packet_socket_drops(int socket);
 /* The link's state now, without waiting. 0 or -errno. */
 int shim_link_get(uint16_t port, struct shim_link *link);
 /* The device behind a port, or NULL. */

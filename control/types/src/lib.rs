@@ -8,6 +8,7 @@ mod counted;
 mod drop_reason;
 mod frame;
 mod heads;
+mod loss;
 mod port;
 mod time;
 
@@ -16,5 +17,6 @@ pub use addr::{AddrError, GroupAddr, Ipv4Net, MAX_LOCAL_GROUPS, MacAddr};
 pub use drop_reason::DropReason;
 pub use frame::{Checksum, Frame, FrameBurst};
 pub use heads::{BURST, HEAD_LEN, Heads, Lanes};
+pub use loss::{Loss, Losses};
 pub use port::{MAX_PORTS, PortIndex, PortSet, PortSetIter};
 pub use time::Time;

@@ -220,9 +220,31 @@ fn a_received_mbuf_that_others_hold_is_copied() {
         batch.push(fan.next().unwrap()).unwrap();
         queues.tx[0].tx_burst(&mut batch);
         assert_eq!(queues.rx[0].rx_burst(&mut burst), 0);
-        assert_eq!(queues.rx[0].not_copied(), 1);
+        assert_eq!(port.stats().unwrap().rx_not_copied, 1);
         drop((hogs, held, keeper));
         assert_eq!(pool.in_use(), 0);
+        port.close(queues).unwrap();
+    });
+}
+
+#[test]
+fn frames_that_find_no_buffer_are_counted_by_the_driver() {
+    alone("frames_that_find_no_buffer_are_counted_by_the_driver", || {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("in.pcap");
+        write_pcap(&path, &frames(10));
+        let eal = eal(&[&format!("net_pcap0,rx_pcap={}", path.display())]);
+        let pool = Mempool::new(&eal, "small", 7, 0, 2048, None).unwrap();
+        let (mut port, mut queues) = start(&eal, "net_pcap0", &pool);
+        let mut burst: Burst = Burst::new();
+        assert_eq!(queues.rx[0].rx_burst(&mut burst), 7);
+        assert_eq!(port.stats().unwrap().rx_no_mbuf, 1);
+        burst.clear();
+        assert_eq!(queues.rx[0].rx_burst(&mut burst), 2);
+        assert_eq!(port.stats().unwrap().rx_no_mbuf, 1, "one of ten was lost");
+        port.reset_stats().unwrap();
+        assert_eq!(port.stats().unwrap().rx_no_mbuf, 0);
+        burst.clear();
         port.close(queues).unwrap();
     });
 }

@@ -32,6 +32,12 @@ fn make_links(names: &[&str]) {
     }
 }
 
+/// Bytes that a socket may ask for without a privilege; it gets twice as many.
+fn most_room() -> u64 {
+    let limit = std::fs::read_to_string("/proc/sys/net/core/wmem_max").expect("the limit");
+    limit.trim().parse().expect("bytes")
+}
+
 fn frame(number: usize) -> Vec<u8> {
     let mut frame = vec![0; 60 + number];
     frame[..6].copy_from_slice(&[1, 0, 0x5e, 1, 1, (number % MEMBERS.len()) as u8]);
@@ -117,6 +123,45 @@ fn frames_go_where_the_bitmap_says_over_kernel_interfaces() {
         assert_eq!(ports[0].stats().unwrap().rx_frames, FRAMES as u64);
         assert_eq!(ports[0].stats().unwrap().tx_frames, 0);
         for (port, queues) in ports.drain(..).zip(queues).chain(peers) {
+            port.detach(queues).unwrap();
+        }
+        assert_eq!(pool.in_use(), 0);
+    });
+}
+
+#[test]
+fn frames_that_nobody_fetches_in_time_are_counted_though_the_driver_does_not_tell() {
+    let name = "frames_that_nobody_fetches_in_time_are_counted_though_the_driver_does_not_tell";
+    alone_in_network(name, || {
+        make_links(&["wan", "hall"]);
+        let eal = eal(&[]);
+        let pool = pool(&eal);
+        let open = |n: usize, interface: &str| {
+            let id = eal.attach(&format!("net_af_packet{n},iface={interface},framecnt=256")).unwrap()[0];
+            let mut port = Port::open(&eal, id).unwrap();
+            // A user namespace gives no right to more than `net.core.wmem_max`.
+            assert_eq!(port.sockets_without_room(), usize::from(2 * most_room() < 64 << 20));
+            let queues = port.start(&PortConfig::new(pool.clone())).unwrap();
+            (port, queues)
+        };
+        let (mut port, mut queues) = open(0, "wan");
+        let (other, other_queues) = open(1, "hall");
+        let (peer, mut peer_queues) = open(2, "wan-peer");
+        port.reset_stats().unwrap();
+        let mut send = |frames: usize| {
+            for number in 0..frames {
+                assert!(peer_queues.tx[0].send(Mbuf::from_bytes(&pool, &frame(number)).unwrap()));
+            }
+        };
+        send(300);
+        let lost = |port: &Port| port.stats().unwrap().rx_missed;
+        assert_eq!((lost(&port), lost(&port), lost(&other)), (44, 44, 0), "the ring holds 256 frames");
+        assert_eq!(receive(&mut queues.rx[0], 256).len(), 256);
+        send(257);
+        assert_eq!(lost(&port), 45);
+        port.reset_stats().unwrap();
+        assert_eq!(lost(&port), 0);
+        for (port, queues) in [(port, queues), (other, other_queues), (peer, peer_queues)] {
             port.detach(queues).unwrap();
         }
         assert_eq!(pool.in_use(), 0);

@@ -148,24 +148,27 @@ impl LinkStatus {
     }
 }
 
-/// A port's counters, as its driver keeps them, since it started or since [`Port::reset_stats`](crate::Port).
+/// A port's counters, most of them as its driver keeps them, since it was opened or since [`Port::reset_stats`](crate::Port).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PortStats {
     /// Frames received and handed out.
     pub rx_frames: u64,
     /// Bytes in them.
     pub rx_bytes: u64,
-    /// Frames dropped by the device because no one fetched them in time.
+    /// Frames dropped by the device, or by the kernel before it, because no one fetched them in time.
     pub rx_missed: u64,
     /// Frames received damaged.
     pub rx_errors: u64,
     /// Times that the pool had no mbuf for a frame.
     pub rx_no_mbuf: u64,
+    /// Frames that were lost because they arrived in a buffer that someone else holds and there was none to copy
+    /// them to. Only drivers that hand sent buffers back as received ones (`net_ring`) can count here.
+    pub rx_not_copied: u64,
     /// Frames sent.
     pub tx_frames: u64,
     /// Bytes in them.
     pub tx_bytes: u64,
-    /// Frames taken for sending that could not be sent.
+    /// Frames taken for sending that could not be sent; `net_af_xdp` has those here that it did not take.
     pub tx_errors: u64,
 }
 
@@ -180,6 +183,7 @@ impl PortStats {
             rx_missed: raw.imissed,
             rx_errors: raw.ierrors,
             rx_no_mbuf: raw.rx_nombuf,
+            rx_not_copied: 0,
             tx_frames: raw.opackets,
             tx_bytes: raw.obytes,
             tx_errors: raw.oerrors,

@@ -2,13 +2,14 @@
 
 mod filter;
 mod info;
+mod packet;
 mod queue;
 mod spread;
 
 use core::cell::Cell;
 use core::ffi::c_int;
 use core::marker::PhantomData;
-use core::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use filter::{MacFilter, MulticastFilter};
@@ -20,6 +21,7 @@ use crate::eal::Eal;
 use crate::error::{DpdkError, PortError, check};
 use crate::mempool::Mempool;
 use filter::FilterState;
+use packet::PacketSockets;
 
 /// How to start a port.
 #[derive(Debug, Clone)]
@@ -55,9 +57,6 @@ pub struct Queues {
     pub tx: Vec<TxQueue>,
 }
 
-/// Bytes that a packet socket may have on their way: more than a ring of 512 of the largest frames holds, twice over.
-const PACKET_ROOM: i32 = 64 << 20;
-
 /// A port in one's hands; for one thread at a time.
 ///
 /// It runs from [`Port::start`] until the last of its queues is gone, and is closed when the `Port` is gone too.
@@ -66,6 +65,7 @@ const PACKET_ROOM: i32 = 64 << 20;
 pub struct Port {
     inner: Arc<Opened>,
     info: PortInfo,
+    sockets: PacketSockets,
     _not_sync: PhantomData<Cell<()>>,
 }
 
@@ -77,6 +77,8 @@ struct Opened {
     running: AtomicBool,
     /// What the last stop returned.
     stopped_with: AtomicI32,
+    /// Frames lost as they arrived in a buffer that others hold, and there was none to copy them to.
+    not_copied: AtomicU64,
     filters: Mutex<FilterState>,
     /// Pools that the port's queues were ever set up with: the driver may hold mbufs until it is closed.
     pools: Mutex<Vec<Mempool>>,
@@ -86,6 +88,12 @@ struct Opened {
 /// A port while it runs; each queue holds it.
 #[derive(Debug)]
 pub(crate) struct Running(Arc<Opened>);
+
+impl Running {
+    fn count_not_copied(&self) {
+        self.0.not_copied.fetch_add(1, Ordering::Relaxed);
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -137,22 +145,18 @@ impl Port {
                 return Err(e);
             }
         };
-        if info.driver == "net_af_packet" {
-            // A queue far behind the interface that keeps frames keeps their room, too: once a ring is full of such
-            // frames the driver would wait for one, and with it every other port.
-            // SAFETY: takes any number.
-            unsafe { dpdk_sys::shim_packet_sockets_room(PACKET_ROOM) };
-        }
+        let sockets = PacketSockets::of(&info);
         let inner = Opened {
             id,
             eal: eal.clone(),
             closed: false,
             running: AtomicBool::new(false),
             stopped_with: AtomicI32::new(0),
+            not_copied: AtomicU64::new(0),
             filters: Mutex::default(),
             pools: Mutex::default(),
         };
-        Ok(Self { inner: Arc::new(inner), info, _not_sync: PhantomData })
+        Ok(Self { inner: Arc::new(inner), info, sockets, _not_sync: PhantomData })
     }
 
     /// DPDK's number of it.
@@ -303,19 +307,38 @@ impl Port {
         LinkStatus::read(self.id())
     }
 
-    /// The driver's counters.
+    /// Sockets of a net_af_packet port that were refused the room for what is on its way: behind a far end that keeps
+    /// frames its driver may wait, and the worker with it.
+    pub fn sockets_without_room(&self) -> usize {
+        self.sockets.without_room()
+    }
+
+    /// The driver's counters, and what else is lost of what comes in.
     ///
     /// # Errors
     /// When the driver has none, or the device is gone.
     pub fn stats(&self) -> Result<PortStats, DpdkError> {
-        PortStats::read(self.id())
+        let stats = PortStats::read(self.id())?;
+        if self.is_running() {
+            self.sockets.look();
+        }
+        Ok(PortStats {
+            rx_missed: stats.rx_missed + self.sockets.dropped(),
+            rx_not_copied: self.inner.not_copied.load(Ordering::Relaxed),
+            ..stats
+        })
     }
 
-    /// Sets the driver's counters to zero.
+    /// Sets the counters of [`stats`](Self::stats) to zero.
     ///
     /// # Errors
     /// When the driver cannot, or the device is gone.
     pub fn reset_stats(&mut self) -> Result<(), DpdkError> {
+        if self.is_running() {
+            self.sockets.look();
+        }
+        self.sockets.reset();
+        self.inner.not_copied.store(0, Ordering::Relaxed);
         // SAFETY: takes any port number.
         check("rte_eth_stats_reset", unsafe { dpdk_sys::rte_eth_stats_reset(self.id().get()) }).map(|_| ())
     }

@@ -19,14 +19,13 @@ pub struct RxQueue {
     port: PortId,
     queue: u16,
     pool: Mempool,
-    not_copied: u64,
-    _running: Arc<Running>,
+    running: Arc<Running>,
     _not_sync: PhantomData<Cell<()>>,
 }
 
 impl RxQueue {
     pub(super) fn new(port: PortId, queue: u16, pool: Mempool, running: Arc<Running>) -> Self {
-        Self { port, queue, pool, not_copied: 0, _running: running, _not_sync: PhantomData }
+        Self { port, queue, pool, running, _not_sync: PhantomData }
     }
 
     /// The port.
@@ -39,17 +38,11 @@ impl RxQueue {
         self.queue
     }
 
-    /// Frames that were lost because they arrived in a buffer that someone else holds and there was none to copy
-    /// them to. Only drivers that hand sent buffers back as received ones (`net_ring`) can count here.
-    pub fn not_copied(&self) -> u64 {
-        self.not_copied
-    }
-
     /// Receives frames into what room `burst` has, behind those that are in it. Returns how many; never waits.
     #[inline]
     pub fn rx_burst<const N: usize>(&mut self, burst: &mut Burst<N>) -> usize {
         let (port, queue) = (self.port.get(), self.queue);
-        // SAFETY: the port runs while `_running` does, this thread alone uses the queue, `mbufs` has the room.
+        // SAFETY: the port runs while `running` does, this thread alone uses the queue, `mbufs` has the room.
         let receive = |mbufs, room| unsafe { dpdk_sys::shim_rx_burst(port, queue, mbufs, room) };
         // SAFETY: the driver wrote as many mbufs as it says and holds none of their references any more.
         unsafe { burst.fill(receive, |mbufs, got| self.replace_shared(mbufs, got)) }
@@ -75,7 +68,7 @@ impl RxQueue {
                         *mbufs.add(kept) = own.as_ptr();
                         kept += 1;
                     }
-                    None => self.not_copied += 1,
+                    None => self.running.count_not_copied(),
                 }
             }
         }
