@@ -330,7 +330,7 @@ impl Running {
             ];
             let _ = poll(&mut ready, Some(&WATCH_INTERVAL));
             signals.clear();
-            for event in self.links.poll().map_err(Failure::machine)? {
+            for event in self.links.poll() {
                 self.handle_link_event(&event);
             }
             self.look_again(Instant::now());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
+use std::time::{Duration, Instant};
 
 use rustix::net::RecvFlags;
 use types::MacAddr;
@@ -9,6 +10,9 @@ use types::MacAddr;
 use crate::info::{LinkError, dump_links};
 use crate::message::LinkMessage;
 use crate::netlink::{Netlink, RTM_DELLINK, RTM_NEWLINK, RTMGRP_LINK, Received};
+
+/// One warning in this time that the kernel cannot be asked.
+const PAUSE: Duration = Duration::from_secs(60);
 
 /// A change of one interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +58,10 @@ struct Known {
 pub struct LinkWatch {
     netlink: Netlink,
     links: Links,
+    /// Changes may have been missed: all interfaces are to be read anew.
+    is_stale: bool,
+    /// When it was told last that they could not be.
+    told: Option<Instant>,
 }
 
 impl LinkWatch {
@@ -65,9 +73,9 @@ impl LinkWatch {
         let failed = |source| LinkError::new("watch the interfaces", source);
         // Subscribed first, then read: a change between the two is seen twice rather than not at all.
         let netlink = Netlink::open(RTMGRP_LINK).map_err(failed)?;
-        let mut watch = Self { netlink, links: Links::default() };
-        watch.reread(&mut Vec::new())?;
-        Ok(watch)
+        let mut links = Links::default();
+        links.replace(&read_all()?, &mut Vec::new());
+        Ok(Self { netlink, links, is_stale: false, told: None })
     }
 
     /// Readable when [`poll`](Self::poll) has something to read.
@@ -83,37 +91,72 @@ impl LinkWatch {
     /// The changes since the last call, in order; empty when there are none. Never blocks. When the kernel had to
     /// throw notifications away, everything is read anew and the differences are given: no final state is missed.
     ///
-    /// # Errors
-    /// [`LinkError::Netlink`] when the kernel can't be asked.
-    pub fn poll(&mut self) -> Result<Vec<LinkEvent>, LinkError> {
+    /// A kernel that can't be asked just now (no memory, no file descriptor, a list that never stands still) is told to the
+    /// log and asked at the next call: until then things are as they were.
+    pub fn poll(&mut self) -> Vec<LinkEvent> {
         let mut events = Vec::new();
-        let mut overrun = false;
         loop {
-            let received = self.netlink.receive(RecvFlags::DONTWAIT);
-            match received.map_err(|source| LinkError::new("watch the interfaces", source))? {
-                Received::Bytes(len) => {
+            match self.netlink.receive(RecvFlags::DONTWAIT) {
+                Ok(Received::Bytes(len)) => {
                     for (kind, payload) in self.netlink.received(len) {
                         self.links.handle(kind, payload, &mut events);
                     }
                 }
-                Received::Overrun => overrun = true,
-                Received::Empty => break,
+                Ok(Received::Overrun) => {
+                    tracing::warn!("the kernel dropped link notifications; all interfaces are read anew");
+                    self.is_stale = true;
+                }
+                Ok(Received::Empty) => break,
+                Err(source) => {
+                    self.start_anew(&LinkError::new("watch the interfaces", source));
+                    break;
+                }
             }
         }
-        if overrun {
-            tracing::warn!("the kernel dropped link notifications; all interfaces are read anew");
-            self.reread(&mut events)?;
+        if self.is_stale {
+            self.refresh(read_all, &mut events);
         }
-        Ok(events)
+        events
     }
 
-    /// Reads all interfaces, through a socket of its own: notifications on ours would mix with the answers.
-    fn reread(&mut self, events: &mut Vec<LinkEvent>) -> Result<(), LinkError> {
-        let all = Netlink::open(0).and_then(|mut netlink| dump_links(&mut netlink));
-        let all = all.map_err(|source| LinkError::new("list the interfaces", source))?;
-        self.links.replace(&all, events);
-        Ok(())
+    /// The socket is of no use: another takes its place, as soon as there may be one.
+    fn start_anew(&mut self, error: &LinkError) {
+        self.is_stale = true;
+        self.tell(error);
+        if let Ok(netlink) = Netlink::open(RTMGRP_LINK) {
+            self.netlink = netlink;
+        }
     }
+
+    /// Takes what `read` gives as the whole truth; where it fails, things stay as they are until the next try.
+    fn refresh(
+        &mut self,
+        read: impl FnOnce() -> Result<Vec<LinkMessage>, LinkError>,
+        events: &mut Vec<LinkEvent>,
+    ) {
+        match read() {
+            Ok(all) => {
+                self.links.replace(&all, events);
+                (self.is_stale, self.told) = (false, None);
+            }
+            Err(error) => self.tell(&error),
+        }
+    }
+
+    fn tell(&mut self, error: &LinkError) {
+        if self.told.is_none_or(|at| at.elapsed() >= PAUSE) {
+            self.told = Some(Instant::now());
+            tracing::warn!(
+                "{error}; changes of interfaces may be missed until that is over, it is tried again"
+            );
+        }
+    }
+}
+
+/// Reads all interfaces, through a socket of its own: notifications on the watch's would mix with the answers.
+fn read_all() -> Result<Vec<LinkMessage>, LinkError> {
+    let all = Netlink::open(0).and_then(|mut netlink| dump_links(&mut netlink));
+    all.map_err(|source| LinkError::new("list the interfaces", source))
 }
 
 /// The interfaces by index. Pure: messages in, events out.
@@ -205,6 +248,31 @@ mod tests {
         changes(&mut links, RTM_NEWLINK, LinkRecord::new(7, "eth1"));
         assert_eq!(changes(&mut links, RTM_DELLINK, LinkRecord::new(7, "eth1").family(7)), []);
         assert!(links.0.contains_key(&7));
+    }
+
+    #[test]
+    fn interfaces_that_cannot_be_read_are_read_at_the_next_turn() {
+        let mut watch = LinkWatch::new().unwrap();
+        let before = watch.links.0.clone();
+        watch.is_stale = true;
+        let mut events = Vec::new();
+        for code in [libc_error(24), libc_error(12)] {
+            watch.refresh(|| Err(LinkError::new("list the interfaces", code)), &mut events);
+            assert!(watch.is_stale && watch.told.is_some() && events.is_empty());
+            assert_eq!(watch.links.0, before, "things are as they were");
+        }
+        // The kernel may have told of others meanwhile: this machine's are not ours alone.
+        watch.poll();
+        assert!(!watch.is_stale && watch.told.is_none());
+        watch.start_anew(&LinkError::new("watch the interfaces", libc_error(9)));
+        assert!(watch.is_stale);
+        watch.poll();
+        assert!(!watch.is_stale);
+    }
+
+    /// As EMFILE, ENOMEM and EBADF come.
+    fn libc_error(code: i32) -> std::io::Error {
+        std::io::Error::from_raw_os_error(code)
     }
 
     #[test]
