@@ -1,14 +1,21 @@
 //! The drop behind the tap: one nft table per instance, replaced as a whole.
 
 use core::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::io::{self, Read, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::GuardError;
 
 /// Where `nft` lives if PATH, as some service managers set it, has no sbin.
 const FALLBACK: &str = "/usr/sbin/nft";
+/// How long nft may take. Whoever waits for it has links and signals to look after.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks at whether it has ended.
+const PAUSE: Duration = Duration::from_millis(5);
 /// What the name of every instance's table begins with.
 const TABLE_PREFIX: &str = "manifold-";
 
@@ -61,13 +68,14 @@ fn holder_in(listing: &str, index: u32, except: Option<&str>) -> Option<String> 
 
 /// Runs a script, and gives what it printed; all of it takes effect or nothing.
 pub(super) fn run(script: &str) -> Result<String, GuardError> {
-    match run_program(Path::new("nft"), script) {
-        Err(GuardError::NftMissing) => run_program(Path::new(FALLBACK), script),
+    match run_program(Path::new("nft"), script, PATIENCE) {
+        Err(GuardError::NftMissing) => run_program(Path::new(FALLBACK), script, PATIENCE),
         done => done,
     }
 }
 
-fn run_program(program: &Path, script: &str) -> Result<String, GuardError> {
+fn run_program(program: &Path, script: &str, patience: Duration) -> Result<String, GuardError> {
+    let deadline = Instant::now() + patience;
     let mut command = Command::new(program);
     command.args(["-f", "-"]).env("LC_ALL", "C");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -75,15 +83,54 @@ fn run_program(program: &Path, script: &str) -> Result<String, GuardError> {
         io::ErrorKind::NotFound => GuardError::NftMissing,
         _ => GuardError::Nft(format!("cannot start {}: {error}", program.display())),
     })?;
-    let mut stdin = child.stdin.take();
+    let (stdin, script) = (child.stdin.take(), script.to_owned());
     // When nft ends early its message says more than the broken pipe.
-    let _ = stdin.as_mut().map(|stdin| stdin.write_all(script.as_bytes()));
-    drop(stdin);
-    let output = child.wait_with_output().map_err(|error| GuardError::Nft(error.to_string()))?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(script.as_bytes())));
+    let (stdout, stderr) = (read_all(child.stdout.take()), read_all(child.stderr.take()));
+    let until = || deadline.saturating_duration_since(Instant::now());
+    let told = stdout.recv_timeout(until()).ok().zip(stderr.recv_timeout(until()).ok());
+    let ended = told.and_then(|told| Some((told, end_of(&mut child, deadline)?)));
+    let Some(((stdout, stderr), status)) = ended else {
+        let _ = child.kill();
+        // In the kernel it may take a while to die.
+        thread::spawn(move || child.wait());
+        return Err(GuardError::Nft(format!(
+            "{} did not end within {} s and was killed; look for who else changes nftables (`nft list ruleset` hangs \
+             then, too), and for a machine that is out of memory or processor time",
+            program.display(),
+            patience.as_secs_f64()
+        )));
+    };
+    if status.success() {
+        return Ok(String::from_utf8_lossy(&stdout).into_owned());
     }
-    Err(classify(&String::from_utf8_lossy(&output.stderr)))
+    Err(classify(&String::from_utf8_lossy(&stderr)))
+}
+
+/// Reads to the end, on a thread of its own: a pipe that nobody empties would hold the other end up.
+fn read_all(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+    let (send, receive) = channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What came before an error is what there is to tell.
+        let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut bytes));
+        // Nobody waits any more where it took too long.
+        let _ = send.send(bytes);
+    });
+    receive
+}
+
+/// How the program ended, which has closed its pipes; `None` when it has not by then.
+fn end_of(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
+    loop {
+        if let Ok(Some(status)) = child.try_wait() {
+            return Some(status);
+        }
+        if Instant::now() >= deadline {
+            return None;
+        }
+        thread::sleep(PAUSE);
+    }
 }
 
 /// nft ends with 1 whatever the reason; only its words tell.
@@ -101,6 +148,40 @@ fn classify(stderr: &str) -> GuardError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A program in place of nft. Written by another process: a file that this one has open for writing while some test
+    /// starts a program is busy.
+    fn program(folder: &Path, text: &str) -> std::path::PathBuf {
+        let path = folder.join("nft");
+        let write = "printf '#!/bin/sh\\n%s\\n' \"$2\" > \"$1\" && chmod 700 \"$1\"";
+        let status = Command::new("sh").args(["-c", write, "sh"]).arg(&path).arg(text).status().unwrap();
+        assert!(status.success());
+        path
+    }
+
+    #[test]
+    fn an_nft_that_hangs_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        // One that holds its pipes, and one that does not.
+        for text in ["exec sleep 600", "exec sleep 600 >&- 2>&-"] {
+            let hanging = program(folder.path(), text);
+            let error = run_program(&hanging, "list tables\n", Duration::from_millis(200)).unwrap_err();
+            let GuardError::Nft(what) = error else { panic!("{error}") };
+            assert!(what.contains("did not end within 0.2 s and was killed"), "{what}");
+        }
+    }
+
+    #[test]
+    fn what_nft_says_is_read_whole_however_long_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        // More each way than a pipe holds.
+        let echo = program(folder.path(), "cat; head -c 200000 /dev/zero >&2");
+        let script = "x".repeat(300_000);
+        assert_eq!(run_program(&echo, &script, PATIENCE).unwrap(), script);
+        let failing = program(folder.path(), "echo 'Error: no such thing' >&2; exit 1");
+        let error = run_program(&failing, "", PATIENCE).unwrap_err();
+        assert!(matches!(&error, GuardError::Nft(what) if what == "Error: no such thing"), "{error}");
+    }
 
     #[test]
     fn a_script_replaces_the_whole_table() {
@@ -141,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_missing_nft_is_told_with_its_package() {
-        let error = run_program(Path::new("/nonexistent/nft"), "").unwrap_err();
+        let error = run_program(Path::new("/nonexistent/nft"), "", PATIENCE).unwrap_err();
         assert!(matches!(error, GuardError::NftMissing));
         assert!(error.to_string().contains("apt install nftables"));
     }
