@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use control::{
-    Agent, AgentParts, Clock, Configuration, ControlHandle, ControlParts, PortInfo, PortRole, ProcessInfo,
-    Waker, waker,
+    Agent, AgentParts, Clock, Configuration, ControlHandle, ControlParts, LossBook, PortInfo, PortRole,
+    ProcessInfo, Waker, waker,
 };
 use dataplane::sizes::{HOUSEKEEPING, INJECT_RING, INJECTED_A_PASS, PUNT_BURST, PUNT_RING, PUNTS_PER_SECOND};
 use forwarding::{
@@ -80,6 +80,7 @@ impl Live {
             masks,
             policy,
             counters,
+            losses: LossBook::default(),
         };
         let (sender, inject) = frame_ring(INJECT_RING);
         let (waker, sleeper) = waker().map_err(BenchError::io("make an eventfd"))?;

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use control::{Agent, AgentParts, Configuration, Outlet, PortInfo, PortRole, ProcessInfo};
+use control::{Agent, AgentParts, Configuration, LossBook, Outlet, PortInfo, PortRole, ProcessInfo};
 use forwarding::{ForwardingPolicy, IngressSettings};
 use group_table::{PortMasks, TableSettings, group_table};
 use igmp::wire::{Outgoing, emit};
@@ -119,6 +119,7 @@ impl Run {
             masks: Arc::new(PortMasks::new()),
             policy: Arc::new(ForwardingPolicy::new(&[])),
             counters: Vec::new(),
+            losses: LossBook::default(),
         };
         let agent = Agent::new(Time::ZERO, parts);
         let mut run = Self { agent, now: Time::ZERO, members, before, delivered: Delivered::default() };

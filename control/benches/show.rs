@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use api::{Reply, Request};
-use control::{Agent, AgentParts, Configuration, Outlet, PortInfo, PortRole, ProcessInfo};
+use control::{Agent, AgentParts, Configuration, LossBook, Outlet, PortInfo, PortRole, ProcessInfo};
 use forwarding::{ForwardingPolicy, IngressSettings};
 use group_table::{PortMasks, TableSettings, group_table};
 use igmp::wire::{Outgoing, emit};
@@ -99,6 +99,7 @@ fn agent(groups: u32, clients: u32) -> Agent {
         masks: Arc::new(PortMasks::new()),
         policy: Arc::new(ForwardingPolicy::new(&[])),
         counters: Vec::new(),
+        losses: LossBook::default(),
     };
     let mut agent = Agent::new(Time::ZERO, parts);
     agent.poll(Time::ZERO, &mut Nowhere);

@@ -16,6 +16,7 @@ use crate::events::EventPace;
 use crate::explain::Samples;
 use crate::former::FormerPorts;
 use crate::latency::JoinLatency;
+use crate::losses::LossBook;
 use crate::neighbours::Neighbours;
 use crate::record::{Begin, Entry, RecordState, Recorder, VERSION};
 use crate::show;
@@ -88,6 +89,8 @@ pub struct AgentParts {
     pub policy: Arc<ForwardingPolicy>,
     /// The workers' counters.
     pub counters: Vec<WorkerCountersReader>,
+    /// What is lost outside the workers.
+    pub losses: LossBook,
 }
 
 /// Owns the protocol state and the group table's writing end. See the crate's documentation.
@@ -99,6 +102,7 @@ pub struct Agent {
     pub(crate) masks: Arc<PortMasks>,
     pub(crate) policy: Arc<ForwardingPolicy>,
     pub(crate) counters: Vec<WorkerCountersReader>,
+    pub(crate) losses: LossBook,
     pub(crate) started: Time,
     /// Members that the table had no room for, so far.
     pub(crate) table_refused: u64,
@@ -140,7 +144,8 @@ impl Agent {
     /// The agent at `now`, its ports added; queries and reports due at once wait for the first poll, and
     /// so does forwarding.
     pub fn new(now: Time, parts: AgentParts) -> Self {
-        let AgentParts { process, router_mac, seed, configuration, table, masks, policy, counters } = parts;
+        let AgentParts { process, router_mac, seed, configuration, table, masks, policy, counters, losses } =
+            parts;
         let proxy = igmp::ProxySettings {
             router_mac,
             local_groups: configuration.local_groups.clone(),
@@ -156,6 +161,7 @@ impl Agent {
             masks,
             policy,
             counters,
+            losses,
             started: now,
             table_refused: 0,
             unplaced: BTreeSet::new(),

@@ -184,6 +184,7 @@ fn port_view(agent: &Agent, now: Time, port: &PortInfo) -> PortView {
         tx_frames: counters.tx_frames,
         tx_bytes: counters.tx_bytes,
         drops: counters.drops().map(|(_, n)| n).sum(),
+        losses: agent.losses.of(port.index).total().sum(),
     }
 }
 
@@ -199,6 +200,7 @@ pub(crate) fn total(agent: &Agent, port: PortIndex) -> PortCountersSnapshot {
 fn counters(agent: &Agent) -> CountersReply {
     let ports = agent.ports().iter().map(|port| {
         let worker = total(agent, port.index);
+        let losses = agent.losses.of(port.index).total();
         let igmp = agent.proxy.counters(port.index);
         let named = |pairs: &mut dyn Iterator<Item = (&'static str, u64)>| -> BTreeMap<String, u64> {
             pairs.map(|(name, n)| (name.to_owned(), n)).collect()
@@ -207,6 +209,7 @@ fn counters(agent: &Agent) -> CountersReply {
             port: port.name.clone(),
             frames: named(&mut worker.frames()),
             drops: named(&mut worker.drops().map(|(reason, n)| (reason.name(), n))),
+            losses: named(&mut losses.iter().map(|(loss, n)| (loss.name(), n))),
             igmp_received: named(&mut ReceivedType::ALL.iter().map(|t| (t.name(), igmp.received(*t)))),
             igmp_sent: named(&mut SentType::ALL.iter().map(|t| (t.name(), igmp.sent(*t)))),
             verdicts: named(&mut Verdict::ALL.iter().map(|v| (v.name(), igmp.verdict(*v)))),

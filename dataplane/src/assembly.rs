@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use api::Outage;
-use control::{AgentParts, Configuration, PortInfo, PortRole, ProcessInfo};
+use control::{AgentParts, Configuration, LossBook, PortInfo, PortRole, ProcessInfo};
 use forwarding::{
     Forwarder, ForwarderParts, ForwardingPolicy, FrameReceiver, FrameSender, Ingress, IngressSettings,
     Policer, WorkerCounters, frame_ring, worker_counters,
@@ -122,7 +122,9 @@ pub(crate) fn assemble(
         worker_parts.push(WorkerParts { forwarder, counters: writer });
     }
 
-    let agent = AgentParts { process, router_mac, seed, configuration, table, masks, policy, counters };
+    let losses = LossBook::default();
+    let agent =
+        AgentParts { process, router_mac, seed, configuration, table, masks, policy, counters, losses };
     let egress_macs = EgressMacs::new();
     for port in ports {
         egress_macs.set(port.index, macs.of_egress(*port));

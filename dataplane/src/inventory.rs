@@ -16,6 +16,7 @@ use crate::assembly::{PlacedPort, PortFacts, ingress};
 use crate::crew::Intake;
 use crate::drivers::AF_XDP;
 use crate::failure::Failure;
+use crate::losses::LossMeter;
 use crate::macs::{DeviceMac, OurMacs};
 use crate::ports::{detach, kernel_mtu};
 use crate::retry::Retry;
@@ -38,6 +39,8 @@ pub(crate) struct ServedPort {
     pub(crate) intake: Intake,
     /// What the workers were told of it; `None` when they do not know the port yet.
     pub(crate) told: Option<Told>,
+    /// What it lost outside the workers.
+    pub(crate) losses: LossMeter,
 }
 
 /// What workers know of a port besides its queues.
@@ -65,7 +68,8 @@ impl ServedPort {
         facts: PortFacts,
     ) -> Self {
         let (port, retry, intake, told) = (None, Retry::default(), Intake::One, None);
-        Self { index, settings, facts, link, port, retry, intake, told }
+        let losses = LossMeter::default();
+        Self { index, settings, facts, link, port, retry, intake, told, losses }
     }
 
     /// One whose interface cannot be had yet, or that DPDK does not start on it.
@@ -155,6 +159,7 @@ impl ServedPort {
     /// Takes the port out of service, its queues handed back by the workers, and its rings with it.
     pub(crate) fn close(&mut self, queues: Queues) {
         if let Some(port) = self.port.take() {
+            self.losses.close(&port);
             detach(&self.settings, port, queues);
         }
     }

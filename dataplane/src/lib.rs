@@ -15,6 +15,7 @@ mod failure;
 mod interfaces;
 mod inventory;
 mod loop_watch;
+mod losses;
 mod machine;
 mod macs;
 mod numa;

@@ -308,6 +308,9 @@ impl Devices {
         queues.tx.truncate(tx_queues.into());
         if port.info().driver == AF_PACKET {
             pour_out(&mut queues, &settings.device);
+            // What the kernel dropped until here was not for us.
+            let _ = port.reset_stats();
+            warn_of_room(settings, port.sockets_without_room());
         }
         let unicast = port.set_router_mac(mac).map_err(|e| Failure::of_port(settings, e))?;
         let multicast = port.accept_all_multicast();
@@ -315,6 +318,18 @@ impl Devices {
         let (rx, tx) = (queues.rx.len(), queues.tx.len());
         tracing::info!(port = name, driver, %mac, ?unicast, ?multicast, rx, tx, "started");
         Ok(queues)
+    }
+}
+
+/// Says so where packet sockets may have less on their way than a ring holds.
+fn warn_of_room(settings: &PortSettings, sockets: usize) {
+    if sockets > 0 {
+        tracing::warn!(
+            port = settings.name,
+            "{sockets} packet sockets may not have as much on their way as a ring holds: a far end that keeps frames may \
+             hold the worker up, and all ports with it; run with CAP_NET_ADMIN of the machine (a user namespace's does not \
+             do), or have its owner `sysctl net.core.wmem_max=33554432`"
+        );
     }
 }
 

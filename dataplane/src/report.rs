@@ -49,6 +49,7 @@ pub(crate) fn log_counters(counters: &api::CountersReply) {
         let all = [
             ("", &port.frames),
             ("drop ", &port.drops),
+            ("lost ", &port.losses),
             ("igmp in ", &port.igmp_received),
             ("igmp out ", &port.igmp_sent),
         ];

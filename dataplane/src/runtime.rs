@@ -7,6 +7,7 @@
 mod carrier;
 mod change;
 mod connections;
+mod losing;
 mod plan;
 mod prepare;
 mod refused;
@@ -43,6 +44,7 @@ use crate::failure::Failure;
 use crate::interfaces::{Interfaces, Looked, expect_free_name, inspect_all, only_live};
 use crate::inventory::{Inventory, ServedPort, Told};
 use crate::loop_watch::LoopWatch;
+use crate::losses::LossWatch;
 use crate::machine;
 use crate::macs::EgressMacs;
 use crate::numa::Nodes;
@@ -189,6 +191,7 @@ struct Running {
     /// The workers: ports are brought to them and back.
     crew: Crew,
     loops: LoopWatch,
+    losses: LossWatch,
     /// What the workers do with their time.
     board: Arc<Board>,
     /// What ports could do better with.
@@ -250,6 +253,7 @@ impl Running {
         inventory.note_told(&settings, router_mac);
         let mut loops = LoopWatch::new(assembly.agent.counters.clone());
         loops.follow(inventory.names());
+        let losses = LossWatch::new(assembly.agent.losses.clone(), clock);
         let (waker, sleeper) = waker().map_err(Failure::machine)?;
         let sleeper = sleeper.polling(settings.worker.control_poll == Poll::Busy);
         let (inject, injected) = frame_ring(INJECT_RING);
@@ -290,6 +294,7 @@ impl Running {
             looked_again: Instant::now(),
             crew,
             loops,
+            losses,
             board,
             doubts,
             control,
@@ -340,6 +345,7 @@ impl Running {
             }
             tasks.serve(|task| self.carry_out(task));
             self.loops.look();
+            self.look_for_losses(Instant::now());
             self.board.look(Instant::now());
             if self.crew.has_ended() || self.control_thread.is_finished() {
                 return Err(Failure::machine(
@@ -418,7 +424,9 @@ impl Running {
     }
 
     /// Leaves upstream, stops the threads, closes the ports, and tells what was counted.
-    fn end(self) {
+    fn end(mut self) {
+        // While the ports run: some counts end with that.
+        self.count_losses(Instant::now());
         drop(self.server);
         let _ = self.control.shutdown();
         let control = self.control_thread.join();

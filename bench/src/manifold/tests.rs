@@ -15,6 +15,7 @@ fn port(name: &str, frames: &[(&str, u64)], drops: &[(&str, u64)]) -> PortCounte
         port: name.to_owned(),
         frames,
         drops,
+        losses: empty(),
         igmp_received: empty(),
         igmp_sent: empty(),
         verdicts: empty(),

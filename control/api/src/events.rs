@@ -59,6 +59,8 @@ pub enum EventKind {
     UpstreamLeft,
     /// A port's carrier came or went.
     Link,
+    /// Frames are lost outside the workers, by a port's device, its driver or the kernel.
+    Loss,
     /// The settings changed: one event for each thing done.
     Change,
     /// Events came faster than they are told: how many are missing.
@@ -76,6 +78,7 @@ impl EventKind {
             Self::UpstreamJoined => "upstream-joined",
             Self::UpstreamLeft => "upstream-left",
             Self::Link => "link",
+            Self::Loss => "loss",
             Self::Change => "change",
             Self::Withheld => "withheld",
         }

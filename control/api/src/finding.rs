@@ -90,7 +90,8 @@ pub enum Finding {
     BeingWatched,
     /// Too many other groups are looked at.
     NotWatched,
-    /// No frame arrives (`waited_s`), and the provider was not asked.
+    /// No frame arrives (`waited_s`), and the provider was not asked. As with the next four, `lost_before` tells what is lost
+    /// of all groups before a worker has it, by the counters' names.
     SilentUnasked,
     /// No frame arrives (`waited_s`), and the provider was asked only now.
     SilentYet,
@@ -105,6 +106,9 @@ pub enum Finding {
     NothingDropped,
     /// Frames are dropped (`frames` of `of`, `reason` as the drop counters name it, `source`, `mac`, `mtu`).
     Dropped,
+    /// Frames are lost before a worker has them (`lost`: how many since the start, of all groups, by the counters' names;
+    /// `reason`: the first of those, `seen_s` ago).
+    Losing,
     /// Frames from sources that may not send it have been dropped (`frames`).
     SourcesRefused,
     /// Hosts drop frames, as their UDP checksum was left to a NIC that is not there (`frames` of `of`, `source`).

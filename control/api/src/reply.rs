@@ -242,8 +242,11 @@ pub struct PortView {
     pub tx_frames: u64,
     /// Bytes sent.
     pub tx_bytes: u64,
-    /// Frames dropped, by all reasons together.
+    /// Frames that workers dropped, by all reasons together.
     pub drops: u64,
+    /// Frames lost outside the workers, by the device, its driver or the kernel: all kinds together.
+    #[serde(default)]
+    pub losses: u64,
 }
 
 /// What a port is for.
@@ -371,6 +374,9 @@ pub struct PortCounters {
     pub frames: BTreeMap<String, u64>,
     /// Frames that workers dropped, by reason.
     pub drops: BTreeMap<String, u64>,
+    /// Frames lost outside the workers, by kind: by the device, its driver or the kernel.
+    #[serde(default)]
+    pub losses: BTreeMap<String, u64>,
     /// IGMP received, by type.
     pub igmp_received: BTreeMap<String, u64>,
     /// IGMP sent, by type.

@@ -74,6 +74,7 @@ fn ports() {
         tx_frames: 4,
         tx_bytes: 5,
         drops: 6,
+        losses: 7,
     };
     let upstream = PortView {
         role: PortRole::Upstream,
@@ -87,7 +88,7 @@ fn ports() {
         ..port.clone()
     };
     let head = "{\"name\":\"hall-a\",\"device\":\"eth1\",\"driver\":\"net_af_packet\",";
-    let tail = "\"rx_frames\":2,\"rx_bytes\":3,\"tx_frames\":4,\"tx_bytes\":5,\"drops\":6}";
+    let tail = "\"rx_frames\":2,\"rx_bytes\":3,\"tx_frames\":4,\"tx_bytes\":5,\"drops\":6,\"losses\":7}";
     written(
         Reply::Ports(PortsReply { ports: vec![port, upstream] }),
         &[
@@ -114,6 +115,7 @@ fn counters() {
         port: "wan".to_owned(),
         frames: map("rx-frames", 9),
         drops: map("no-member", 1),
+        losses: map("rx-missed", 5),
         igmp_received: map("query", 2),
         igmp_sent: map("v2-report", 3),
         verdicts: map("taken", 4),
@@ -121,7 +123,7 @@ fn counters() {
     written(
         Reply::Counters(CountersReply { ports: vec![port] }),
         &[
-            "{\"counters\":{\"ports\":[{\"port\":\"wan\",\"frames\":{\"rx-frames\":9},\"drops\":{\"no-member\":1},\"igmp_received\":{\"query\":2},",
+            "{\"counters\":{\"ports\":[{\"port\":\"wan\",\"frames\":{\"rx-frames\":9},\"drops\":{\"no-member\":1},\"losses\":{\"rx-missed\":5},\"igmp_received\":{\"query\":2},",
             "\"igmp_sent\":{\"v2-report\":3},\"verdicts\":{\"taken\":4}}]}}",
         ],
     );

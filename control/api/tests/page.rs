@@ -172,8 +172,10 @@ fn words_are_what_the_fields_have() {
     for obstacle in [Kind, Master, Uppers, Pppoe, Addresses, DefaultRoute, NoPci, Gone] {
         assert_eq!(word(obstacle), obstacle.name());
     }
-    use EventKind::{Change, Joined, Left, Link, Querier, Refused, UpstreamJoined, UpstreamLeft, Withheld};
-    for kind in [Joined, Left, Refused, Querier, UpstreamJoined, UpstreamLeft, Link, Change, Withheld] {
+    use EventKind::{
+        Change, Joined, Left, Link, Loss, Querier, Refused, UpstreamJoined, UpstreamLeft, Withheld,
+    };
+    for kind in [Joined, Left, Refused, Querier, UpstreamJoined, UpstreamLeft, Link, Loss, Change, Withheld] {
         assert_eq!(word(kind), kind.name());
     }
 }

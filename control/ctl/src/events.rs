@@ -39,7 +39,9 @@ pub(crate) fn lines(reply: &EventsReply, color: bool) -> String {
 fn line(event: &EventView, width: usize, color: bool) -> String {
     let tone = match event.kind {
         EventKind::Joined | EventKind::UpstreamJoined => Tone::Good,
-        EventKind::Refused | EventKind::Withheld | EventKind::Querier | EventKind::Link => Tone::Attention,
+        EventKind::Refused | EventKind::Withheld | EventKind::Querier | EventKind::Link | EventKind::Loss => {
+            Tone::Attention
+        }
         EventKind::Left | EventKind::UpstreamLeft | EventKind::Change => Tone::Plain,
     };
     let kind = toned(&format!("{:<15}", event.kind.name()), tone, color);

@@ -117,6 +117,7 @@ pub(crate) fn ports(reply: &PortsReply, color: bool) -> String {
         ("TX FRAMES", Right),
         ("TX BYTES", Right),
         ("DROPS", Right),
+        ("LOST", Right),
     ]);
     for port in &reply.ports {
         table.push(port_cells(port));
@@ -152,7 +153,7 @@ fn policies(reply: &PortsReply, color: bool) -> String {
     if rows == 0 { String::new() } else { "\n".to_owned() + &table.render(color) }
 }
 
-fn port_cells(port: &PortView) -> [Cell; 15] {
+fn port_cells(port: &PortView) -> [Cell; 16] {
     let link = match (port.link, &port.outage) {
         (LinkState::Up, _) => Cell::toned(port.link.name(), Tone::Good),
         (LinkState::Down, None) => Cell::toned(port.link.name(), Tone::Bad),
@@ -164,7 +165,7 @@ fn port_cells(port: &PortView) -> [Cell; 15] {
         Some(most) => format!("{}/{}", count(port.groups), count(most)),
         None => count(port.groups),
     };
-    let drops = if port.drops > 0 { Tone::Attention } else { Tone::Plain };
+    let counted = |n: u64| Cell::toned(count(n), if n > 0 { Tone::Attention } else { Tone::Plain });
     [
         port.name.as_str().into(),
         port.role.name().into(),
@@ -180,7 +181,8 @@ fn port_cells(port: &PortView) -> [Cell; 15] {
         bytes(port.rx_bytes).into(),
         count(port.tx_frames).into(),
         bytes(port.tx_bytes).into(),
-        Cell::toned(count(port.drops), drops),
+        counted(port.drops),
+        counted(port.losses),
     ]
 }
 
@@ -216,6 +218,7 @@ pub(crate) fn counters(reply: &CountersReply, all: bool, color: bool) -> String 
             ("igmp sent", &port.igmp_sent, Tone::Plain),
             ("igmp verdict", &port.verdicts, Tone::Plain),
             ("drop", &port.drops, Tone::Attention),
+            ("lost", &port.losses, Tone::Attention),
         ];
         for (kind, values, tone) in kinds {
             for (name, value) in shown(values, all) {

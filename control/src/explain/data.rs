@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use api::{Check, Finding, Topic};
 use settings::Sources;
-use types::{DropReason, GroupAddr, PortIndex};
+use types::{DropReason, GroupAddr, Loss, PortIndex, Time};
 
 use super::Look;
 use super::clients::outage;
@@ -144,7 +144,37 @@ fn nothing_arrives(look: &Look<'_>, waited: Duration) -> Check {
         }
         None => (Finding::SilentUnasked, "; the provider was not asked for it", "have a host ask for it"),
     };
+    if let Some((lost, loss, _)) = look.upstream().and_then(|port| losing(look, port)) {
+        let silent = silent(finding).with("lost_before", &lost);
+        let text = text + why + "; and frames are lost there before a worker has them: " + &lost;
+        return bad(Topic::Arriving, look.upstream(), silent, text, loss.cure());
+    }
     bad(Topic::Arriving, look.upstream(), silent(finding), text + why, cure)
+}
+
+/// What comes in by the port, and is lost before a worker has it, at present: how many since the start by kind, and the first
+/// kind of them.
+fn losing(look: &Look<'_>, port: &PortInfo) -> Option<(String, Loss, Time)> {
+    let losses = look.agent.losses.of(port.index);
+    let recent: Vec<_> = losses.recent(look.now).filter(|(loss, ..)| loss.is_incoming()).collect();
+    let last = recent.iter().map(|(.., at)| *at).max()?;
+    let lost = counted(recent.iter().map(|(loss, n, _)| (loss.name(), *n)))?;
+    Some((lost, recent.first()?.0, last))
+}
+
+/// Frames lost where no worker can tell of which group they were: a remark on each port that they may come in by.
+fn lost_before(look: &Look<'_>) -> impl Iterator<Item = Check> {
+    look.agent.ports().iter().filter(|port| may_send(look, port)).filter_map(|port| {
+        let (lost, loss, last) = losing(look, port)?;
+        let text = format!(
+            "frames are lost before a worker has them, perhaps of it, too: {lost} since the start, the last {}",
+            ago(look.now, last)
+        );
+        let losing = found(Finding::Losing).with("lost", lost).with("reason", loss.name());
+        let losing = losing.since("seen_s", look.now, last);
+        let check = note(Topic::Dropped, Some(port), losing, text);
+        Some(Check { cure: Some(loss.cure().to_owned()), ..check })
+    })
 }
 
 /// What of the frames is dropped wherever they would go, or by the hosts. It makes the channel dark where nothing
@@ -166,6 +196,7 @@ pub(super) fn dropped(look: &Look<'_>) -> Vec<Check> {
             checks.push(good(Topic::Dropped, Some(arrival.port), nothing, text));
         }
     }
+    checks.extend(lost_before(look));
     let filtered = look.agent.table.counters(look.group).filtered;
     if filtered > 0 {
         let text = format!(
@@ -295,7 +326,9 @@ pub(super) fn leaving(look: &Look<'_>, port: &PortInfo) -> Option<Check> {
     }
     let counters = total(look.agent, port.index);
     let lost = counters.drops().filter(|(reason, _)| EGRESS.contains(reason)).map(|(r, n)| (r.name(), n));
-    let lost = counted(lost);
+    let losses = look.agent.losses.of(port.index).total();
+    let unsent = losses.iter().filter(|(loss, _)| !loss.is_incoming()).map(|(loss, n)| (loss.name(), n));
+    let lost = counted(lost.chain(unsent));
     let (finding, text) = match from.is_empty() {
         true => (Finding::WouldBeForwarded, "what comes in right would go out here"),
         false => (Finding::Forwarded, "forwarded"),

@@ -1,6 +1,6 @@
 //! The verdict: the first thing that makes a channel dark, or where it goes.
 
-use api::{Check, Topic};
+use api::{Check, Finding, Topic};
 
 use types::PortIndex;
 
@@ -69,6 +69,11 @@ pub(super) fn verdict(findings: &Findings<'_>, watching: bool) -> Verdict {
         return Verdict { dark: Some(true), text, cure, lit: Vec::new(), fault };
     }
     let but = worst.map(|(_, fault)| format!("; {}", dark_words(fault))).unwrap_or_default();
+    let losing = findings.general.iter().find(|check| check.finding == Finding::Losing);
+    let but = match losing {
+        Some(Check { port: Some(port), .. }) if worst.is_none() => format!("; but frames are lost on {port}"),
+        _ => but,
+    };
     let fault = worst.map(|(_, fault)| fault.clone());
     let cure = fault.as_ref().and_then(|fault| fault.cure.clone());
     let names = lit.join(", ");

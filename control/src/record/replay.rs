@@ -16,6 +16,7 @@ use super::read::{Next, Record, RecordError};
 use super::text::hex;
 use crate::agent::{Agent, AgentParts, Outlet, ProcessInfo};
 use crate::configuration::Configuration;
+use crate::losses::LossBook;
 
 /// How a record ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,6 +129,7 @@ fn agent(begin: &Begin) -> Agent {
         masks: Arc::new(PortMasks::new()),
         policy: Arc::new(ForwardingPolicy::new(&begin.configuration.local_groups)),
         counters: Vec::new(),
+        losses: LossBook::default(),
     };
     Agent::new(begin.at, parts)
 }

@@ -15,7 +15,7 @@ use igmp::{ClientPortSettings, ProxySettings, UpstreamPortSettings};
 use settings::Sources;
 use types::{DropReason, GroupAddr, MacAddr, PortIndex, PortSet, Time};
 
-use crate::{Agent, AgentParts, Configuration, Outlet, PortInfo, PortRole, ProcessInfo};
+use crate::{Agent, AgentParts, Configuration, LossBook, Outlet, PortInfo, PortRole, ProcessInfo};
 
 /// The provider's port, 10.0.0.1/24.
 pub(super) const WAN: usize = 0;
@@ -212,6 +212,7 @@ impl Plan {
             masks: Arc::new(PortMasks::new()),
             policy: Arc::new(ForwardingPolicy::new(&local_groups)),
             counters: Vec::new(),
+            losses: LossBook::default(),
         };
         (parts, readers)
     }

@@ -11,10 +11,10 @@ use api::{
 use igmp::wire::{Outgoing, emit};
 use igmp::{FastLeave, LeavePolicy, QuerierVersion};
 use settings::Sources;
-use types::{AccessList, DropReason, MacAddr};
+use types::{AccessList, DropReason, Loss, Losses, MacAddr};
 
 use super::bench::{A, B, Bench, Plan, ROUTER, WAN, group, port};
-use crate::PortRole;
+use crate::{PortLosses, PortRole};
 
 fn groups(bench: &mut Bench) -> Vec<GroupView> {
     match bench.ask(Request::ShowGroups) {
@@ -93,6 +93,19 @@ fn r55_a_static_group_shows_no_reporter_and_no_end() {
         (member.state, member.last_reporter, member.expires_s, member.age_s),
         (MemberState::Static, None, None, 600.0)
     );
+}
+
+#[test]
+fn what_is_lost_outside_the_workers_is_shown_by_kind() {
+    let mut bench = Bench::new(Plan::new());
+    let mut losses = PortLosses::default();
+    losses.add(bench.now, &Losses::of(|loss| if loss == Loss::RxMissed { 7 } else { 0 }));
+    losses.add(bench.now, &Losses::of(|loss| if loss == Loss::TxErrors { 2 } else { 0 }));
+    bench.agent.losses.set(port(A), losses);
+    assert_eq!(ports(&mut bench).iter().map(|view| view.losses).collect::<Vec<_>>(), [0, 9, 0]);
+    let Reply::Counters(CountersReply { ports }) = bench.ask(Request::ShowCounters) else { panic!() };
+    assert_eq!(ports[0].losses.len(), Loss::COUNT, "all are there, also at zero");
+    assert_eq!(counted(&ports[1].losses), [("rx-missed", 7), ("tx-errors", 2)]);
 }
 
 #[test]

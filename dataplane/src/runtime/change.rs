@@ -300,6 +300,7 @@ impl Running {
         for index in removed {
             let handed = self.crew.take_out(*index, Take::Port);
             let Some(mut served) = self.inventory.remove(*index) else { continue };
+            self.losses.forget(*index);
             let Some(handed) = handed else { continue };
             longest = longest.max(handed.close(|queues| served.close(queues)));
         }

@@ -232,6 +232,7 @@ mod tests {
             tx_frames: 0,
             tx_bytes: 0,
             drops: 0,
+            losses: 0,
         }
     }
 

@@ -76,6 +76,7 @@ fn ports() -> PortsReply {
         tx_frames: 12,
         tx_bytes: 720,
         drops: 0,
+        losses: 120,
     };
     let querier = |role, address, next_query_s, takeover_s| {
         Some(QuerierView { role, address: Some(address), next_query_s, takeover_s })
@@ -92,6 +93,7 @@ fn ports() -> PortsReply {
         max_groups: Some(5_461),
         address: Some("10.1.0.1/24".parse().unwrap()),
         drops: 1_003,
+        losses: 0,
         ..wan.clone()
     };
     let hall_b = PortView {
@@ -114,6 +116,7 @@ fn counters() -> CountersReply {
         port: "wan".to_owned(),
         frames: map(&[("rx-frames", 1_234_567), ("tx-frames", 0)]),
         drops: map(&[("no-member", 1_003), ("runt", 0)]),
+        losses: map(&[("rx-missed", 120), ("tx-errors", 0)]),
         igmp_received: map(&[("query", 4)]),
         igmp_sent: map(&[("leave", 0), ("v2-report", 3)]),
         verdicts: map(&[("taken", 4)]),

@@ -1,5 +1,8 @@
 //! Faults of the frames, and of what comes at all.
 
+use api::Finding;
+use types::{Loss, Losses};
+
 use super::*;
 
 #[test]
@@ -23,6 +26,58 @@ fn r85_a_source_that_the_filter_refuses() {
     let reply = ask(&mut bench, None);
     lit(&reply, "forwarded to hall-a");
     assert!(found(&reply, Topic::Dropped)[0].starts_with("- wan: 4 of 5 frames are dropped"), "{reply:#?}");
+}
+
+/// The port loses this many frames that way, as seen now.
+fn lose(bench: &mut Bench, index: usize, loss: Loss, frames: u64) {
+    let mut losses = bench.agent.losses.of(port(index));
+    losses.add(bench.now, &Losses::of(|kind| if kind == loss { frames } else { 0 }));
+    bench.agent.losses.set(port(index), losses);
+}
+
+#[test]
+fn frames_lost_before_a_worker_has_them_are_named_while_they_are() {
+    let mut bench = joined(Plan::new());
+    lose(&mut bench, WAN, Loss::RxMissed, 120);
+    lose(&mut bench, WAN, Loss::TxErrors, 4);
+    let reply = explained(&mut bench, None, &[(WAN, PLAIN); 4]);
+    lit(&reply, "forwarded to hall-a; but frames are lost on wan");
+    let losing = reply.checks.iter().find(|check| check.finding == Finding::Losing).expect("named");
+    assert_eq!(losing.cure.as_deref(), Some(Loss::RxMissed.cure()));
+    assert_eq!(
+        found(&reply, Topic::Dropped)[1],
+        "- wan: frames are lost before a worker has them, perhaps of it, too: 120 rx-missed since the start, the last \
+         1.5 s ago"
+    );
+    bench.run(Duration::from_secs(10));
+    bench.worker(WAN, PLAIN.frame());
+    lit(&ask(&mut bench, None), "forwarded to hall-a");
+}
+
+#[test]
+fn where_nothing_arrives_and_frames_are_lost_the_provider_is_not_blamed() {
+    let mut bench = joined(Plan::new());
+    provider_asks(&mut bench, false);
+    lose(&mut bench, WAN, Loss::RxNoBuffer, 9);
+    let reply = explained(&mut bench, None, &[]);
+    assert_eq!(reply.dark, Some(true));
+    assert!(
+        reply.verdict.ends_with("; and frames are lost there before a worker has them: 9 rx-no-buffer"),
+        "{reply:#?}"
+    );
+    assert_eq!(reply.cure.as_deref(), Some(Loss::RxNoBuffer.cure()));
+}
+
+#[test]
+fn copies_that_a_driver_could_not_send_are_told_where_they_were_to_leave() {
+    let mut bench = joined(Plan::new());
+    lose(&mut bench, A, Loss::TxErrors, 3);
+    let reply = explained(&mut bench, None, &[(WAN, PLAIN)]);
+    lit(&reply, "forwarded to hall-a");
+    assert_eq!(
+        found(&reply, Topic::Leaving),
+        ["ok hall-a: forwarded; lost there since the start, of all groups: 3 tx-errors"]
+    );
 }
 
 #[test]
