@@ -48,6 +48,7 @@ function port(name, role, tick) {
     tx_frames: tick * 20_000,
     tx_bytes: tick * 27_000_000,
     drops: 0,
+    losses: 0,
   };
 }
 
@@ -112,6 +113,7 @@ export function script(groups) {
               igmp_sent: { "general-query": 3 },
               verdicts: { joined: 2, refreshed: 5 },
               drops: { ttl: 4, "no-member": 9 },
+              losses: { "rx-missed": 3, "tx-errors": 0 },
               frames: { udp: 20 },
             })),
           },

@@ -86,6 +86,7 @@ test("a join appears, its rate grows, explain tells of it, and it goes with the 
 
   await page.click('.ports button:text-is("wan")');
   await says(page, "dialog.drawer", "Dropped, and why");
+  await says(page, "dialog.drawer", "Lost outside the workers");
   await page.keyboard.press("Escape");
 
   await order("leave", "hall-b", GROUP);

@@ -85,6 +85,7 @@ export default {
   "ports.in": "In",
   "ports.out": "Out",
   "ports.drops": "Drops",
+  "ports.losses": "Lost",
   "ports.most": "at most {n}",
   "port-role.upstream": "provider",
   "port-role.client": "clients",
@@ -102,6 +103,7 @@ export default {
   "port.title": "Port {port}",
   "counters.none": "none",
   "counters.drops": "Dropped, and why",
+  "counters.losses": "Lost outside the workers",
   "counters.verdicts": "What became of IGMP received",
   "counters.igmp-received": "IGMP received",
   "counters.igmp-sent": "IGMP sent",
@@ -398,4 +400,10 @@ export default {
   "drop.ttl": "TTL used up",
   "drop.tx-full": "send queue full",
   "drop.vlan-tagged": "VLAN tag",
+
+  "loss.rx-errors": "received damaged",
+  "loss.rx-missed": "not fetched in time",
+  "loss.rx-no-buffer": "no buffer to receive into",
+  "loss.rx-not-copied": "no buffer to copy to",
+  "loss.tx-errors": "taken for sending, not sent",
 };

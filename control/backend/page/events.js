@@ -16,6 +16,7 @@ const LOOKS = {
   "upstream-joined": ["good", "join"],
   "upstream-left": ["idle", "leave"],
   link: ["warn", "link"],
+  loss: ["warn", "warn"],
   change: ["idle", "gear"],
   withheld: ["warn", "warn"],
 };
@@ -47,7 +48,7 @@ export function eventsPanel() {
   const KINDS = {
     members: ["joined", "left", "refused"],
     provider: ["upstream-joined", "upstream-left"],
-    trouble: ["refused", "querier", "link", "withheld"],
+    trouble: ["refused", "querier", "link", "loss", "withheld"],
     changes: ["change"],
   };
 

@@ -42,7 +42,8 @@ function querier(port) {
 
 function row() {
   const [name, device, place] = [el("button", { type: "button", class: "link" }), el("small"), el("span")];
-  const [asks, groups, drops] = [el("td"), el("td", { class: "number" }), el("td", { class: "number" })];
+  const asks = el("td");
+  const [groups, drops, losses] = [0, 1, 2].map(() => el("td", { class: "number" }));
   const [inward, outward] = [rate(), rate()];
   const role = el("td");
   const node = el(
@@ -56,6 +57,7 @@ function row() {
     inward.node,
     outward.node,
     drops,
+    losses,
   );
   let port = null;
   name.addEventListener("click", () => showPort(port));
@@ -77,6 +79,7 @@ function row() {
     inward.update(port.rx_bytes_per_s, port.rx_frames_per_s, port.history.rx.values);
     outward.update(port.tx_bytes_per_s, port.tx_frames_per_s, port.history.tx.values);
     say(drops, count(port.drops));
+    say(losses, count(port.losses));
   };
   return { node, update };
 }
@@ -96,8 +99,8 @@ function rate() {
 export function portsPanel() {
   const body = el("tbody");
   const rows = new Rows(body, (port) => port.name, row);
-  const head = ["port", "role", "link", "querier", "groups", "in", "out", "drops"];
-  const numeric = new Set(["groups", "drops"]);
+  const head = ["port", "role", "link", "querier", "groups", "in", "out", "drops", "losses"];
+  const numeric = new Set(["groups", "drops", "losses"]);
   const table = el(
     "table",
     { class: "ports" },
@@ -151,6 +154,7 @@ async function showPort(port) {
       el("p", null, mark(tone, text), why ? el("span", { lang: "en" }, ` – ${why}`) : null),
       facts(port),
       counters(t("counters.drops"), own.drops, "drop"),
+      counters(t("counters.losses"), own.losses, "loss"),
       counters(t("counters.verdicts"), own.verdicts, "verdict"),
       counters(t("counters.igmp-received"), own.igmp_received, "igmp"),
       counters(t("counters.igmp-sent"), own.igmp_sent, "igmp"),

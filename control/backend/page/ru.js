@@ -90,6 +90,7 @@ export default {
   "ports.in": "Приём",
   "ports.out": "Передача",
   "ports.drops": "Отброшено",
+  "ports.losses": "Потеряно",
   "ports.most": "не больше {n}",
   "port-role.upstream": "провайдер",
   "port-role.client": "клиенты",
@@ -107,6 +108,7 @@ export default {
   "port.title": "Порт {port}",
   "counters.none": "нет",
   "counters.drops": "Отброшено, и почему",
+  "counters.losses": "Потеряно вне обработчиков",
   "counters.verdicts": "Что стало с принятым IGMP",
   "counters.igmp-received": "Принято IGMP",
   "counters.igmp-sent": "Отправлено IGMP",
@@ -423,4 +425,10 @@ export default {
   "drop.ttl": "TTL исчерпан",
   "drop.tx-full": "очередь передачи полна",
   "drop.vlan-tagged": "метка VLAN",
+
+  "loss.rx-errors": "принят повреждённым",
+  "loss.rx-missed": "не забран вовремя",
+  "loss.rx-no-buffer": "нет буфера для приёма",
+  "loss.rx-not-copied": "нет буфера для копии",
+  "loss.tx-errors": "принят к отправке, но не отправлен",
 };

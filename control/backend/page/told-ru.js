@@ -63,6 +63,7 @@ export default {
   "event.upstream-joined": "у провайдера запрошена {group}",
   "event.upstream-left": "провайдер: отписка от {group}",
   "event.link": "{port}: линк",
+  "event.loss": "{port}: теряются кадры",
   "event.change": "настройки",
   "event.withheld": "показаны не все события",
 
@@ -70,6 +71,7 @@ export default {
   "verdict.unhindered": "насколько известно, передаче ничто не мешает: {ports}; кадры ещё не видны",
   "verdict.dark-on": "{port}: {why}",
   "verdict.but-on": "не идёт на {port}: {why}",
+  "verdict.but-losing": "но на {port} теряются кадры",
   "verdict.no-client-port": "клиентских портов нет",
 
   "finding.switched-on": "включён, на порту провайдера есть несущая",
@@ -118,6 +120,7 @@ export default {
   "finding.silent": "за {waited_s} не пришло ни кадра; провайдер опрашивает, значит, о нашем запросе знает",
   "finding.nothing-dropped": "из просмотренных кадров – ни один, всего {of}",
   "finding.dropped": "отбрасываются {frames} из {of}: {reason}",
+  "finding.losing": "кадры теряются ещё до обработки, возможно, и этой группы; с начала работы: {lost}; последняя потеря {seen_s} назад",
   "finding.sources-refused": "с начала работы {frames}: источники не названы в `sources-allowed`",
   "finding.checksum-unfinished":
     "хосты отбрасывают {frames} из {of}: контрольная сумма UDP не досчитана, отправитель оставил её сетевой карте, которой нет",
@@ -132,6 +135,7 @@ export default {
 
   "also.refused": "отказано в IGMP с начала работы, по всем группам: {refused}",
   "also.lost": "потеряно на выходе с начала работы, по всем группам: {lost}",
+  "also.lost_before": "и там же кадры теряются ещё до обработки: {lost_before}",
   "also.rate": "около {rate} кадров в секунду",
   "also.fragments": "фрагментами",
   "also.v1_host": "отписки не действуют: там есть хост IGMPv1",
@@ -159,6 +163,9 @@ export default {
   "cure.silent-without-query": "задайте `re-report-interval` порта провайдера и спросите провайдера, опрашивает ли его роутер этот линк",
   "cure.silent-v3": "спросите провайдера, принимает ли он отчёты IGMPv2 для этой группы",
   "cure.silent": "спросите провайдера, посылает ли он эту группу, и посмотрите, посылает ли отправитель",
+  "cure.losing": "посмотрите, сколько буферов занято (`manifoldctl show status`), и уменьшите `tx-descriptors`",
+  "cure.losing.rx-missed": "посмотрите, успевает ли обработчик (`manifoldctl show workers`): дайте ему своё ядро или добавьте обработчиков; от всплесков – увеличьте `rx-descriptors`",
+  "cure.losing.rx-errors": "проверьте кабель, оптику, другой конец и `mtu` порта",
   "cure.dropped": "проверьте отправителя и то, что меняет кадры по пути сюда",
   "cure.dropped.ttl": "пусть отправитель задаст TTL от 2: каждый роутер по пути отнимает единицу",
   "cure.dropped.source-not-allowed": "назовите {source} в `sources-allowed` порта {port}",

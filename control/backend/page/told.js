@@ -35,7 +35,7 @@ export function event({ kind, port, group, text }) {
 }
 
 /** `3 ttl, 1 mtu` in words. */
-const counted = (text) => text.replace(/(\d+) ([a-z0-9-]+)/g, (_, n, name) => `${n} – ${orWords(`drop.${name}`, name)}`);
+const counted = (text) => text.replace(/(\d+) ([a-z0-9-]+)/g, (_, n, name) => `${n} – ${orWords(`drop.${name}`, orWords(`loss.${name}`, name))}`);
 
 /** What belongs to a finding, as it is read. */
 function valuesOf({ port, values }) {
@@ -43,7 +43,7 @@ function valuesOf({ port, values }) {
     if (name.endsWith("_s")) {
       return [name, `${number(Number(value))}\u00a0${t("unit.s")}`];
     }
-    if (name === "lost") {
+    if (name === "lost" || name === "lost_before") {
       return [name, counted(value)];
     }
     return [name, name === "reason" ? orWords(`drop.${value}`, value) : value];
@@ -86,6 +86,8 @@ export function verdict(reply) {
   }
   const ports = reply.lit.join(", ");
   const goes = t(reply.dark === false ? "verdict.forwarded" : "verdict.unhindered", { ports });
-  const but = fault ? [fault.port ? t("verdict.but-on", { port: fault.port, why }) : why] : [];
+  const losing = reply.dark === false && !fault && reply.checks.find((check) => check.finding === "losing");
+  const loss = losing ? [t("verdict.but-losing", { port: losing.port })] : [];
+  const but = fault ? [fault.port ? t("verdict.but-on", { port: fault.port, why }) : why] : loss;
   return [translated([goes, ...but].join("; ")), fault && cureOf(fault)];
 }

@@ -43,8 +43,10 @@ pub struct PortLive {
     pub tx_frames_per_s: Option<f64>,
     /// Bytes sent each second.
     pub tx_bytes_per_s: Option<f64>,
-    /// Frames dropped each second.
+    /// Frames that workers dropped each second.
     pub drops_per_s: Option<f64>,
+    /// Frames lost outside the workers each second.
+    pub losses_per_s: Option<f64>,
 }
 
 /// The ports as last heard.
@@ -71,6 +73,7 @@ impl Ports {
                 tx_frames_per_s: of(|port| port.tx_frames),
                 tx_bytes_per_s: of(|port| port.tx_bytes),
                 drops_per_s: of(|port| port.drops),
+                losses_per_s: of(|port| port.losses),
                 // Everybody hears it.
                 port: PortView { device: without_arguments(&port.device), ..port.clone() },
             }

@@ -162,6 +162,8 @@ fn counters(text: &mut Text, ports: &[PortCounters]) {
     };
     let drops = "Frames dropped by workers, by reason.";
     each("manifold_port_drops_total", "reason", drops, &|port| &port.drops);
+    let losses = "Frames lost outside the workers, by the device, its driver or the kernel, by reason.";
+    each("manifold_port_losses_total", "reason", losses, &|port| &port.losses);
     each("manifold_igmp_received_total", "type", "IGMP received.", &|port| &port.igmp_received);
     each("manifold_igmp_sent_total", "type", "IGMP sent.", &|port| &port.igmp_sent);
     let verdicts = "What became of the IGMP received.";

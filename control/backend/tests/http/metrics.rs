@@ -28,6 +28,8 @@ fn the_text_is_what_the_proxy_says() {
         "manifold_port_transmit_bytes_total{port=\"hall-a\"} 91000",
         "manifold_port_querier{port=\"hall-a\"} 1",
         "manifold_port_drops_total{port=\"wan\",reason=\"ttl\"} 3",
+        "# TYPE manifold_port_losses_total counter",
+        "manifold_port_losses_total{port=\"wan\",reason=\"rx-missed\"} 5",
         "manifold_igmp_received_total{port=\"wan\",type=\"general-query\"} 2",
         "manifold_igmp_verdicts_total{port=\"wan\",verdict=\"taken\"} 2",
         "manifold_group_frames_total{group=\"239.1.1.1\"} 70",

@@ -25,7 +25,7 @@ fn port(name: &str, role: &str, tick: u64) -> Value {
         "querier": if role == "client" { querier } else { Value::Null },
         "last_query": if role == "client" { Value::Null } else { json!({"source": "10.0.0.2", "version": 2, "age_s": 3.0}) },
         "policies": {"fast-leave": "\"tracked\""}, "groups": 1, "max_groups": 100,
-        "rx_frames": tick * 10, "rx_bytes": tick * 13_000, "tx_frames": tick * 10, "tx_bytes": tick * 13_000, "drops": tick,
+        "rx_frames": tick * 10, "rx_bytes": tick * 13_000, "tx_frames": tick * 10, "tx_bytes": tick * 13_000, "drops": tick, "losses": tick,
     })
 }
 
@@ -38,7 +38,7 @@ pub(crate) fn all(request: &Request, tick: u64) -> Reply {
             reply(json!({"ports": {"ports": ports}}))
         }
         Request::ShowCounters => reply(json!({"counters": {"ports": [{
-            "port": "wan", "frames": {"rx-frames": tick}, "drops": {"ttl": 3, "no-member": 0},
+            "port": "wan", "frames": {"rx-frames": tick}, "drops": {"ttl": 3, "no-member": 0}, "losses": {"rx-missed": 5},
             "igmp_received": {"general-query": 2}, "igmp_sent": {"report-v2": 1}, "verdicts": {"taken": 2},
         }]}})),
         Request::ShowWorkers => {
