@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <linux/if_packet.h>
+#include <linux/if_xdp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,8 +240,18 @@ shim_page_pool_create(const char *name, unsigned int n, unsigned int cache, int 
 	return pool;
 }
 
-unsigned int
-shim_packet_sockets(uint32_t interface, int *sockets, unsigned int max)
+static bool
+is_bound_to(int packet_socket, uint32_t interface)
+{
+	struct sockaddr_ll bound = { 0 };
+	socklen_t len = sizeof(bound);
+
+	return getsockname(packet_socket, (struct sockaddr *)&bound, &len) == 0 && bound.sll_ifindex == (int)interface;
+}
+
+/* Packet sockets that are bound to an interface, or any of another domain. */
+static unsigned int
+sockets_of(int wanted, uint32_t interface, int *sockets, unsigned int max)
 {
 	DIR *folder = opendir("/proc/self/fd");
 	struct dirent *entry;
@@ -248,13 +259,11 @@ shim_packet_sockets(uint32_t interface, int *sockets, unsigned int max)
 
 	while (folder != NULL && (entry = readdir(folder)) != NULL) {
 		int fd = atoi(entry->d_name), domain = 0;
-		struct sockaddr_ll bound = { 0 };
-		socklen_t domain_len = sizeof(domain), bound_len = sizeof(bound);
+		socklen_t len = sizeof(domain);
 
 		/* One that is closed meanwhile, or is another's by now, says so or is none. */
-		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &domain_len) < 0 || domain != AF_PACKET ||
-		    getsockname(fd, (struct sockaddr *)&bound, &bound_len) < 0 ||
-		    bound.sll_ifindex != (int)interface)
+		if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) < 0 || domain != wanted ||
+		    (domain == AF_PACKET && !is_bound_to(fd, interface)))
 			continue;
 		if (found < max)
 			sockets[found] = fd;
@@ -263,6 +272,18 @@ shim_packet_sockets(uint32_t interface, int *sockets, unsigned int max)
 	if (folder != NULL)
 		closedir(folder);
 	return found;
+}
+
+unsigned int
+shim_packet_sockets(uint32_t interface, int *sockets, unsigned int max)
+{
+	return sockets_of(AF_PACKET, interface, sockets, max);
+}
+
+unsigned int
+shim_xdp_sockets(int *sockets, unsigned int max)
+{
+	return sockets_of(AF_XDP, 0, sockets, max);
 }
 
 int
@@ -287,6 +308,16 @@ shim_packet_socket_drops(int socket)
 	socklen_t len = sizeof(stats);
 
 	return getsockopt(socket, SOL_PACKET, PACKET_STATISTICS, &stats, &len) < 0 ? 0 : stats.tp_drops;
+}
+
+uint64_t
+shim_xdp_socket_ring_full(int socket)
+{
+	struct xdp_statistics stats = { 0 };
+	socklen_t len = sizeof(stats);
+
+	/* An older kernel knows less of it, and leaves the rest at zero. */
+	return getsockopt(socket, SOL_XDP, XDP_STATISTICS, &stats, &len) < 0 ? 0 : stats.rx_ring_full;
 }
 
 uint32_t

@@ -166,6 +166,10 @@ unsigned int shim_packet_sockets(uint32_t interface, int *sockets, unsigned int 
 int shim_packet_socket_room(int socket, int bytes);
 /* Frames that the kernel dropped at a packet socket, as its ring was full, since this was asked last. */
 uint32_t shim_packet_socket_drops(int socket);
+/* The process's AF_XDP sockets, into `sockets`; how many there are. Which interface one is bound to, none of them tells. */
+unsigned int shim_xdp_sockets(int *sockets, unsigned int max);
+/* Frames that the kernel dropped so far as an AF_XDP socket's receive ring was full, which net_af_xdp does not count. */
+uint64_t shim_xdp_socket_ring_full(int socket);
 /* The link's state now, without waiting. 0 or -errno. */
 int shim_link_get(uint16_t port, struct shim_link *link);
 /* The device behind a port, or NULL. */

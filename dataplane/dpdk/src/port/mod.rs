@@ -5,6 +5,7 @@ mod info;
 mod packet;
 mod queue;
 mod spread;
+mod xdp;
 
 use core::cell::Cell;
 use core::ffi::c_int;
@@ -22,6 +23,7 @@ use crate::error::{DpdkError, PortError, check};
 use crate::mempool::Mempool;
 use filter::FilterState;
 use packet::PacketSockets;
+use xdp::XdpSockets;
 
 /// How to start a port.
 #[derive(Debug, Clone)]
@@ -66,6 +68,7 @@ pub struct Port {
     inner: Arc<Opened>,
     info: PortInfo,
     sockets: PacketSockets,
+    xdp_sockets: XdpSockets,
     _not_sync: PhantomData<Cell<()>>,
 }
 
@@ -156,7 +159,8 @@ impl Port {
             filters: Mutex::default(),
             pools: Mutex::default(),
         };
-        Ok(Self { inner: Arc::new(inner), info, sockets, _not_sync: PhantomData })
+        let xdp_sockets = XdpSockets::default();
+        Ok(Self { inner: Arc::new(inner), info, sockets, xdp_sockets, _not_sync: PhantomData })
     }
 
     /// DPDK's number of it.
@@ -185,6 +189,8 @@ impl Port {
         if self.inner.running.swap(true, Ordering::Acquire) {
             return Err(PortError::Running(self.id().get()));
         }
+        // Its sockets are made with its queues, and no other port is started meanwhile.
+        let before = (self.info.driver == "net_af_xdp").then(XdpSockets::all);
         let (set_up, log) = self.inner.eal.recorded(|| self.set_up(config));
         if let Err(error) = set_up {
             self.inner.running.store(false, Ordering::Release);
@@ -192,6 +198,9 @@ impl Port {
                 PortError::Dpdk(reason) => PortError::Start { reason, log },
                 other => other,
             });
+        }
+        if let Some(before) = before {
+            self.xdp_sockets = XdpSockets::all().since(&before);
         }
         let running = Arc::new(Running(Arc::clone(&self.inner)));
         let id = self.id();
@@ -323,7 +332,7 @@ impl Port {
             self.sockets.look();
         }
         Ok(PortStats {
-            rx_missed: stats.rx_missed + self.sockets.dropped(),
+            rx_missed: stats.rx_missed + self.sockets.dropped() + self.xdp_sockets.dropped(),
             rx_not_copied: self.inner.not_copied.load(Ordering::Relaxed),
             ..stats
         })
@@ -338,6 +347,7 @@ impl Port {
             self.sockets.look();
         }
         self.sockets.reset();
+        self.xdp_sockets.reset();
         self.inner.not_copied.store(0, Ordering::Relaxed);
         // SAFETY: takes any port number.
         check("rte_eth_stats_reset", unsafe { dpdk_sys::rte_eth_stats_reset(self.id().get()) }).map(|_| ())
