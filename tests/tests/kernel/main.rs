@@ -30,6 +30,7 @@ mod instances;
 mod late;
 #[cfg(feature = "long")]
 mod long;
+mod losses;
 mod macs;
 mod neighbour;
 mod outgoing;
