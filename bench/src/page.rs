@@ -31,9 +31,10 @@ counted. Each round has processes of its own. In b8, b13 and b14 trials come one
 interfaces both of ours in a round are of one process.</p>\
 <p>Manifold and ipv4_multicast must first deliver a counted number of frames to every sink, to the frame; of testpmd \
 and Manifold every process\u{2019}s frames are counted to the frame at its end, once it forwards no more, by its own counters \
-and by its drivers\u{2019}. ipv4_multicast ends by a signal and cannot be: its sinks\u{2019} rates must be that at which frames \
-came in, within 1 %. It is as packaged but for two requests that null ports refuse, with pools and caches of 32 buffers of its \
-own. While Manifold is timed nothing may be dropped; sinks that are read while frames move must agree within 1 %.</p>\
+and by its drivers\u{2019}. ipv4_multicast ends by a signal and cannot be: while frames move, each sink must have all that had \
+come in but the two bursts in hand. It is as packaged but for two requests that null ports refuse, with pools and caches of 32 \
+buffers of its own. While Manifold is timed nothing may be dropped; sinks that are read while frames move must agree within \
+1 %.</p>\
 <p>A row says \u{201c}too noisy\u{201d}, and neither reached nor missed, where what was measured twice was not the same: the \
 peer\u{2019}s first trial by its last outside 0.97 to 1.03 in the median (b12, percentiles: outside 0.83 to 1.2), unless the \
 ratio would be on the same side of the aim even where the machine differed as much as the farthest of these. A floor is no \

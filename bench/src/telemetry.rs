@@ -86,10 +86,10 @@ impl Telemetry {
     ///
     /// # Errors
     /// As [`Telemetry::stats`].
-    pub(crate) fn moved(&self, sinks: usize) -> Result<Vec<(Instant, u64)>, BenchError> {
+    pub(crate) fn moved(&self, sinks: usize) -> Result<Vec<u64>, BenchError> {
         let of = |port| {
-            let (at, stats) = self.stats(port)?;
-            Ok((at, if port == 0 { stats.rx } else { stats.tx }))
+            let (_, stats) = self.stats(port)?;
+            Ok(if port == 0 { stats.rx } else { stats.tx })
         };
         (0..=sinks).map(of).collect()
     }

@@ -168,7 +168,7 @@ impl Forwards for Endless {
         let Self { mut session, telemetry, mode } = *self;
         session.say("stop")?;
         session.wait_for(STOPPED)?;
-        let moved: Vec<_> = telemetry.moved(work.fan_out)?.into_iter().map(|(_, frames)| frames).collect();
+        let moved = telemetry.moved(work.fan_out)?;
         let console = session.quit()?;
         check_delivery(&moved, (console.forwarded_rx(0), console.forwarded_tx(egress_port(mode, work))))
     }

@@ -69,8 +69,7 @@ impl Running {
             let last = self.sample(work)?;
             stop::pause(STANDING)?;
             let before = self.sample(work)?;
-            let moved = telemetry.moved(work.fan_out)?.into_iter().map(|(_, frames)| frames);
-            let moved: Vec<_> = moved.collect();
+            let moved = telemetry.moved(work.fan_out)?;
             let after = self.sample(work)?;
             let checked = match last.is_where(&before) && before.is_where(&after) {
                 true => check_whole(&after).and_then(|()| {
@@ -90,7 +89,6 @@ impl Running {
     /// They differ, or it does not answer.
     pub(super) fn check_counted(&mut self, work: &Work, end: &Sample) -> Result<(), BenchError> {
         let moved = self.side.telemetry()?.moved(work.fan_out)?;
-        let moved: Vec<_> = moved.into_iter().map(|(_, frames)| frames).collect();
         check_drivers(&moved, work.counted_by_driver(Amount::Counted), [end, end])
     }
 }
