@@ -5,8 +5,8 @@ use std::sync::Arc;
 use api::Outage;
 use control::{AgentParts, Configuration, LossBook, PortInfo, PortRole, ProcessInfo};
 use forwarding::{
-    Forwarder, ForwarderParts, ForwardingPolicy, FrameReceiver, FrameSender, Ingress, IngressSettings,
-    Policer, WorkerCounters, frame_ring, worker_counters,
+    EgressMacs, Forwarder, ForwarderParts, ForwardingPolicy, FrameReceiver, FrameSender, Ingress,
+    IngressSettings, Policer, WorkerCounters, frame_ring, worker_counters,
 };
 use group_table::{PortMasks, TableSettings, group_table};
 use igmp::{
@@ -16,7 +16,7 @@ use settings::{IgmpVersion, PortSettings, Settings};
 use types::{Ipv4Net, MacAddr, PortIndex};
 
 use crate::crew::Intake;
-use crate::macs::{DeviceMac, EgressMacs, OurMacs};
+use crate::macs::{DeviceMac, OurMacs};
 use crate::ports::ETHERNET_MTU;
 use crate::sizes::{PUNT_BURST, PUNT_RING, PUNTS_PER_SECOND};
 

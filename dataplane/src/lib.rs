@@ -10,7 +10,6 @@ mod crew;
 mod desk;
 mod doubts;
 mod drivers;
-mod egress;
 mod failure;
 mod interfaces;
 mod inventory;

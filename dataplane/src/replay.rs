@@ -15,14 +15,14 @@ use std::time::Duration;
 
 use api::{MbufView, Reply, Request};
 use control::{Agent, Outlet, ProcessInfo};
-use forwarding::{Egress, Forwarder, FrameReceiver, OwnedBurst, OwnedFrame, WorkerCounters};
+use forwarding::{Egress, EgressMacs, Forwarder, FrameReceiver, OwnedBurst, OwnedFrame, WorkerCounters};
 use pcap_file::pcap::{PcapHeader, PcapPacket, PcapWriter};
 use pcap_file::{DataLink, TsResolution};
 use settings::{PortSettings, Settings};
 use types::{DropReason, MacAddr, PortIndex, PortSet, Time};
 
 use crate::assembly::{Assembly, PlacedPort, PortFacts, assemble};
-use crate::macs::{DeviceMac, EgressMacs};
+use crate::macs::DeviceMac;
 use input::{InputError, read_capture};
 
 mod input;

@@ -28,7 +28,7 @@ use std::time::Instant;
 use api::{Reply, Request};
 use control::{Agent, Clock, ControlHandle, ControlParts, Log, Server, start_log, waker};
 use dpdk::{Eal, Queues};
-use forwarding::{Ingress, frame_ring};
+use forwarding::{EgressMacs, Ingress, frame_ring};
 use links::LinkWatch;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use settings::{
@@ -46,7 +46,6 @@ use crate::inventory::{Inventory, ServedPort, Told};
 use crate::loop_watch::LoopWatch;
 use crate::losses::LossWatch;
 use crate::machine;
-use crate::macs::EgressMacs;
 use crate::numa::Nodes;
 use crate::ports::{Devices, Try, open_all, router_mac};
 use crate::report;

@@ -9,15 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use control::{Clock, Waker};
-use dpdk::{Burst, Mempool, Queues, RxQueue};
-use forwarding::{BURST, Forwarder, FrameReceiver, WorkerCounters, WorkerMeter};
+use dpdk::{Burst, FanBatch, Mempool, Queues, RxQueue};
+use forwarding::{BURST, EgressMacs, Forwarder, FrameReceiver, PortsEgress, WorkerCounters, WorkerMeter};
 use types::PortIndex;
 
 use crate::desk::{Done, HandedBack, Order, Parked, Take, WorkerOrders};
-use crate::egress::PortsEgress;
-use crate::macs::EgressMacs;
 use crate::sizes::{HOUSEKEEPING, INJECTED_A_PASS};
 
+/// Frames that one port, or one run, collects before they are handed to the driver.
+const TX_BATCH: usize = 64;
 /// Idle passes after which an adaptive worker begins to sleep.
 const IDLE_PASSES: u32 = 2_000;
 /// The sleep grows with idleness up to this: what comes in meanwhile waits in the driver's ring. With 512
@@ -46,7 +46,7 @@ pub(crate) struct WorkerSeed {
     pub(crate) inject: Option<FrameReceiver>,
     /// What it does with its time.
     pub(crate) meter: WorkerMeter,
-    /// Where frames to inject get their mbufs.
+    /// Where copies and frames to inject get their mbufs.
     pub(crate) pool: Mempool,
     /// Wakes the control thread.
     pub(crate) waker: Waker,
@@ -81,9 +81,9 @@ impl WorkerSeed {
             adaptive,
             stop,
         } = self;
-        let (egress, receive) = (PortsEgress::new(counters, pool.clone(), macs), Vec::new());
+        let (egress, receive) = (PortsEgress::new(counters, pool, macs), Vec::new());
         let mut worker =
-            Worker { orders, forwarder, egress, receive, inject, meter, pool, waker, clock, adaptive, stop };
+            Worker { orders, forwarder, egress, receive, inject, meter, waker, clock, adaptive, stop };
         for (port, queues) in queues {
             worker.put_in(port, queues);
         }
@@ -95,11 +95,10 @@ impl WorkerSeed {
 pub(crate) struct Worker {
     orders: WorkerOrders,
     forwarder: Forwarder,
-    egress: PortsEgress,
+    egress: PortsEgress<FanBatch<TX_BATCH>>,
     receive: Vec<(PortIndex, RxQueue)>,
     inject: Option<FrameReceiver>,
     meter: WorkerMeter,
-    pool: Mempool,
     waker: Waker,
     clock: Clock,
     adaptive: bool,
@@ -243,7 +242,7 @@ impl Worker {
         let Some(inject) = &mut self.inject else { return false };
         let mut any = false;
         for _ in 0..INJECTED_A_PASS {
-            let taken = inject.recv(|port, frame| self.egress.inject(&self.pool, port, frame));
+            let taken = inject.recv(|port, frame| self.egress.inject(port, frame));
             if taken.is_none() {
                 break;
             }

@@ -10,6 +10,7 @@ mod frame;
 mod heads;
 mod loss;
 mod port;
+mod sending;
 mod time;
 
 pub use access::{AccessList, AccessRule};
@@ -19,4 +20,5 @@ pub use frame::{Checksum, Frame, FrameBurst};
 pub use heads::{BURST, HEAD_LEN, Heads, Lanes};
 pub use loss::{Loss, Losses};
 pub use port::{MAX_PORTS, PortIndex, PortSet, PortSetIter};
+pub use sending::{Copied, FramePool, FrameRun, QueueBatch, TxResult};
 pub use time::Time;

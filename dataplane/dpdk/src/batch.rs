@@ -8,22 +8,12 @@ use core::ptr::NonNull;
 use core::slice;
 
 use arrayvec::ArrayVec;
-pub use copy::Copied;
+use types::TxResult;
 
 use crate::mbuf::Mbuf;
 use crate::port::TxQueue;
 use crate::raw::{self, Raw};
 use crate::shared::{SharedMbuf, give_back};
-
-/// What became of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct TxResult {
-    /// Frames that the driver took. That it sends them is its own affair: af_packet counts what the kernel refused
-    /// in [`PortStats::tx_errors`](crate::PortStats::tx_errors).
-    pub sent: u16,
-    /// Frames that it did not take; freed.
-    pub refused: u16,
-}
 
 /// Frames for one queue, at most `N`. What is not sent is freed on drop. Also serves to free many at once.
 #[derive(Debug, Default)]
@@ -225,6 +215,13 @@ impl<const N: usize> FanBatch<N> {
         for raw in self.mbufs.drain(..) {
             give_back(raw, left);
         }
+    }
+}
+
+/// For one queue.
+impl<const N: usize> Default for FanBatch<N> {
+    fn default() -> Self {
+        Self::new(NonZeroU16::MIN)
     }
 }
 

@@ -36,10 +36,11 @@ mod mempool;
 mod ownership;
 mod port;
 mod raw;
+mod sending;
 mod shared;
 mod worker;
 
-pub use batch::{Copied, FanBatch, TxBatch, TxResult};
+pub use batch::{FanBatch, TxBatch};
 pub use burst::Burst;
 pub use eal::{Eal, Lcore, cycles};
 pub use error::{DpdkError, EalError, PortError};
@@ -53,4 +54,5 @@ pub use port::{
 };
 pub use raw::{AF_XDP_IS_MENDED, REFCNT_IS_ATOMIC, RELEASE};
 pub use shared::{FanOut, SharedMbuf};
+pub use types::{Copied, TxResult};
 pub use worker::{Worker, WorkerError, WorkerThread, pin_current_thread};

@@ -40,22 +40,28 @@ impl Frame for OwnedFrame {
     }
 }
 
-/// Owned frames received in one go; at most [`BURST`](crate::BURST).
-#[derive(Debug, Default)]
-pub struct OwnedBurst(pub ArrayVec<OwnedFrame, { crate::BURST }>);
+/// Frames received in one go; at most [`BURST`](crate::BURST).
+#[derive(Debug)]
+pub struct OwnedBurst<F = OwnedFrame>(pub ArrayVec<F, { crate::BURST }>);
 
-impl FrameBurst for OwnedBurst {
-    type Frame = OwnedFrame;
+impl<F> Default for OwnedBurst<F> {
+    fn default() -> Self {
+        Self(ArrayVec::new())
+    }
+}
 
-    fn frames(&self) -> &[OwnedFrame] {
+impl<F: Frame> FrameBurst for OwnedBurst<F> {
+    type Frame = F;
+
+    fn frames(&self) -> &[F] {
         &self.0
     }
 
-    fn frames_mut(&mut self) -> &mut [OwnedFrame] {
+    fn frames_mut(&mut self) -> &mut [F] {
         &mut self.0
     }
 
-    fn take(&mut self, count: usize) -> impl ExactSizeIterator<Item = OwnedFrame> {
+    fn take(&mut self, count: usize) -> impl ExactSizeIterator<Item = F> {
         self.0.drain(..count.min(self.0.len()))
     }
 }

@@ -7,10 +7,13 @@
 
 mod classify;
 mod counters;
+mod egress;
 mod forwarder;
 mod frame;
 mod ingress;
+mod macs;
 mod meter;
+mod plain;
 mod policer;
 mod policy;
 mod punt;
@@ -26,10 +29,13 @@ pub use classify::{Verdict, classify};
 pub use counters::{
     Counter, PortCounters, PortCountersSnapshot, WorkerCounters, WorkerCountersReader, worker_counters,
 };
+pub use egress::PortsEgress;
 pub use forwarder::{Forwarder, ForwarderParts, PassReport};
 pub use frame::{Egress, OwnedBurst, OwnedFrame};
 pub use ingress::{Ingress, IngressSettings};
+pub use macs::EgressMacs;
 pub use meter::{BURST_FILLS, WorkerMeter, WorkerMeterReader, WorkerMeterSnapshot, burst_fill, worker_meter};
+pub use plain::{PlainBatch, PlainFrame, PlainPool, PlainQueue, PlainRun, SharedFrame};
 pub use policer::Policer;
 pub use policy::{ForwardingPolicy, MAX_WATCHED};
 pub use punt::{PuntKind, punt_kind};

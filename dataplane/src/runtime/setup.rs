@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use api::MbufView;
 use control::{Agent, Clock, ProcessInfo, Recorder, Waker};
 use dpdk::{Eal, HEADROOM, Mempool, Queues};
-use forwarding::{FrameReceiver, worker_meter};
+use forwarding::{EgressMacs, FrameReceiver, worker_meter};
 use settings::{Cores, MemoryPlan, Placement, Settings, eal_args, mbuf_data_room, pool_size};
 use types::PortIndex;
 
@@ -15,7 +15,6 @@ use crate::assembly::WorkerParts;
 use crate::crew::Hand;
 use crate::desk::worker_desk;
 use crate::failure::Failure;
-use crate::macs::EgressMacs;
 use crate::numa::pool_near;
 use crate::ports::{Devices, OpenedPort};
 use crate::queues::narrowest;

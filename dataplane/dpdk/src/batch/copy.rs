@@ -11,20 +11,11 @@
 
 use core::sync::atomic::Ordering;
 
-use types::MacAddr;
+use types::{Copied, MacAddr};
 
 use super::{FanBatch, TxBatch};
 use crate::mempool::Mempool;
 use crate::raw::{self, Raw};
-
-/// What [`FanBatch::copy_into`] copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Copied {
-    /// Frames.
-    pub frames: u16,
-    /// Bytes of them.
-    pub bytes: u64,
-}
 
 /// Where a frame's source MAC is.
 const SOURCE: usize = 6;

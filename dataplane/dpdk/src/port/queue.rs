@@ -5,9 +5,11 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 use std::sync::Arc;
 
+use types::TxResult;
+
 use super::Running;
 use super::info::PortId;
-use crate::batch::{TxBatch, TxResult};
+use crate::batch::TxBatch;
 use crate::burst::Burst;
 use crate::mbuf::Mbuf;
 use crate::mempool::Mempool;
@@ -100,7 +102,8 @@ impl TxQueue {
         self.queue
     }
 
-    /// Sends the whole batch, which is empty then: what the driver does not take is freed. Never waits.
+    /// Sends the whole batch, which is empty then: what the driver does not take is freed. Never waits. What it took and
+    /// the kernel refused af_packet counts in [`PortStats::tx_errors`](crate::PortStats::tx_errors).
     #[inline]
     pub fn tx_burst<const N: usize>(&mut self, batch: &mut TxBatch<N>) -> TxResult {
         if batch.is_empty() {

@@ -1,4 +1,4 @@
-//! A worker's transmit side: the same mbuf to every port that gets it.
+//! A worker's transmit side: the same frame to every port that gets it.
 //!
 //! Most bursts hold runs of frames that go to the same ports. Such a run is one array, handed to each
 //! port's driver as it is. Frames of short runs are collected by port, so that a driver is not called
@@ -11,47 +11,48 @@
 use core::num::NonZeroU16;
 use std::sync::Arc;
 
-use dpdk::{FanBatch, Mbuf, Mempool, SharedMbuf, TxBatch, TxQueue, TxResult};
-use forwarding::{BURST, Egress, PortCounters, WorkerCounters};
-use types::{DropReason, MAX_PORTS, MacAddr, PortIndex, PortSet};
+use types::{
+    BURST, DropReason, FramePool, FrameRun, MAX_PORTS, MacAddr, PortIndex, PortSet, QueueBatch, TxResult,
+};
 
+use crate::counters::{PortCounters, WorkerCounters};
+use crate::frame::Egress;
 use crate::macs::EgressMacs;
 
-/// Frames that one port, or one run, collects before they are handed to the driver.
-const BATCH: usize = 64;
 /// Frames from which on a run is handed on as a whole. Below, a driver's call costs more than the copying
 /// of pointers.
 const LONG_RUN: usize = 8;
 
-struct PortEgress {
-    queue: TxQueue,
-    batch: TxBatch<BATCH>,
+struct PortEgress<R: FrameRun> {
+    queue: R::Queue,
+    batch: R::Batch,
     bytes: u64,
 }
 
-/// The transmit queues of one worker.
-pub(crate) struct PortsEgress {
-    ports: [Option<Box<PortEgress>>; MAX_PORTS],
+/// The transmit queues of one worker, one a port.
+pub struct PortsEgress<R: FrameRun> {
+    ports: [Option<Box<PortEgress<R>>>; MAX_PORTS],
     /// The latest frames, all for `run_ports`.
-    run: FanBatch<BATCH>,
+    run: R,
     run_ports: PortSet,
     /// Those of them that have a MAC of their own.
     own_mac_ports: PortSet,
     run_bytes: u64,
-    /// Where copies get their mbufs.
-    pool: Mempool,
+    /// Where copies get their buffers, and what the control thread wants sent.
+    pool: R::Pool,
     macs: Arc<EgressMacs>,
     /// Ports with something in their batch.
     filled: PortSet,
     counters: WorkerCounters,
 }
 
-impl PortsEgress {
-    /// No ports yet.
-    pub(crate) fn new(counters: WorkerCounters, pool: Mempool, macs: Arc<EgressMacs>) -> Self {
+impl<R: FrameRun> PortsEgress<R> {
+    /// No ports yet. What leaves is counted in `counters`; copies get their buffers from `pool`.
+    pub fn new(counters: WorkerCounters, pool: R::Pool, macs: Arc<EgressMacs>) -> Self {
+        const { assert!(R::ROOM >= BURST, "a run holds a burst") };
         Self {
             ports: [const { None }; MAX_PORTS],
-            run: FanBatch::new(NonZeroU16::MIN),
+            run: R::default(),
             run_ports: PortSet::EMPTY,
             own_mac_ports: PortSet::EMPTY,
             run_bytes: 0,
@@ -63,13 +64,13 @@ impl PortsEgress {
     }
 
     /// What goes to `port` goes out of `queue`.
-    pub(crate) fn add_port(&mut self, port: PortIndex, queue: TxQueue) {
-        let egress = PortEgress { queue, batch: TxBatch::new(), bytes: 0 };
+    pub fn add_port(&mut self, port: PortIndex, queue: R::Queue) {
+        let egress = PortEgress { queue, batch: R::Batch::default(), bytes: 0 };
         self.ports[port.get()] = Some(Box::new(egress));
     }
 
     /// Nothing goes to `port` any more; what waits for it goes first. Hands its queue back.
-    pub(crate) fn remove_port(&mut self, port: PortIndex) -> Option<TxQueue> {
+    pub fn remove_port(&mut self, port: PortIndex) -> Option<R::Queue> {
         self.flush();
         self.ports[port.get()].take().map(|egress| egress.queue)
     }
@@ -77,7 +78,7 @@ impl PortsEgress {
     /// Hands everything to the drivers. What a full queue refuses is freed and counted for that port
     /// alone; nobody waits.
     #[inline]
-    pub(crate) fn flush(&mut self) {
+    pub fn flush(&mut self) {
         self.end_run();
         for port in core::mem::take(&mut self.filled) {
             if let Some(egress) = self.ports[port.get()].as_deref_mut() {
@@ -87,7 +88,7 @@ impl PortsEgress {
     }
 
     /// Puts a copy of `frame` into the batch of `port`, for the control thread.
-    pub(crate) fn inject(&mut self, pool: &Mempool, port: PortIndex, frame: &[u8]) {
+    pub fn inject(&mut self, port: PortIndex, frame: &[u8]) {
         self.end_run();
         let counters = self.counters.port(port);
         counters.injected.add(1);
@@ -95,8 +96,8 @@ impl PortsEgress {
             counters.dropped(DropReason::OutOfService).add(1);
             return;
         };
-        match Mbuf::from_bytes(pool, frame) {
-            Some(mbuf) => egress.collect(mbuf.into(), frame.len() as u64, counters),
+        match self.pool.frame_of(frame) {
+            Some(copy) => egress.collect(copy, frame.len() as u64, counters),
             None => counters.dropped(DropReason::NoBuffer).add(1),
         }
         self.filled = self.filled.with(port);
@@ -168,28 +169,28 @@ impl PortsEgress {
     }
 }
 
-impl PortEgress {
+impl<R: FrameRun> PortEgress<R> {
     #[inline]
     fn flush(&mut self, counters: &PortCounters) {
         if self.batch.is_empty() {
             return;
         }
-        let result = self.queue.tx_burst(&mut self.batch);
+        let result = self.batch.send(&mut self.queue);
         count_sent(counters, result, core::mem::take(&mut self.bytes));
     }
 
-    fn collect(&mut self, frame: SharedMbuf, bytes: u64, counters: &PortCounters) {
-        if self.batch.is_full() {
+    fn collect(&mut self, frame: R::Frame, bytes: u64, counters: &PortCounters) {
+        if self.batch.len() == R::ROOM {
             self.flush(counters);
         }
         self.bytes += bytes;
         // There is room: it was flushed when full.
-        let _ = self.batch.push(frame);
+        self.batch.push(frame);
     }
 
     /// Sends the run at once.
     #[inline(always)]
-    fn send_run(&mut self, run: &mut FanBatch<BATCH>, bytes: u64, counters: &PortCounters) {
+    fn send_run(&mut self, run: &mut R, bytes: u64, counters: &PortCounters) {
         // What was collected before goes first.
         self.flush(counters);
         let result = run.send(&mut self.queue);
@@ -197,8 +198,8 @@ impl PortEgress {
     }
 
     #[inline]
-    fn collect_run(&mut self, run: &mut FanBatch<BATCH>, bytes: u64, counters: &PortCounters) {
-        if self.batch.len() + run.len() > BATCH {
+    fn collect_run(&mut self, run: &mut R, bytes: u64, counters: &PortCounters) {
+        if self.batch.len() + run.len() > R::ROOM {
             self.flush(counters);
         }
         self.bytes += bytes;
@@ -206,14 +207,8 @@ impl PortEgress {
     }
 
     /// Collects copies of the run from `source`. How many there are: fewer than frames when the pool has no more.
-    fn collect_copies(
-        &mut self,
-        run: &FanBatch<BATCH>,
-        pool: &Mempool,
-        source: MacAddr,
-        counters: &PortCounters,
-    ) -> usize {
-        if self.batch.len() + run.len() > BATCH {
+    fn collect_copies(&mut self, run: &R, pool: &R::Pool, source: MacAddr, counters: &PortCounters) -> usize {
+        if self.batch.len() + run.len() > R::ROOM {
             self.flush(counters);
         }
         let copied = run.copy_into(pool, source, &mut self.batch);
@@ -235,10 +230,10 @@ fn count_sent(counters: &PortCounters, result: TxResult, bytes: u64) {
     }
 }
 
-impl Egress<Mbuf> for PortsEgress {
+impl<R: FrameRun> Egress<R::Frame> for PortsEgress<R> {
     #[inline(always)]
-    fn replicate(&mut self, frames: impl ExactSizeIterator<Item = Mbuf>, bytes: u64, ports: PortSet) {
-        if ports != self.run_ports || self.run.len() > BATCH - BURST {
+    fn replicate(&mut self, frames: impl ExactSizeIterator<Item = R::Frame>, bytes: u64, ports: PortSet) {
+        if ports != self.run_ports || self.run.len() > R::ROOM - BURST {
             self.end_run();
         }
         if self.run.is_empty() {
