@@ -6,4 +6,5 @@ mod faults;
 mod model;
 mod punts;
 mod rules;
+mod sending;
 mod unfinished;
