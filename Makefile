@@ -126,7 +126,7 @@ bench-ready:
 	$(CARGO) build --release -p bench
 	$(TARGET)/release/bench --check $(BENCH_ONLY)
 
-# What a turn of each hot path costs in instructions, held to bench/guard/baseline.toml.
+# What a turn of each hot path costs in instructions, held to bench/guard/baseline.toml, 3 % either way.
 bench-guard: guard
 	@$(TARGET)/release/guard
 

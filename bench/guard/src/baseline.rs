@@ -6,8 +6,11 @@ use std::{fmt, fs};
 
 use serde::{Deserialize, Serialize};
 
-/// What a piece may cost more than its baseline, in percent.
+/// What a piece may cost more or less than its baseline, in percent.
 pub const TOLERANCE: f64 = 3.0;
+
+/// Columns of the longest name of a piece.
+pub const NAME_WIDTH: usize = 44;
 
 const HEAD: &str = "# Instructions of one turn of each piece of bench/guard, by `make bench-guard-accept`; not for editing.\n";
 
@@ -28,47 +31,40 @@ pub struct Baseline {
 pub struct Change {
     /// The piece.
     pub name: String,
-    /// Its baseline; `None` when that does not know it.
-    pub was: Option<u64>,
-    /// Its count; `None` when there is no such piece.
-    pub is: Option<u64>,
+    /// Instructions of its baseline.
+    pub was: u64,
+    /// Instructions now.
+    pub is: u64,
 }
 
 impl Change {
-    /// Whether the baseline does not hold: the piece became dearer by more than [`TOLERANCE`], or only one side has it.
+    /// Whether the baseline does not hold: the piece became dearer or cheaper by more than [`TOLERANCE`].
     pub fn fails(&self) -> bool {
-        self.percent().is_none_or(|more| more > TOLERANCE)
+        self.percent().abs() > TOLERANCE
     }
 
-    /// Whether it became cheaper by more than [`TOLERANCE`]: worth keeping, so worth accepting.
+    /// Whether it became cheaper by more than [`TOLERANCE`]: accepted, or it could be lost again unseen.
     pub fn is_cheaper(&self) -> bool {
-        self.percent().is_some_and(|more| more < -TOLERANCE)
+        self.percent() < -TOLERANCE
     }
 
     /// How much more it is.
-    fn percent(&self) -> Option<f64> {
-        let (was, is) = (self.was? as f64, self.is? as f64);
-        Some((is - was) * 100.0 / was.max(1.0))
+    fn percent(&self) -> f64 {
+        let (was, is) = (self.was as f64, self.is as f64);
+        (is - was) * 100.0 / was.max(1.0)
     }
 }
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:<44} ", self.name)?;
-        match (self.is, self.percent()) {
-            (None, _) => write!(f, "GONE, and in the baseline"),
-            (Some(is), None) => write!(f, "{is:>9}  NOT IN THE BASELINE"),
-            (Some(is), Some(percent)) => {
-                let verdict = if self.fails() {
-                    "  DEARER"
-                } else if self.is_cheaper() {
-                    "  cheaper"
-                } else {
-                    ""
-                };
-                write!(f, "{is:>9}  {percent:>+6.1} %{verdict}")
-            }
-        }
+        let verdict = if self.is_cheaper() {
+            "  CHEAPER"
+        } else if self.fails() {
+            "  DEARER"
+        } else {
+            ""
+        };
+        write!(f, "{:<NAME_WIDTH$} {:>9}  {:>+6.1} %{verdict}", self.name, self.is, self.percent())
     }
 }
 
@@ -97,15 +93,21 @@ impl Baseline {
         fs::write(path, HEAD.to_owned() + &text).map_err(|e| format!("{}: {e}", path.display()))
     }
 
-    /// How `counted` stands to it, piece by piece.
-    pub fn compare(&self, counted: &[(String, u64)]) -> Vec<Change> {
-        let known = |name: &str| self.instructions.get(name).copied();
-        let change =
-            |(name, is): &(String, u64)| Change { name: name.clone(), was: known(name), is: Some(*is) };
-        let gone =
-            self.instructions.iter().filter(|(name, _)| !counted.iter().any(|(piece, _)| piece == *name));
-        let gone = gone.map(|(name, was)| Change { name: name.clone(), was: Some(*was), is: None });
-        counted.iter().map(change).chain(gone).collect()
+    /// The instructions of each of `pieces`, which are all it has.
+    ///
+    /// # Errors
+    /// Which it lacks, which are pieces no more, and what to do.
+    pub fn of(&self, pieces: &[&str]) -> Result<Vec<u64>, String> {
+        let (known, was) = (&self.instructions, |name: &&str| self.instructions.get(*name).copied());
+        let lacking: Vec<_> = pieces.iter().filter(|name| was(name).is_none()).collect();
+        let gone: Vec<_> = known.keys().filter(|name| !pieces.contains(&name.as_str())).collect();
+        let wrong = match (&lacking[..], &gone[..]) {
+            ([], []) => return Ok(pieces.iter().filter_map(was).collect()),
+            (_, []) => format!("lacks {lacking:?}"),
+            ([], _) => format!("has {gone:?} and there is no such piece"),
+            (_, _) => format!("lacks {lacking:?}, and has {gone:?} and there is no such piece"),
+        };
+        Err(format!("the baseline {wrong}; `make bench-guard-accept` writes a new one"))
     }
 }
 
@@ -119,7 +121,7 @@ mod tests {
     }
 
     fn change(was: u64, is: u64) -> Change {
-        baseline(&[("a", was)]).compare(&[("a".to_owned(), is)]).remove(0)
+        Change { name: "a".to_owned(), was, is }
     }
 
     fn fails(was: u64, is: u64) -> bool {
@@ -127,23 +129,28 @@ mod tests {
     }
 
     #[test]
-    fn more_than_the_tolerance_fails_and_less_does_not() {
+    fn more_than_the_tolerance_either_way_fails_and_less_does_not() {
         assert!(!fails(1000, 1000));
         assert!(!fails(1000, 1030));
         assert!(fails(1000, 1031));
-        assert!(!fails(1000, 969), "cheaper is no failure");
+        assert!(!fails(1000, 970));
+        assert!(fails(1000, 969), "what became cheaper could become dearer again unseen");
         assert!(fails(0, 1));
         assert!(change(1000, 969).is_cheaper() && !change(1000, 970).is_cheaper());
         assert!(change(1000, 2000).to_string().ends_with("2000  +100.0 %  DEARER"));
+        assert!(change(1000, 500).to_string().ends_with("500   -50.0 %  CHEAPER"));
     }
 
     #[test]
-    fn what_only_one_side_has_fails() {
-        let changes = baseline(&[("old", 5)]).compare(&[("new".to_owned(), 7)]);
-        let change = |name: &str, was, is| Change { name: name.to_owned(), was, is };
-        let expected = [change("new", None, Some(7)), change("old", Some(5), None)];
-        assert_eq!(changes, expected);
-        assert!(changes.iter().all(Change::fails));
+    fn a_baseline_of_other_pieces_says_which_and_what_to_do() {
+        let baseline = baseline(&[("old", 5), ("both", 6)]);
+        assert_eq!(baseline.of(&["old", "both"]), Ok(vec![5, 6]));
+        let said = |pieces: &[&str]| baseline.of(pieces).unwrap_err();
+        let [lacks, has] = [r#"lacks ["new"]"#, r#"has ["old"] and there is no such piece"#];
+        let cure = "`make bench-guard-accept` writes a new one";
+        assert_eq!(said(&["old", "new", "both"]), format!("the baseline {lacks}; {cure}"));
+        assert_eq!(said(&["both"]), format!("the baseline {has}; {cure}"));
+        assert_eq!(said(&["new", "both"]), format!("the baseline {lacks}, and {has}; {cure}"));
     }
 
     #[test]

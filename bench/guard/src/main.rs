@@ -1,16 +1,16 @@
 //! Counts the instructions of every piece of work and holds them to the baseline.
 //!
 //! ```text
-//! guard                    compares; status 1 when something became dearer
+//! guard                    compares; status 1 when something became dearer or cheaper, 2 when it cannot
 //! guard --accept           writes the baseline
 //! guard --turns N NAME     takes turns of one piece: what runs under valgrind
 //! ```
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use guard::{Baseline, Change, TOLERANCE, all, count, take_turns};
+use guard::{Baseline, Change, NAME_WIDTH, TOLERANCE, all, count, take_turns};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -40,10 +40,8 @@ fn turn(turns: &str, name: &str) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn counts() -> Result<Vec<(String, u64)>, String> {
-    let program = std::env::current_exe().map_err(|e| format!("own program: {e}"))?;
-    let counted = |name: &str| Ok((name.to_owned(), count(&program, name).map_err(|e| e.to_string())?));
-    all().map(|work| counted(work.name)).collect()
+fn own_program() -> Result<PathBuf, String> {
+    std::env::current_exe().map_err(|e| format!("own program: {e}"))
 }
 
 /// The compiler that is there, as it names itself.
@@ -60,10 +58,18 @@ fn avx2() -> bool {
     has
 }
 
+fn head() {
+    println!("{:<NAME_WIDTH$} {:>9}", "instructions of one turn", "now");
+}
+
 fn accept() -> Result<ExitCode, String> {
-    let instructions: BTreeMap<_, _> = counts()?.into_iter().collect();
-    for (name, count) in &instructions {
-        println!("{name:<44} {count:>9}");
+    let program = own_program()?;
+    let mut instructions = BTreeMap::new();
+    head();
+    for work in all() {
+        let counted = count(&program, work.name).map_err(|e| e.to_string())?;
+        println!("{:<NAME_WIDTH$} {counted:>9}", work.name);
+        instructions.insert(work.name.to_owned(), counted);
     }
     Baseline { rustc: rustc(), avx2: avx2(), instructions }.write(Baseline::path())?;
     println!("written to {}", shown(Baseline::path()));
@@ -71,26 +77,37 @@ fn accept() -> Result<ExitCode, String> {
 }
 
 fn compare() -> Result<ExitCode, String> {
-    let baseline = Baseline::read(Baseline::path())?;
+    let (baseline, path) = (Baseline::read(Baseline::path())?, shown(Baseline::path()));
+    let pieces: Vec<_> = all().map(|work| work.name).collect();
+    let before = baseline.of(&pieces).map_err(|problem| format!("{path}: {problem}"))?;
     if baseline.avx2 != avx2() {
         return Err(
             "the baseline was taken with AVX2 on one side only: compare on a processor like that".to_owned()
         );
     }
-    let changes = baseline.compare(&counts()?);
-    println!("{:<44} {:>9}", "instructions of one turn", "now");
-    changes.iter().for_each(|change| println!("{change}"));
-    if changes.iter().any(Change::is_cheaper) {
-        println!("cheaper than the baseline: `make bench-guard-accept` keeps it so");
+    let program = own_program()?;
+    let mut failed = Vec::new();
+    head();
+    for (name, was) in pieces.into_iter().zip(before) {
+        let is = count(&program, name).map_err(|e| e.to_string())?;
+        let change = Change { name: name.to_owned(), was, is };
+        println!("{change}");
+        failed.extend(Some(change).filter(Change::fails));
     }
-    if !changes.iter().any(Change::fails) {
+    if failed.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
-    println!(
-        "\nthe baseline {} does not hold: more than {TOLERANCE} % dearer, or other pieces. Where that is meant, \
-         `make bench-guard-accept` writes a new one; commit it with the reason",
-        shown(Baseline::path())
-    );
+    if failed.iter().all(Change::is_cheaper) {
+        println!(
+            "\ncheaper than {path} by more than {TOLERANCE} %; take the new baseline, so that it stays so: \
+             `make bench-guard-accept`"
+        );
+    } else {
+        println!(
+            "\n{path} does not hold: more than {TOLERANCE} % dearer or cheaper. Where that is meant, \
+             `make bench-guard-accept` writes a new one; commit it with the reason"
+        );
+    }
     let now = rustc();
     if now != baseline.rustc {
         println!("the baseline is {}'s, this is {now}: the compiler may be what changed", baseline.rustc);
