@@ -176,6 +176,9 @@ fn measure(cli: &Cli, selection: &Selection) -> Result<ExitCode, BenchError> {
     let seconds = began.elapsed().as_secs_f64().round();
     let after = if interrupted { None } else { Jitter::measure(session.cores.forward, JITTER_TIME) };
     print_jitter("after", after);
+    if interrupted {
+        println!("interrupted after {seconds:.0} s: what follows was measured until then");
+    }
     let figures = rows.all();
     println!("\n{}", table::render(&figures));
     let status = status(&figures);

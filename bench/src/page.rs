@@ -118,7 +118,7 @@ fn tiles(figures: &[FigureReport]) -> String {
     }
     let reached = figures.iter().filter(|figure| figure.verdict == Verdict::Reached).count();
     let aimed = figures.iter().filter(|figure| figure.aim.is_some()).count();
-    let failed = figures.iter().filter(|figure| matches!(figure.verdict, Verdict::Failed(_))).count();
+    let failed = figures.iter().filter(|figure| figure.verdict.is_unmeasured()).count();
     let failed = if failed == 0 { String::new() } else { format!(", {failed} could not be measured") };
     let missed = figures.iter().filter(|figure| figure.verdict.is_missed()).count();
     let noisy = figures.iter().filter(|figure| figure.aim.is_some() && figure.verdict.is_noise()).count();
