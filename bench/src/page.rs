@@ -41,7 +41,7 @@ ratio would be on the same side of the aim even where the machine differed as mu
 aim: it tells how far a row that missed is from it. b10 \
 and b11: a bare wake-up before by one after outside 0.8 to 1.25 at p50, outside 0.5 to 2 at p99, and more \
 than a tenth of the aim apart; where that alone is above the aim, ours is excused up to 10 us above it; on veth the peer\u{2019}s turns \
-by themselves, likewise. b9: the two halves of the seconds without churn more than 10 us/s apart, or less than 97 % of the \
+by themselves, likewise; beside data also where passes took another share than 77 to 83 % of the worker\u{2019}s time. b9: the two halves of the seconds without churn more than 10 us/s apart, or less than 97 % of the \
 load was given. Stalls: the idle loop differs from itself by more than it sees. b13: reports that took more than 1.03 of \
 the time planned were fewer in the window, and such a round does not count.</p>\
 <p>In b9 and b12 frames come on a clock, from another process over memif, and are lost if nobody takes them; every one is \
