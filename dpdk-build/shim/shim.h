@@ -127,7 +127,7 @@ uint64_t shim_cycles(void);
 
 /* Frames received into `mbufs`, at most `n`. */
 uint16_t shim_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
-/* Gives `n` mbufs away: the driver gets what it takes, the rest is freed. Returns how many it took. */
+/* Offers `n` mbufs to the driver. Returns how many it took, the first ones. */
 uint16_t shim_tx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **mbufs, uint16_t n);
 
 /* An empty mbuf with one reference, or NULL. */

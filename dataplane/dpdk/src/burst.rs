@@ -94,6 +94,9 @@ impl<const N: usize> Burst<N> {
         // SAFETY: an Mbuf is a transparent non-null pointer; from `end` to `N` is room in the array.
         let begin = unsafe { self.mbufs.as_mut_ptr().add(before) };
         let mut got = receive(begin.cast(), room);
+        if got == 0 {
+            return 0;
+        }
         // SAFETY: so many were handed over, and nobody else has the array.
         let new = unsafe { slice::from_raw_parts(begin.cast::<Raw>(), got.into()) };
         // SAFETY: what was handed over is valid. It was just written by the driver, so looking at it costs no miss.

@@ -9,7 +9,7 @@ use types::TxResult;
 
 use super::Running;
 use super::info::PortId;
-use crate::batch::TxBatch;
+use crate::batch::{TxBatch, free_bulk};
 use crate::burst::Burst;
 use crate::mbuf::Mbuf;
 use crate::mempool::Mempool;
@@ -126,8 +126,14 @@ impl TxQueue {
     #[inline(always)]
     pub(crate) unsafe fn send_raw(&mut self, mbufs: *mut *mut dpdk_sys::rte_mbuf, len: u16) -> TxResult {
         // SAFETY: the port runs while `_running` does, this thread alone uses the queue; the rest as the caller
-        // promises.
-        let sent = unsafe { dpdk_sys::shim_tx_burst(self.port.get(), self.queue, mbufs, len) };
-        TxResult { sent, refused: len - sent }
+        // promises. A driver takes the first `sent` references, at most `len`, and leaves the others.
+        unsafe {
+            let sent = dpdk_sys::shim_tx_burst(self.port.get(), self.queue, mbufs, len);
+            let refused = len - sent;
+            if refused != 0 {
+                free_bulk(mbufs.add(sent.into()), refused.into());
+            }
+            TxResult { sent, refused }
+        }
     }
 }
