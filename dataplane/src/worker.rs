@@ -1,8 +1,8 @@
 //! The poll loop of one worker.
 //!
-//! A pass: receive a burst from each port, forward it, put in what the control thread wants sent, hand
-//! the batches to the drivers. No lock, no heap, no log; the one system call is the wake-up of a sleeping
-//! control thread after a burst that punted, and, when idle and told so, a short sleep.
+//! A pass: receive from each port, some bursts where they are full, forward each burst and hand it to the drivers; then do
+//! the same with what the control thread wants sent. No lock, no heap, no log; the one system call is the wake-up of a
+//! sleeping control thread after a burst that punted, and, when idle and told so, a short sleep.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,12 +14,12 @@ use forwarding::{BURST, EgressMacs, Forwarder, FrameReceiver, PortsEgress, Worke
 use types::PortIndex;
 
 use crate::desk::{Done, HandedBack, Order, Parked, Take, WorkerOrders};
-use crate::sizes::{HOUSEKEEPING, INJECTED_A_PASS};
+use crate::sizes::{BURSTS_A_PASS, HOUSEKEEPING, INJECTED_A_PASS};
 
 /// Frames that one port, or one run, collects before they are handed to the driver.
 const TX_BATCH: usize = 64;
 /// Idle passes after which an adaptive worker begins to sleep.
-const IDLE_PASSES: u32 = 2_000;
+const IDLE_PASSES: u32 = 4_000;
 /// The sleep grows with idleness up to this: what comes in meanwhile waits in the driver's ring. With 512
 /// frames there, and a kernel that wakes a thread half a millisecond late, that is some 700,000 frames a
 /// second; busier than that, a worker is never idle.
@@ -134,7 +134,10 @@ impl Worker {
         self.forwarder.table().quiesce();
         self.meter.settle();
         // One at a time: a change of many ports holds frames up no longer than one of a few.
-        if let Ok(order) = self.orders.orders.try_recv() {
+        // Looked at first: to find none by taking one costs a fence.
+        if !self.orders.orders.is_empty()
+            && let Ok(order) = self.orders.orders.try_recv()
+        {
             self.obey(order);
             self.meter.pause();
         }
@@ -214,21 +217,28 @@ impl Worker {
     pub(crate) fn pass(&mut self, burst: &mut Burst<BURST>) -> bool {
         let mut began = None;
         for (port, queue) in &mut self.receive {
-            let received = queue.rx_burst(burst);
-            if received == 0 {
-                continue;
-            }
-            began = began.or_else(|| Some(self.meter.began(dpdk::cycles)));
-            self.meter.received(received);
-            let report = self.forwarder.forward(|| self.clock.now(), *port, burst, &mut self.egress);
-            if report.punted > 0 {
-                self.waker.wake();
+            for _ in 0..BURSTS_A_PASS {
+                let received = queue.rx_burst(burst);
+                if received == 0 {
+                    break;
+                }
+                began = began.or_else(|| Some(self.meter.began(dpdk::cycles)));
+                self.meter.received(received);
+                let report = self.forwarder.forward(|| self.clock.now(), *port, burst, &mut self.egress);
+                // At once: a lone frame waits neither for the other queues' turns nor for the control thread's.
+                self.egress.flush();
+                if report.punted > 0 {
+                    self.waker.wake();
+                }
+                if received < BURST {
+                    break;
+                }
             }
         }
         if self.inject() {
             began = began.or_else(|| Some(self.meter.began(dpdk::cycles)));
+            self.egress.flush();
         }
-        self.egress.flush();
         match began {
             Some(began) => self.meter.worked(began, dpdk::cycles()),
             None => self.meter.idled(),

@@ -9,7 +9,7 @@ use super::alone::alone;
 use super::crew::{Devised, Parts, index};
 use crate::crew::Hand;
 use crate::desk::{Order, Take};
-use crate::sizes::{INJECT_RING, INJECTED_A_PASS};
+use crate::sizes::{BURSTS_A_PASS, INJECT_RING, INJECTED_A_PASS};
 use crate::worker::LAST_FRAMES;
 
 /// Two sources without end, and a sink.
@@ -25,9 +25,9 @@ fn settings() -> String {
 }
 
 #[test]
-fn a_pass_takes_a_burst_of_each_queue_and_some_frames_of_control_and_one_order() {
+fn a_pass_takes_some_bursts_of_each_queue_and_some_frames_of_control_and_one_order() {
     alone(
-        "runtime::tests::bounds::a_pass_takes_a_burst_of_each_queue_and_some_frames_of_control_and_one_order",
+        "runtime::tests::bounds::a_pass_takes_some_bursts_of_each_queue_and_some_frames_of_control_and_one_order",
         || {
             let mut devised = Devised::start(&settings(), 1);
             let Parts { mut hands, mut inject, .. } = devised.parts();
@@ -50,7 +50,8 @@ fn a_pass_takes_a_burst_of_each_queue_and_some_frames_of_control_and_one_order()
             assert!(waiting >= INJECT_RING, "{waiting}");
             for pass in 1..=(waiting / INJECTED_A_PASS) as u64 {
                 assert!(worker.pass(&mut burst));
-                assert_eq!(meter.snapshot().frames, pass * SOURCES * BURST as u64, "a burst of each");
+                let received = pass * SOURCES * (BURSTS_A_PASS * BURST) as u64;
+                assert_eq!(meter.snapshot().frames, received, "of each queue the same, and no more");
                 assert_eq!(injected(), pass * INJECTED_A_PASS as u64, "and no more of control's");
             }
 
