@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use forwarding::{BURST, OwnedBurst, PlainFrame, Verdict, classify, rewrite};
+use forwarding::{BURST, OwnedBurst, OwnedFrame, PlainFrame, Verdict, classify, rewrite};
 use types::{Checksum, FramePool, PortSet, Time};
 
 use crate::Pieces;
@@ -46,14 +46,14 @@ fn classify_burst() -> Box<dyn FnMut()> {
 }
 
 fn rewrite_burst() -> Box<dyn FnMut()> {
-    let mut frame = frame(group(1), 64);
+    let mut frame = OwnedFrame(frame(group(1), 64));
     Box::new(move || {
         for _ in 0..BURST {
             // The TTL stays what it was, so that turns are alike.
-            frame[22] = 64;
+            frame.0[22] = 64;
             rewrite(black_box(&mut frame), ROUTER);
         }
-        assert_eq!(frame[22], 63);
+        assert_eq!(frame.0[22], 63);
     })
 }
 

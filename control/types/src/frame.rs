@@ -21,6 +21,15 @@ pub trait Frame {
     fn bytes_mut(&mut self) -> &mut [u8];
     /// Cuts the frame to `len` bytes; `len` is at most the present length.
     fn truncate(&mut self, len: usize);
+    /// Writes `source` from byte 6 on, and `hop`, little-endian, from byte 22 on. A frame shorter than [`HEAD_LEN`] stays as
+    /// it is.
+    #[inline]
+    fn write_head(&mut self, source: [u8; 8], hop: u32) {
+        if let Some(head) = self.bytes_mut().first_chunk_mut::<HEAD_LEN>() {
+            head[6..14].copy_from_slice(&source);
+            head[22..26].copy_from_slice(&hop.to_le_bytes());
+        }
+    }
     /// Whether the frame spans several buffers.
     fn is_chained(&self) -> bool;
     /// The tag control information of an 802.1Q tag that the receiver took out of the frame.
@@ -48,10 +57,8 @@ pub trait FrameBurst {
     #[inline]
     fn write_heads(&mut self, which: u32, source: [u8; 8], hops: &Lanes) {
         for (i, (frame, hop)) in self.frames_mut().iter_mut().zip(hops.0).take(BURST).enumerate() {
-            let head = frame.bytes_mut().first_chunk_mut::<HEAD_LEN>();
-            if let Some(head) = head.filter(|_| which >> i & 1 != 0) {
-                head[6..14].copy_from_slice(&source);
-                head[22..26].copy_from_slice(&hop.to_le_bytes());
+            if which >> i & 1 != 0 {
+                frame.write_head(source, hop);
             }
         }
     }

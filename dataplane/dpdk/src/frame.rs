@@ -24,6 +24,14 @@ impl Frame for Mbuf {
         Mbuf::truncate(self, u16::try_from(len).unwrap_or(u16::MAX));
     }
 
+    #[cfg(target_arch = "x86_64")]
+    #[inline(always)]
+    fn write_head(&mut self, source: [u8; 8], hop: u32) {
+        if let Some(head) = self.data_mut().first_chunk_mut() {
+            heads::write_whole(head, source, hop);
+        }
+    }
+
     #[inline(always)]
     fn is_chained(&self) -> bool {
         Mbuf::is_chained(self)

@@ -126,6 +126,30 @@ pub(crate) fn write<const N: usize>(burst: &mut Burst<N>, which: u32, source: [u
     }
 }
 
+/// Writes as [`Frame::write_head`](types::Frame::write_head) says, the first 32 bytes in two stores of 16. Who reads 16 at a
+/// time behind that, as drivers that copy frames do, is served from the processor's store buffer, and need not wait until
+/// what was stored in pieces is in the cache: behind a store to a ring that another core polls that takes 100 ns and more.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+pub(crate) fn write_whole(head: &mut [u8; HEAD_LEN], source: [u8; 8], hop: u32) {
+    use core::arch::x86_64::{
+        __m128i, _mm_and_si128, _mm_cvtsi32_si128, _mm_cvtsi64_si128, _mm_loadu_si128, _mm_or_si128,
+        _mm_set_epi64x, _mm_slli_si128, _mm_storeu_si128,
+    };
+    let at: *mut __m128i = head.as_mut_ptr().cast();
+    // SAFETY: `head` has two times 16 bytes, and two more; SSE2 is part of x86-64.
+    unsafe {
+        // What stays: bytes 0 to 5, 14 and 15; then 16 to 21, and 26 to 31.
+        let keep = _mm_set_epi64x(0xffff_0000_0000_0000_u64.cast_signed(), 0x0000_ffff_ffff_ffff);
+        let source = _mm_slli_si128::<6>(_mm_cvtsi64_si128(i64::from_le_bytes(source)));
+        _mm_storeu_si128(at, _mm_or_si128(_mm_and_si128(_mm_loadu_si128(at), keep), source));
+        let keep = _mm_set_epi64x(0xffff_ffff_ffff_0000_u64.cast_signed(), 0x0000_ffff_ffff_ffff);
+        let hop = _mm_slli_si128::<6>(_mm_cvtsi32_si128(hop.cast_signed()));
+        let at = at.add(1);
+        _mm_storeu_si128(at, _mm_or_si128(_mm_and_si128(_mm_loadu_si128(at), keep), hop));
+    }
+}
+
 /// What the drivers say of each frame, where they do not say the same of all.
 #[cold]
 fn read_bits<const N: usize>(burst: &Burst<N>, heads: &mut Heads) {

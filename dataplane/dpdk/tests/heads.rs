@@ -4,7 +4,7 @@ mod support;
 
 use dpdk::{Burst, Mbuf, Mempool};
 use support::{alone, eal, pool};
-use types::{BURST, FrameBurst, HEAD_LEN, Heads, Lanes};
+use types::{BURST, Frame, FrameBurst, HEAD_LEN, Heads, Lanes};
 
 /// Shorter than a head, as long, and longer than a register.
 const LENS: [usize; 6] = [0, HEAD_LEN - 1, HEAD_LEN, 60, 61, 1500];
@@ -48,6 +48,20 @@ fn check<const N: usize>(burst: &mut Burst<N>) {
         burst.write_heads(which, source, &hops);
         assert_eq!(bytes(burst), expected, "{count} of {N}");
     }
+    check_one_by_one(burst);
+}
+
+/// What each frame's own way writes.
+#[track_caller]
+fn check_one_by_one<const N: usize>(burst: &mut Burst<N>) {
+    let (source, hop) = ([0xb0, 0xb1, 0xb2, 0xb3, 0xb4, 0xb5, 0xb6, 0xb7], 0xc3c2_c1c0_u32);
+    let mut expected = bytes(burst);
+    for bytes in expected.iter_mut().filter(|bytes| bytes.len() >= HEAD_LEN) {
+        bytes[6..14].copy_from_slice(&source);
+        bytes[22..26].copy_from_slice(&hop.to_le_bytes());
+    }
+    burst.iter_mut().for_each(|frame| frame.write_head(source, hop));
+    assert_eq!(bytes(burst), expected);
 }
 
 fn check_all<const N: usize>(pool: &Mempool) {

@@ -1,6 +1,6 @@
 //! The one change a forwarded frame gets, however many ports it goes out of.
 
-use types::{HEAD_LEN, MacAddr};
+use types::{Frame, HEAD_LEN, MacAddr};
 
 use crate::classify::ETHERTYPE_IPV4;
 
@@ -12,12 +12,11 @@ const HOP: usize = 22;
 /// The destination MAC stays: classification found it to be the group's (r79). `frame` starts with an
 /// Ethernet and a valid IPv4 header with a TTL of at least 2.
 #[inline]
-pub fn rewrite(frame: &mut [u8], router_mac: MacAddr) {
-    let Some(head) = frame.first_chunk_mut::<HEAD_LEN>() else { return };
+pub fn rewrite(frame: &mut impl Frame, router_mac: MacAddr) {
+    let Some(head) = frame.bytes().first_chunk::<HEAD_LEN>() else { return };
     let half = |at: usize| u32::from(u16::from_le_bytes([head[at], head[at + 1]]));
     let hop = lowered(half(HOP), half(HOP + 2));
-    head[6..14].copy_from_slice(&source_bytes(router_mac));
-    head[HOP..HOP + 4].copy_from_slice(&hop.to_le_bytes());
+    frame.write_head(source_bytes(router_mac), hop);
 }
 
 /// TTL, protocol and checksum, bytes 22 to 25 of a frame as a little-endian word, one hop further: made of TTL and
@@ -42,6 +41,7 @@ pub(crate) fn source_bytes(router_mac: MacAddr) -> [u8; 8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::OwnedFrame;
     use proptest::prelude::*;
 
     fn full_checksum(header: &[u8]) -> u16 {
@@ -57,6 +57,12 @@ mod tests {
         !(sum as u16)
     }
 
+    fn rewritten(bytes: &[u8]) -> Vec<u8> {
+        let mut frame = OwnedFrame(bytes.to_vec());
+        rewrite(&mut frame, MacAddr([2, 0, 0, 0, 0, 9]));
+        frame.0
+    }
+
     #[test]
     fn r78_a_checksum_that_becomes_all_ones_is_written_as_zero() {
         let mut bytes = [0; 34];
@@ -68,7 +74,7 @@ mod tests {
         bytes[18..20].copy_from_slice(&(rest + 0x0100).to_be_bytes());
         bytes[24..26].copy_from_slice(&0xfeffu16.to_be_bytes());
         assert_eq!(full_checksum(&bytes[14..34]), 0xfeff);
-        rewrite(&mut bytes, MacAddr([2, 0, 0, 0, 0, 9]));
+        let bytes = rewritten(&bytes);
         assert_eq!(bytes[24..26], [0, 0]);
         assert_eq!(full_checksum(&bytes[14..34]), 0);
     }
@@ -82,8 +88,8 @@ mod tests {
             bytes[22] = ttl;
             let sum = full_checksum(&bytes[14..34]);
             bytes[24..26].copy_from_slice(&sum.to_be_bytes());
-            let before = bytes.clone();
-            rewrite(&mut bytes, MacAddr([2, 0, 0, 0, 0, 9]));
+            let before = bytes;
+            let bytes = rewritten(&before);
             prop_assert_eq!(bytes[22], ttl - 1);
             let got = u16::from_be_bytes([bytes[24], bytes[25]]);
             prop_assert_eq!(got, full_checksum(&bytes[14..34]));
