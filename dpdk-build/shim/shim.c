@@ -182,19 +182,22 @@ copy_frame(struct rte_mbuf *copy, const struct rte_mbuf *frame, const uint8_t *s
 
 unsigned int
 shim_mbuf_copy(struct rte_mempool *pool, struct rte_mbuf *const *frames, struct rte_mbuf **copies, unsigned int n,
-	       const uint8_t *source, uint64_t *bytes)
+	       const uint8_t *source, uint64_t *bytes, unsigned int *unfit)
 {
-	unsigned int made = n, copied;
+	unsigned int made = n, copied = 0, frame;
 
 	if (rte_mempool_get_bulk(pool, (void **)copies, n) < 0) {
 		made = 0;
 		while (made < n && rte_mempool_get(pool, (void **)&copies[made]) == 0)
 			made++;
 	}
-	for (copied = 0; copied < made; copied++) {
-		if (!copy_frame(copies[copied], frames[copied], source))
-			break;
-		*bytes += rte_pktmbuf_pkt_len(frames[copied]);
+	for (frame = 0; frame < n && copied < made; frame++) {
+		if (unlikely(!copy_frame(copies[copied], frames[frame], source))) {
+			(*unfit)++;
+			continue;
+		}
+		copied++;
+		*bytes += rte_pktmbuf_pkt_len(frames[frame]);
 	}
 	if (unlikely(copied < made))
 		rte_mempool_put_bulk(pool, (void *const *)(copies + copied), made - copied);

@@ -136,11 +136,11 @@ struct rte_mbuf *shim_mbuf_alloc(struct rte_mempool *pool);
 int shim_mbuf_alloc_bulk(struct rte_mempool *pool, struct rte_mbuf **mbufs, unsigned int n);
 /*
  * Copies `n` frames of one segment into mbufs of `pool`, each with `source` as its source MAC, and adds their lengths to
- * `bytes`. Returns how many, the first ones: less than `n` when the pool is empty, or with a frame that is shorter than
- * an Ethernet header or longer than an mbuf of the pool.
+ * `bytes`. Returns how many, in their order: less than `n` when the pool is empty, and without those that are shorter than
+ * an Ethernet header or longer than an mbuf of the pool, whose number is added to `unfit`.
  */
 unsigned int shim_mbuf_copy(struct rte_mempool *pool, struct rte_mbuf *const *frames, struct rte_mbuf **copies,
-			    unsigned int n, const uint8_t *source, uint64_t *bytes);
+			    unsigned int n, const uint8_t *source, uint64_t *bytes, unsigned int *unfit);
 /* Gives one reference back. */
 void shim_mbuf_free(struct rte_mbuf *mbuf);
 /* The fields of `mbuf` through DPDK's own accessors. */

@@ -20,6 +20,8 @@ pub struct Copied {
     pub frames: u16,
     /// Bytes of them.
     pub bytes: u64,
+    /// Frames that no buffer of the pool can hold a copy of: longer than those, or shorter than an Ethernet header.
+    pub unfit: u16,
 }
 
 /// Where new frames get their buffers.

@@ -4,7 +4,7 @@ mod support;
 
 use std::num::NonZeroU16;
 
-use dpdk::{Burst, Copied, FanBatch, Mbuf, TxBatch};
+use dpdk::{Burst, Copied, FanBatch, Mbuf, Mempool, TxBatch};
 use support::{alone, eal, frames, pool, read_pcap, receive_all, ring_is_refused, start, write_pcap};
 use types::MacAddr;
 
@@ -38,7 +38,7 @@ fn copies_come_from_another_mac_and_are_the_rest_of_the_frame() {
 
         let mut fan = fill(2);
         let mut copied: TxBatch<32> = TxBatch::new();
-        assert_eq!(fan.copy_into(&pool, SOURCE, &mut copied), Copied { frames: 8, bytes });
+        assert_eq!(fan.copy_into(&pool, SOURCE, &mut copied), Copied { frames: 8, bytes, unfit: 0 });
         assert_eq!(pool.in_use(), 16);
         assert!(copied.frames().iter().map(|frame| frame.data()).eq(&expected));
         let mut shared: TxBatch<32> = TxBatch::new();
@@ -63,7 +63,7 @@ fn copies_come_from_another_mac_and_are_the_rest_of_the_frame() {
         let mut small: TxBatch<3> = TxBatch::new();
         let made = fan.copy_into(&pool, SOURCE, &mut small);
         let three = expected[..3].iter().map(|frame| frame.len() as u64).sum();
-        assert_eq!((made, small.len()), (Copied { frames: 3, bytes: three }, 3));
+        assert_eq!((made, small.len()), (Copied { frames: 3, bytes: three, unfit: 0 }, 3));
         small.clear();
         let held: Vec<_> = std::iter::from_fn(|| Mbuf::alloc(&pool)).collect();
         assert_eq!(fan.copy_into(&pool, SOURCE, &mut copied), Copied::default());
@@ -71,16 +71,24 @@ fn copies_come_from_another_mac_and_are_the_rest_of_the_frame() {
         assert_eq!(pool.in_use(), 8);
         let all_but_two: Vec<_> = (0..pool.avail() - 2).map(|_| Mbuf::alloc(&pool).unwrap()).collect();
         assert_eq!(fan.copy_into(&pool, SOURCE, &mut copied).frames, 2);
-        drop((all_but_two, copied, fan));
+        drop((all_but_two, fan));
+        copied.clear();
         assert_eq!(pool.in_use(), 0);
 
-        // What is no Ethernet frame is not copied.
-        let mut fan: FanBatch<2> = FanBatch::new(copies(1));
-        fan.extend([Mbuf::from_bytes(&pool, b"short").unwrap()].into_iter());
-        assert_eq!(fan.copy_into(&pool, SOURCE, &mut small), Copied::default());
+        // What is no Ethernet frame, or too long for the pool's buffers, is left out; those behind it are copied.
+        let long = Mempool::new(&eal, "long", 7, 0, 4096, None).unwrap();
+        let mut fan: FanBatch<5> = FanBatch::new(copies(1));
+        let of_long = |bytes: &[u8]| Mbuf::from_bytes(&long, bytes).unwrap();
+        let mixed = [&b"short"[..], &frames[0], &[7; 3000], &[8; 3000], &frames[1]];
+        fan.extend(mixed.map(of_long).into_iter());
+        let bytes = (frames[0].len() + frames[1].len()) as u64;
+        assert_eq!(fan.copy_into(&pool, SOURCE, &mut copied), Copied { frames: 2, bytes, unfit: 3 });
+        assert!(copied.frames().iter().map(|frame| frame.data()).eq(&expected[..2]));
+        assert_eq!(pool.in_use(), 2);
+        copied.clear();
         assert!(fan.set_source(SOURCE));
         drop(fan);
-        assert_eq!(pool.in_use(), 0);
+        assert_eq!((pool.in_use(), long.in_use()), (0, 0));
     });
 }
 

@@ -12,7 +12,8 @@ use core::num::NonZeroU16;
 use std::sync::Arc;
 
 use types::{
-    BURST, DropReason, FramePool, FrameRun, MAX_PORTS, MacAddr, PortIndex, PortSet, QueueBatch, TxResult,
+    BURST, Copied, DropReason, FramePool, FrameRun, MAX_PORTS, MacAddr, PortIndex, PortSet, QueueBatch,
+    TxResult,
 };
 
 use crate::counters::{PortCounters, WorkerCounters};
@@ -117,7 +118,10 @@ impl<R: FrameRun> PortsEgress<R> {
             let source = self.macs.mac(port);
             if !self.run.set_source(source) {
                 let copied = egress.collect_copies(&self.run, &self.pool, source, counters);
-                counters.dropped(DropReason::NoBuffer).add((frames - copied) as u64);
+                let unfit = u64::from(copied.unfit);
+                counters.dropped(DropReason::Mtu).add(unfit);
+                let without_buffer = frames as u64 - u64::from(copied.frames) - unfit;
+                counters.dropped(DropReason::NoBuffer).add(without_buffer);
                 if frames >= LONG_RUN {
                     // Buffers that come back at once are the next port's, and still in the cache.
                     egress.flush(counters);
@@ -206,14 +210,20 @@ impl<R: FrameRun> PortEgress<R> {
         run.collect(&mut self.batch);
     }
 
-    /// Collects copies of the run from `source`. How many there are: fewer than frames when the pool has no more.
-    fn collect_copies(&mut self, run: &R, pool: &R::Pool, source: MacAddr, counters: &PortCounters) -> usize {
+    /// Collects copies of the run from `source`: fewer than frames when the pool has no more, or no buffer for so long ones.
+    fn collect_copies(
+        &mut self,
+        run: &R,
+        pool: &R::Pool,
+        source: MacAddr,
+        counters: &PortCounters,
+    ) -> Copied {
         if self.batch.len() + run.len() > R::ROOM {
             self.flush(counters);
         }
         let copied = run.copy_into(pool, source, &mut self.batch);
         self.bytes += copied.bytes;
-        copied.frames.into()
+        copied
     }
 }
 

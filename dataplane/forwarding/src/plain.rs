@@ -270,7 +270,13 @@ impl<Q: PlainQueue, const N: usize> FrameRun for PlainRun<Q, N> {
     fn copy_into(&self, pool: &PlainPool, source: MacAddr, batch: &mut PlainBatch<Q, N>) -> Copied {
         let mut copied = Copied::default();
         for frame in self.frames.iter().take(batch.frames.remaining_capacity()) {
-            let Some(mut copy) = pool.frame_of(frame.bytes()) else { break };
+            let Some(mut copy) = pool.frame_of(frame.bytes()) else {
+                if frame.bytes().len() <= pool.room {
+                    break;
+                }
+                copied.unfit += 1;
+                continue;
+            };
             copy.0.set_source(source);
             copied.frames += 1;
             copied.bytes += copy.bytes().len() as u64;

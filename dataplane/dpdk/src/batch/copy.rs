@@ -21,8 +21,8 @@ use crate::raw::{self, Raw};
 const SOURCE: usize = 6;
 
 impl<const N: usize> FanBatch<N> {
-    /// Puts a copy of every frame, from `source`, into `batch`: as many as find room there and mbufs in `pool`, the
-    /// first ones. Those to be sent stay as many as they were.
+    /// Puts a copy of every frame that fits, from `source`, into `batch`: as many as find room there and mbufs in `pool`, in
+    /// their order. Those to be sent stay as many as they were.
     #[inline]
     pub fn copy_into<const M: usize>(
         &self,
@@ -30,7 +30,7 @@ impl<const N: usize> FanBatch<N> {
         source: MacAddr,
         batch: &mut TxBatch<M>,
     ) -> Copied {
-        let mut bytes = 0;
+        let (mut bytes, mut unfit) = (0, 0);
         let len = batch.0.len();
         let wanted = self.mbufs.len().min(M - len);
         // SAFETY: the frames are valid, as references to them are held, and are only read. There is room for `wanted`
@@ -44,9 +44,10 @@ impl<const N: usize> FanBatch<N> {
                 wanted as u32,
                 source.octets().as_ptr(),
                 &mut bytes,
+                &mut unfit,
             );
             batch.0.set_len(len + frames as usize);
-            Copied { frames: frames as u16, bytes }
+            Copied { frames: frames as u16, bytes, unfit: unfit as u16 }
         }
     }
 

@@ -11,7 +11,7 @@ use types::{BURST, DropReason, FramePool, GroupAddr, MAX_PORTS, MacAddr, PortInd
 
 use super::bench::{Bench, ROUTER, group, ip_frame, port, settings, with_checksum};
 use crate::{
-    EgressMacs, Ingress, IngressSettings, OwnedBurst, PlainFrame, PlainPool, PlainQueue, PlainRun,
+    Egress, EgressMacs, Ingress, IngressSettings, OwnedBurst, PlainFrame, PlainPool, PlainQueue, PlainRun,
     PortsEgress, SharedFrame, WorkerCounters, worker_counters,
 };
 
@@ -378,6 +378,28 @@ fn play((members, habits, own, steps): Story, few: Option<usize>) -> Result<(), 
     stage.let_go()?;
     prop_assert_eq!(received.available() + copies.available(), all);
     Ok(())
+}
+
+#[test]
+fn a_frame_too_long_for_a_copy_costs_those_behind_it_nothing() {
+    let copies = PlainPool::new(BUFFERS, 100);
+    // Whoever keeps the frames has the next port get copies.
+    let keeping = Habits { rooms: Vec::new(), keeps: MOST_KEPT };
+    let mut stage = Stage::new(&[0; GROUPS], CLIENTS.map(|_| keeping.clone()).into(), 0b10, &copies);
+    let frames = [60, 150, 150, 61].map(|len| vec![7; len]);
+    let run: Vec<_> = frames.iter().map(|frame| stage.received.frame_of(frame).unwrap()).collect();
+    let bytes = frames.iter().map(|frame| frame.len() as u64).sum();
+    stage.egress.replicate(run.into_iter(), bytes, [client(0), client(1)].into_iter().collect());
+    stage.egress.flush();
+    let lengths =
+        |number: usize| stage.given[number].borrow().frames.iter().map(Vec::len).collect::<Vec<_>>();
+    assert_eq!((lengths(0), lengths(1)), (vec![60, 150, 150, 61], vec![60, 61]));
+    let counters = stage.counters.port(client(1));
+    let dropped = |reason| counters.dropped(reason).get();
+    assert_eq!((dropped(DropReason::Mtu), dropped(DropReason::NoBuffer)), (2, 0));
+    assert_eq!((counters.tx_frames.get(), counters.tx_bytes.get()), (2, 121));
+    stage.let_go().unwrap();
+    assert_eq!(copies.available(), BUFFERS);
 }
 
 proptest! {
