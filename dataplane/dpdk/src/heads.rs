@@ -126,7 +126,7 @@ pub(crate) fn write<const N: usize>(burst: &mut Burst<N>, which: u32, source: [u
     }
 }
 
-/// Writes as [`Frame::write_head`](types::Frame::write_head) says, the first 32 bytes in two stores of 16. Who reads 16 at a
+/// Writes as [`Frame::write_head`] says, the first 32 bytes in two stores of 16. Who reads 16 at a
 /// time behind that, as drivers that copy frames do, is served from the processor's store buffer, and need not wait until
 /// what was stored in pieces is in the cache: behind a store to a ring that another core polls that takes 100 ns and more.
 #[cfg(target_arch = "x86_64")]
