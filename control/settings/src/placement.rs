@@ -43,7 +43,9 @@ impl CoreSet {
         // Where there are no others, one of them has to be the control thread's.
         let isolated: Vec<_> = free().filter(|core| self.is_isolated(*core) && !named(core)).collect();
         if !isolated.is_empty() && free().len() > isolated.len() {
-            return isolated.into_iter().take(MAX_WORKERS).collect();
+            // Unless they were chosen for this process, others may have been isolated for somebody else.
+            let most = if self.is_chosen { MAX_WORKERS } else { 1 };
+            return isolated.into_iter().rev().take(most).rev().collect();
         }
         if self.is_chosen && self.given.len() > 1 {
             let control = control.or(self.given.first().copied());
@@ -62,9 +64,9 @@ impl CoreSet {
 
 /// Places control thread and workers on the cores that there are.
 ///
-/// `cores = "auto"` takes the isolated cores, which somebody set aside for this; else all but one, which is the control
-/// thread's, where they were chosen for this process; else one, the last, as the machine is everybody's. Of a single
-/// core all have their share.
+/// `cores = "auto"`, where cores were chosen for this process, takes the isolated ones of them, else all but one, which is
+/// the control thread's. Where none were, the machine is everybody's: it takes one, the last isolated core, else the last.
+/// Of a single core all have their share.
 ///
 /// # Errors
 /// A core that the settings name is not allowed, or none is; or a control thread that polls would have a worker's.
