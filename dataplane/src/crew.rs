@@ -120,7 +120,7 @@ impl Crew {
 
     /// Ends them all. Their queues go with them, and so all ports stop. Whether every one ended well.
     pub(crate) fn end(self) -> bool {
-        self.stop.store(true, Ordering::Relaxed);
+        self.stop.store(true, Ordering::Release);
         // All of them, whatever became of the first.
         self.members.into_iter().map(|member| member.thread.join().is_ok()).fold(true, |all, one| all & one)
     }

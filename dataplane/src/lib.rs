@@ -18,6 +18,7 @@ mod losses;
 mod machine;
 mod macs;
 mod numa;
+mod pace;
 mod pages;
 mod ports;
 mod queues;

@@ -15,8 +15,8 @@ pub const PUNT_RING: usize = 1024;
 pub const INJECT_RING: usize = 1024;
 /// Frames of the control thread sent in one pass.
 pub const INJECTED_A_PASS: usize = 32;
-/// Bursts of one queue in one pass, the next only after a full one: the busiest queue need not wait after each for a look at
-/// all of the others, which mostly have nothing.
+/// Bursts of one queue in one pass at most, the next only after a full one: the busiest queue need not wait after each for
+/// a look at all of the others, which mostly have nothing. Fewer where that would make passes long.
 pub const BURSTS_A_PASS: usize = 4;
-/// Passes between looks at the stop flag and announcements of quiescence.
+/// Bursts, or passes without any, between looks at the stop flag and announcements of quiescence.
 pub const HOUSEKEEPING: u32 = 32;

@@ -14,7 +14,8 @@ use forwarding::{BURST, EgressMacs, Forwarder, FrameReceiver, PortsEgress, Worke
 use types::PortIndex;
 
 use crate::desk::{Done, HandedBack, Order, Parked, Take, WorkerOrders};
-use crate::sizes::{BURSTS_A_PASS, HOUSEKEEPING, INJECTED_A_PASS};
+use crate::pace::Pace;
+use crate::sizes::{HOUSEKEEPING, INJECTED_A_PASS};
 
 /// Frames that one port, or one run, collects before they are handed to the driver.
 const TX_BATCH: usize = 64;
@@ -82,13 +83,23 @@ impl WorkerSeed {
             stop,
         } = self;
         let (egress, receive) = (PortsEgress::new(counters, pool, macs), Vec::new());
+        let pace = Pace::new(meter.long());
         let mut worker =
-            Worker { orders, forwarder, egress, receive, inject, meter, waker, clock, adaptive, stop };
+            Worker { orders, forwarder, egress, receive, inject, meter, pace, waker, clock, adaptive, stop };
         for (port, queues) in queues {
             worker.put_in(port, queues);
         }
         worker
     }
+}
+
+/// What was done in a pass.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Work {
+    /// Bursts received.
+    bursts: u32,
+    /// How long it took.
+    cycles: u64,
 }
 
 /// A worker on its thread.
@@ -99,6 +110,7 @@ pub(crate) struct Worker {
     receive: Vec<(PortIndex, RxQueue)>,
     inject: Option<FrameReceiver>,
     meter: WorkerMeter,
+    pace: Pace,
     waker: Waker,
     clock: Clock,
     adaptive: bool,
@@ -108,19 +120,23 @@ pub(crate) struct Worker {
 impl Worker {
     fn run(mut self) {
         let mut burst = Burst::<BURST>::new();
-        let mut passes = 0u32;
+        let mut turns = 0u32;
         let mut idle = 0u32;
         loop {
-            let busy = self.pass(&mut burst);
-            passes = passes.wrapping_add(1);
-            idle = if busy { 0 } else { idle.saturating_add(1) };
+            let worked = self.pass(&mut burst);
+            turns += worked.map_or(1, |work| work.bursts.max(1));
+            idle = if worked.is_some() { 0 } else { idle.saturating_add(1) };
+            if let Some(Work { cycles, .. }) = worked {
+                self.pace.took(cycles);
+            }
             let sleeps = self.adaptive && idle > IDLE_PASSES;
             if sleeps {
                 self.sleep(idle - IDLE_PASSES);
             }
-            if sleeps || passes.is_multiple_of(HOUSEKEEPING) {
+            if sleeps || turns >= HOUSEKEEPING {
+                turns = 0;
                 self.housekeep();
-                if self.stop.load(Ordering::Relaxed) {
+                if self.stop.load(Ordering::Acquire) {
                     break;
                 }
             }
@@ -212,16 +228,18 @@ impl Worker {
         }
     }
 
-    /// One pass. Whether there was anything to do.
+    /// One pass; nothing if there was nothing to do.
     #[inline]
-    pub(crate) fn pass(&mut self, burst: &mut Burst<BURST>) -> bool {
+    pub(crate) fn pass(&mut self, burst: &mut Burst<BURST>) -> Option<Work> {
         let mut began = None;
+        let mut bursts = 0;
         for (port, queue) in &mut self.receive {
-            for _ in 0..BURSTS_A_PASS {
+            for _ in 0..self.pace.bursts() {
                 let received = queue.rx_burst(burst);
                 if received == 0 {
                     break;
                 }
+                bursts += 1;
                 began = began.or_else(|| Some(self.meter.began(dpdk::cycles)));
                 self.meter.received(received);
                 let report = self.forwarder.forward(|| self.clock.now(), *port, burst, &mut self.egress);
@@ -239,11 +257,11 @@ impl Worker {
             began = began.or_else(|| Some(self.meter.began(dpdk::cycles)));
             self.egress.flush();
         }
-        match began {
-            Some(began) => self.meter.worked(began, dpdk::cycles()),
-            None => self.meter.idled(),
-        }
-        began.is_some()
+        let Some(began) = began else {
+            self.meter.idled();
+            return None;
+        };
+        Some(Work { bursts, cycles: self.meter.worked(began, dpdk::cycles()) })
     }
 
     /// Takes frames from the control thread. Whether there were any.

@@ -75,9 +75,9 @@ impl WorkerMeter {
         meters.frames.add(frames as u64);
     }
 
-    /// A pass with work began and ended.
+    /// A pass with work began and ended: how many cycles it took.
     #[inline]
-    pub fn worked(&mut self, began: u64, ended: u64) {
+    pub fn worked(&mut self, began: u64, ended: u64) -> u64 {
         let cycles = ended.saturating_sub(began);
         let meters = &self.shared.meters;
         self.passes += 1;
@@ -93,6 +93,13 @@ impl WorkerMeter {
         if cycles > self.long {
             meters.long_passes.add(1);
         }
+        cycles
+    }
+
+    /// Passes of more cycles count as long.
+    #[inline]
+    pub fn long(&self) -> u64 {
+        self.long
     }
 
     /// A pass had no work.

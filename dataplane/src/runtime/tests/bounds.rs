@@ -49,7 +49,7 @@ fn a_pass_takes_some_bursts_of_each_queue_and_some_frames_of_control_and_one_ord
             }
             assert!(waiting >= INJECT_RING, "{waiting}");
             for pass in 1..=(waiting / INJECTED_A_PASS) as u64 {
-                assert!(worker.pass(&mut burst));
+                assert!(worker.pass(&mut burst).is_some());
                 let received = pass * SOURCES * (BURSTS_A_PASS * BURST) as u64;
                 assert_eq!(meter.snapshot().frames, received, "of each queue the same, and no more");
                 assert_eq!(injected(), pass * INJECTED_A_PASS as u64, "and no more of control's");
