@@ -328,10 +328,8 @@ impl Running {
     fn watch(&mut self, signals: &Signals, tasks: &Tasks) -> Result<(), Failure> {
         self.adopt_carriers();
         while !signals.ends() {
-            let mut ready = [
-                PollFd::from_borrowed_fd(signals.fd(), PollFlags::IN),
-                PollFd::from_borrowed_fd(self.links.fd(), PollFlags::IN),
-            ];
+            let told = [Some(signals.fd()), self.links.fd()].into_iter().flatten();
+            let mut ready: Vec<_> = told.map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect();
             let _ = poll(&mut ready, Some(&WATCH_INTERVAL));
             signals.clear();
             for event in self.links.poll() {

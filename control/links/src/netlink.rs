@@ -82,6 +82,12 @@ impl Netlink {
         Ok(Self { fd, buffer: vec![0; BUFFER_LEN], sequence: 0 })
     }
 
+    /// One that every receive fails at.
+    #[cfg(test)]
+    pub(crate) fn broken() -> Self {
+        Self { fd: std::fs::File::open("/dev/null").unwrap().into(), buffer: vec![0; 1], sequence: 0 }
+    }
+
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }

@@ -1,6 +1,7 @@
 //! Interfaces that come, go, and gain or lose carrier, from rtnetlink: the drivers always say "up".
 
 use std::collections::BTreeMap;
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -56,7 +57,8 @@ struct Known {
 /// Follows all interfaces of the network namespace it was made in.
 #[derive(Debug)]
 pub struct LinkWatch {
-    netlink: Netlink,
+    /// `None` after it failed, until there may be another.
+    netlink: Option<Netlink>,
     links: Links,
     /// Changes may have been missed: all interfaces are to be read anew.
     is_stale: bool,
@@ -75,12 +77,13 @@ impl LinkWatch {
         let netlink = Netlink::open(RTMGRP_LINK).map_err(failed)?;
         let mut links = Links::default();
         links.replace(&read_all()?, &mut Vec::new());
-        Ok(Self { netlink, links, is_stale: false, told: None })
+        Ok(Self { netlink: Some(netlink), links, is_stale: false, told: None })
     }
 
-    /// Readable when [`poll`](Self::poll) has something to read.
-    pub fn fd(&self) -> BorrowedFd<'_> {
-        self.netlink.fd()
+    /// Readable when [`poll`](Self::poll) has something to read; another after each call of it. `None` while the kernel gives
+    /// none: then `poll` is to be called now and then.
+    pub fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.netlink.as_ref().map(Netlink::fd)
     }
 
     /// Whether frames could pass over the interface as of the last poll; `None` when there is none of that index.
@@ -94,55 +97,68 @@ impl LinkWatch {
     /// A kernel that can't be asked just now (no memory, no file descriptor, a list that never stands still) is told to the
     /// log and asked at the next call: until then things are as they were.
     pub fn poll(&mut self) -> Vec<LinkEvent> {
+        self.turn(|| Netlink::open(RTMGRP_LINK), read_all)
+    }
+
+    /// As [`poll`](Self::poll), by these ways to ask the kernel.
+    fn turn(
+        &mut self,
+        open: impl FnOnce() -> io::Result<Netlink>,
+        read: impl FnOnce() -> Result<Vec<LinkMessage>, LinkError>,
+    ) -> Vec<LinkEvent> {
         let mut events = Vec::new();
-        loop {
-            match self.netlink.receive(RecvFlags::DONTWAIT) {
-                Ok(Received::Bytes(len)) => {
-                    for (kind, payload) in self.netlink.received(len) {
-                        self.links.handle(kind, payload, &mut events);
-                    }
-                }
-                Ok(Received::Overrun) => {
-                    tracing::warn!("the kernel dropped link notifications; all interfaces are read anew");
-                    self.is_stale = true;
-                }
-                Ok(Received::Empty) => break,
-                Err(source) => {
-                    self.start_anew(&LinkError::new("watch the interfaces", source));
-                    break;
-                }
-            }
+        if let Err(source) = self.receive(open, &mut events) {
+            // Of no use any more. Another takes its place at the next turn, no sooner: what fails at once would be tried
+            // without a pause.
+            self.netlink = None;
+            self.is_stale = true;
+            self.tell(&LinkError::new("watch the interfaces", source));
         }
         if self.is_stale {
-            self.refresh(read_all, &mut events);
+            match read() {
+                Ok(all) => {
+                    self.links.replace(&all, &mut events);
+                    self.is_stale = false;
+                }
+                // Things stay as they are until the next try.
+                Err(error) => self.tell(&error),
+            }
         }
         events
     }
 
-    /// The socket is of no use: another takes its place, as soon as there may be one.
-    fn start_anew(&mut self, error: &LinkError) {
-        self.is_stale = true;
-        self.tell(error);
-        if let Ok(netlink) = Netlink::open(RTMGRP_LINK) {
-            self.netlink = netlink;
-        }
-    }
-
-    /// Takes what `read` gives as the whole truth; where it fails, things stay as they are until the next try.
-    fn refresh(
+    /// Takes every notification that is there.
+    fn receive(
         &mut self,
-        read: impl FnOnce() -> Result<Vec<LinkMessage>, LinkError>,
+        open: impl FnOnce() -> io::Result<Netlink>,
         events: &mut Vec<LinkEvent>,
-    ) {
-        match read() {
-            Ok(all) => {
-                self.links.replace(&all, events);
-                (self.is_stale, self.told) = (false, None);
+    ) -> io::Result<()> {
+        let netlink = match &mut self.netlink {
+            Some(netlink) => netlink,
+            lost => {
+                let netlink = lost.insert(open()?);
+                // What changed before it began to hear, no message tells of.
+                self.is_stale = true;
+                netlink
             }
-            Err(error) => self.tell(&error),
+        };
+        loop {
+            match netlink.receive(RecvFlags::DONTWAIT)? {
+                Received::Bytes(len) => {
+                    for (kind, payload) in netlink.received(len) {
+                        self.links.handle(kind, payload, events);
+                    }
+                }
+                Received::Overrun => {
+                    tracing::warn!("the kernel dropped link notifications; all interfaces are read anew");
+                    self.is_stale = true;
+                }
+                Received::Empty => return Ok(()),
+            }
         }
     }
 
+    /// Once in a while, also where it works and fails by turns.
     fn tell(&mut self, error: &LinkError) {
         if self.told.is_none_or(|at| at.elapsed() >= PAUSE) {
             self.told = Some(Instant::now());
@@ -254,25 +270,49 @@ mod tests {
     fn interfaces_that_cannot_be_read_are_read_at_the_next_turn() {
         let mut watch = LinkWatch::new().unwrap();
         let before = watch.links.0.clone();
+        // One that hears nothing: this machine's interfaces are not ours alone.
+        watch.netlink = Netlink::open(0).ok();
+        let unused = || panic!("the socket is good");
         watch.is_stale = true;
-        let mut events = Vec::new();
-        for code in [libc_error(24), libc_error(12)] {
-            watch.refresh(|| Err(LinkError::new("list the interfaces", code)), &mut events);
+        for code in [24, 12] {
+            let events = watch.turn(unused, || Err(LinkError::new("list the interfaces", os_error(code))));
             assert!(watch.is_stale && watch.told.is_some() && events.is_empty());
             assert_eq!(watch.links.0, before, "things are as they were");
         }
-        // The kernel may have told of others meanwhile: this machine's are not ours alone.
-        watch.poll();
-        assert!(!watch.is_stale && watch.told.is_none());
-        watch.start_anew(&LinkError::new("watch the interfaces", libc_error(9)));
-        assert!(watch.is_stale);
         watch.poll();
         assert!(!watch.is_stale);
     }
 
-    /// As EMFILE, ENOMEM and EBADF come.
-    fn libc_error(code: i32) -> std::io::Error {
-        std::io::Error::from_raw_os_error(code)
+    #[test]
+    fn a_socket_that_fails_is_waited_for_by_nobody_and_told_of_once() {
+        let mut watch = LinkWatch::new().unwrap();
+        let broken = || Ok(Netlink::broken());
+        watch.netlink = broken().ok();
+        let unused = || panic!("none is opened in the turn that one failed in");
+        watch.turn(unused, || Ok(Vec::new()));
+        let told = watch.told;
+        assert!(told.is_some());
+        for _ in 0..3 {
+            assert!(watch.fd().is_none(), "poll(2) would return at once");
+            // All interfaces are read in each of these turns, and still it is the same trouble.
+            let events = watch.turn(|| Err(os_error(24)), || Ok(vec![eth9()]));
+            assert!(!watch.is_stale && watch.links.0.contains_key(&9), "{events:?}");
+            watch.turn(broken, || Ok(Vec::new()));
+        }
+        watch.turn(|| Netlink::open(RTMGRP_LINK), || Ok(vec![eth9()]));
+        assert!(watch.fd().is_some() && watch.links.0.contains_key(&9), "what changed meanwhile is known");
+        watch.netlink = broken().ok();
+        watch.poll();
+        assert_eq!(watch.told, told, "once a minute");
+    }
+
+    fn eth9() -> LinkMessage {
+        LinkMessage::parse(&LinkRecord::new(9, "eth9").bytes()).unwrap()
+    }
+
+    /// As EMFILE and ENOMEM come.
+    fn os_error(code: i32) -> io::Error {
+        io::Error::from_raw_os_error(code)
     }
 
     #[test]

@@ -10,7 +10,8 @@ fn changes_until(watch: &mut LinkWatch, name: &str, last: &LinkChange) -> Vec<Li
     let mut told: Vec<LinkEvent> = Vec::new();
     while !told.iter().any(|event| event.name == name && event.change == *last) {
         let patience = Timespec { tv_sec: 10, tv_nsec: 0 };
-        let ready = poll(&mut [PollFd::new(&watch.fd(), PollFlags::IN)], Some(&patience)).unwrap();
+        let told_by = watch.fd().expect("a socket");
+        let ready = poll(&mut [PollFd::new(&told_by, PollFlags::IN)], Some(&patience)).unwrap();
         assert!(ready > 0, "{last:?} of {name} never came; told: {told:?}");
         told.extend(watch.poll());
     }
