@@ -83,17 +83,21 @@ fn run_program(program: &Path, script: &str, patience: Duration) -> Result<Strin
         io::ErrorKind::NotFound => GuardError::NftMissing,
         _ => GuardError::Nft(format!("cannot start {}: {error}", program.display())),
     })?;
-    let (stdin, script) = (child.stdin.take(), script.to_owned());
-    // When nft ends early its message says more than the broken pipe.
-    thread::spawn(move || stdin.map(|mut stdin| stdin.write_all(script.as_bytes())));
-    let (stdout, stderr) = (read_all(child.stdout.take()), read_all(child.stderr.take()));
+    let [stdout, stderr] = match feed(&mut child, script) {
+        Ok(receivers) => receivers,
+        Err(error) => {
+            leave(child);
+            let what = "no thread for what nft reads and writes";
+            return Err(GuardError::Nft(format!(
+                "{what}: {error}; raise the limit of processes and threads"
+            )));
+        }
+    };
     let until = || deadline.saturating_duration_since(Instant::now());
     let told = stdout.recv_timeout(until()).ok().zip(stderr.recv_timeout(until()).ok());
     let ended = told.and_then(|told| Some((told, end_of(&mut child, deadline)?)));
     let Some(((stdout, stderr), status)) = ended else {
-        let _ = child.kill();
-        // In the kernel it may take a while to die.
-        thread::spawn(move || child.wait());
+        leave(child);
         return Err(GuardError::Nft(format!(
             "{} did not end within {} s and was killed; look for who else changes nftables (`nft list ruleset` hangs \
              then, too), and for a machine that is out of memory or processor time",
@@ -107,17 +111,40 @@ fn run_program(program: &Path, script: &str, patience: Duration) -> Result<Strin
     Err(classify(&String::from_utf8_lossy(&stderr)))
 }
 
-/// Reads to the end, on a thread of its own: a pipe that nobody empties would hold the other end up.
-fn read_all(pipe: Option<impl Read + Send + 'static>) -> Receiver<Vec<u8>> {
+/// Has the program read its script, and gives where its output and its complaints will be, whole. Each on a thread of its
+/// own: a pipe that nobody empties would hold the other end up.
+///
+/// # Errors
+/// There is no thread to be had.
+fn feed(child: &mut Child, script: &str) -> io::Result<[Receiver<Vec<u8>>; 2]> {
+    let receivers = [read_all(child.stdout.take())?, read_all(child.stderr.take())?];
+    let (stdin, script) = (child.stdin.take(), script.to_owned());
+    // When nft ends early its message says more than the broken pipe.
+    on_thread(move || stdin.map(|mut stdin| stdin.write_all(script.as_bytes())))?;
+    Ok(receivers)
+}
+
+/// Ends a program that nobody waits for. In the kernel it may take a while to die.
+fn leave(mut child: Child) {
+    let _ = child.kill();
+    // Without a thread it stays a dead entry of the process table, until this process ends.
+    let _ = on_thread(move || child.wait());
+}
+
+fn on_thread<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name("nft".to_owned()).spawn(run).map(drop)
+}
+
+fn read_all(pipe: Option<impl Read + Send + 'static>) -> io::Result<Receiver<Vec<u8>>> {
     let (send, receive) = channel();
-    thread::spawn(move || {
+    on_thread(move || {
         let mut bytes = Vec::new();
         // What came before an error is what there is to tell.
         let _ = pipe.map(|mut pipe| pipe.read_to_end(&mut bytes));
         // Nobody waits any more where it took too long.
         let _ = send.send(bytes);
-    });
-    receive
+    })?;
+    Ok(receive)
 }
 
 /// How the program ended, which has closed its pipes; `None` when it has not by then.
