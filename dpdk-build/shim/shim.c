@@ -272,15 +272,26 @@ is_bound_to(int packet_socket, uint32_t interface)
 	return getsockname(packet_socket, (struct sockaddr *)&bound, &len) == 0 && bound.sll_ifindex == (int)interface;
 }
 
-/* Packet sockets that are bound to an interface, or any of another domain. */
-static unsigned int
+/* The next one of a folder, NULL at its end; `errno` is zero then, and only then. */
+static struct dirent *
+next_entry(DIR *folder)
+{
+	errno = 0;
+	return readdir(folder);
+}
+
+/* Packet sockets that are bound to an interface, or any of another domain; how many, or -errno. */
+static int
 sockets_of(int wanted, uint32_t interface, int *sockets, unsigned int max)
 {
 	DIR *folder = opendir("/proc/self/fd");
 	struct dirent *entry;
 	unsigned int found = 0;
+	int error;
 
-	while (folder != NULL && (entry = readdir(folder)) != NULL) {
+	if (folder == NULL)
+		return -errno;
+	while ((entry = next_entry(folder)) != NULL) {
 		int fd = atoi(entry->d_name), domain = 0;
 		socklen_t len = sizeof(domain);
 
@@ -292,18 +303,18 @@ sockets_of(int wanted, uint32_t interface, int *sockets, unsigned int max)
 			sockets[found] = fd;
 		found++;
 	}
-	if (folder != NULL)
-		closedir(folder);
-	return found;
+	error = errno;
+	closedir(folder);
+	return error != 0 ? -error : (int)found;
 }
 
-unsigned int
+int
 shim_packet_sockets(uint32_t interface, int *sockets, unsigned int max)
 {
 	return sockets_of(AF_PACKET, interface, sockets, max);
 }
 
-unsigned int
+int
 shim_xdp_sockets(int *sockets, unsigned int max)
 {
 	return sockets_of(AF_XDP, 0, sockets, max);
@@ -333,14 +344,17 @@ shim_packet_socket_drops(int socket)
 	return getsockopt(socket, SOL_PACKET, PACKET_STATISTICS, &stats, &len) < 0 ? 0 : stats.tp_drops;
 }
 
-uint64_t
-shim_xdp_socket_ring_full(int socket)
+int
+shim_xdp_socket_ring_full(int socket, uint64_t *frames)
 {
 	struct xdp_statistics stats = { 0 };
 	socklen_t len = sizeof(stats);
 
 	/* An older kernel knows less of it, and leaves the rest at zero. */
-	return getsockopt(socket, SOL_XDP, XDP_STATISTICS, &stats, &len) < 0 ? 0 : stats.rx_ring_full;
+	if (getsockopt(socket, SOL_XDP, XDP_STATISTICS, &stats, &len) < 0)
+		return -errno;
+	*frames = stats.rx_ring_full;
+	return 0;
 }
 
 uint32_t

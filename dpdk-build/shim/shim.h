@@ -155,10 +155,10 @@ struct rte_mempool *shim_page_pool_create(const char *name, unsigned int n, unsi
 uint32_t shim_mempool_size(const struct rte_mempool *pool);
 
 /*
- * The process's packet sockets that are bound to an interface, into `sockets`; how many there are. net_af_packet keeps its
- * own to itself.
+ * The process's packet sockets that are bound to an interface, into `sockets`; how many there are, or -errno.
+ * net_af_packet keeps its own to itself.
  */
-unsigned int shim_packet_sockets(uint32_t interface, int *sockets, unsigned int max);
+int shim_packet_sockets(uint32_t interface, int *sockets, unsigned int max);
 /*
  * Lets a socket have so many bytes on their way: net_af_packet waits in poll() for one that has more than half of its room
  * there. 0 or -errno.
@@ -166,10 +166,16 @@ unsigned int shim_packet_sockets(uint32_t interface, int *sockets, unsigned int 
 int shim_packet_socket_room(int socket, int bytes);
 /* Frames that the kernel dropped at a packet socket, as its ring was full, since this was asked last. */
 uint32_t shim_packet_socket_drops(int socket);
-/* The process's AF_XDP sockets, into `sockets`; how many there are. Which interface one is bound to, none of them tells. */
-unsigned int shim_xdp_sockets(int *sockets, unsigned int max);
-/* Frames that the kernel dropped so far as an AF_XDP socket's receive ring was full, which net_af_xdp does not count. */
-uint64_t shim_xdp_socket_ring_full(int socket);
+/*
+ * The process's AF_XDP sockets, into `sockets`; how many there are, or -errno. Which interface one is bound to, none of them
+ * tells.
+ */
+int shim_xdp_sockets(int *sockets, unsigned int max);
+/*
+ * Frames that the kernel dropped so far as an AF_XDP socket's receive ring was full, which net_af_xdp does not count.
+ * 0 or -errno.
+ */
+int shim_xdp_socket_ring_full(int socket, uint64_t *frames);
 /* The link's state now, without waiting. 0 or -errno. */
 int shim_link_get(uint16_t port, struct shim_link *link);
 /* The device behind a port, or NULL. */

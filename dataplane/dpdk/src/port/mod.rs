@@ -23,7 +23,7 @@ use crate::error::{DpdkError, PortError, check};
 use crate::mempool::Mempool;
 use filter::FilterState;
 use packet::PacketSockets;
-use xdp::XdpSockets;
+use xdp::{XdpSocketList, XdpSockets};
 
 /// How to start a port.
 #[derive(Debug, Clone)]
@@ -190,7 +190,7 @@ impl Port {
             return Err(PortError::Running(self.id().get()));
         }
         // Its sockets are made with its queues, and no other port is started meanwhile.
-        let before = (self.info.driver == "net_af_xdp").then(XdpSockets::all);
+        let before = (self.info.driver == "net_af_xdp").then(XdpSocketList::now);
         let (set_up, log) = self.inner.eal.recorded(|| self.set_up(config));
         if let Err(error) = set_up {
             self.inner.running.store(false, Ordering::Release);
@@ -200,7 +200,7 @@ impl Port {
             });
         }
         if let Some(before) = before {
-            self.xdp_sockets = XdpSockets::all().since(&before);
+            self.xdp_sockets = XdpSockets::made(before, XdpSocketList::now());
         }
         let running = Arc::new(Running(Arc::clone(&self.inner)));
         let id = self.id();

@@ -34,7 +34,7 @@ impl PacketSockets {
         let mut sockets = [0; MOST];
         // SAFETY: `sockets` has the room that is told.
         let found = unsafe { dpdk_sys::shim_packet_sockets(interface, sockets.as_mut_ptr(), MOST as u32) };
-        let sockets = sockets[..MOST.min(found as usize)].to_vec();
+        let sockets = sockets[..MOST.min(usize::try_from(found).unwrap_or(0))].to_vec();
         // SAFETY: takes any number.
         let has_room = |socket: &&c_int| unsafe { dpdk_sys::shim_packet_socket_room(**socket, ROOM) } == 0;
         let without_room = sockets.len() - sockets.iter().filter(has_room).count();
