@@ -8,7 +8,8 @@ const UDP_ON_ITS_OWN: &[&str] = &["net_hns3", "net_hns3_vf"];
 /// The frames of a stream have all of it alike, so by each kind they stay in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Spread {
-    /// Addresses alone: fragments go where whole datagrams of the stream do.
+    /// Addresses alone: fragments go where whole datagrams of the stream do. Not with an iavf whose PF is an older one, and
+    /// sets hashes by PCTYPE alone: its driver widens the hash of IPv4 to that of UDP by ports, so fragments may go another way.
     Addresses,
     /// Addresses and ports: fragments may go another way.
     AddressesAndPorts,
