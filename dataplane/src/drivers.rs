@@ -10,6 +10,7 @@ use crate::failure::Failure;
 /// DPDK's names of them.
 pub(crate) const AF_XDP: &str = "net_af_xdp";
 pub(crate) const AF_PACKET: &str = "net_af_packet";
+pub(crate) const TAP: &str = "net_tap";
 
 /// What `driver = "auto"` comes to with this DPDK, where nothing else is in the way.
 pub(crate) const AUTO: Driver = if dpdk::AF_XDP_IS_MENDED { Driver::AfXdp } else { Driver::AfPacket };

@@ -7,7 +7,7 @@ use control::{Clock, LossBook, PortLosses};
 use dpdk::{Port, PortStats};
 use types::{Loss, Losses, PortIndex};
 
-use crate::drivers::AF_XDP;
+use crate::drivers::{AF_XDP, TAP};
 
 /// How often drivers are asked.
 const LOOK: Duration = Duration::from_secs(1);
@@ -52,8 +52,8 @@ fn losses(stats: &PortStats, driver: &str) -> Losses {
         Loss::RxErrors => stats.rx_errors,
         Loss::RxNoBuffer => stats.rx_no_mbuf,
         Loss::RxNotCopied => stats.rx_not_copied,
-        // It counts what it did not take, which the worker drops as `tx-full`.
-        Loss::TxErrors if driver == AF_XDP => 0,
+        // They count what they did not take, which the worker drops as `tx-full`.
+        Loss::TxErrors if matches!(driver, AF_XDP | TAP) => 0,
         Loss::TxErrors => stats.tx_errors,
     })
 }
@@ -156,8 +156,9 @@ mod tests {
     }
 
     #[test]
-    fn what_af_xdp_did_not_take_is_not_counted_twice() {
-        assert_eq!(losses(&stats(1, 7), AF_XDP).sum(), 1);
+    fn what_a_driver_did_not_take_is_not_counted_twice() {
+        assert_eq!(losses(&stats(1, 7), "net_af_xdp").sum(), 1);
+        assert_eq!(losses(&stats(1, 7), "net_tap").sum(), 1);
         assert_eq!(losses(&stats(1, 7), "net_af_packet").sum(), 8);
     }
 }

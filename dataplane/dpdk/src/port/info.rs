@@ -168,7 +168,7 @@ pub struct PortStats {
     pub tx_frames: u64,
     /// Bytes in them.
     pub tx_bytes: u64,
-    /// Frames taken for sending that could not be sent; `net_af_xdp` has those here that it did not take.
+    /// Frames taken for sending that could not be sent; `net_af_xdp` and `net_tap` have those here that they did not take.
     pub tx_errors: u64,
 }
 
