@@ -8,6 +8,7 @@ use dpdk::{Port, PortStats};
 use types::{Loss, Losses, PortIndex};
 
 use crate::drivers::{AF_XDP, TAP};
+use crate::inventory::ServedPort;
 
 /// How often drivers are asked.
 const LOOK: Duration = Duration::from_secs(1);
@@ -27,7 +28,7 @@ pub(crate) struct LossMeter {
 
 impl LossMeter {
     /// Looks at what the port's driver has counted. One that cannot tell has lost nothing that is known.
-    pub(crate) fn look(&mut self, port: &Port) {
+    fn look(&mut self, port: &Port) {
         if let Ok(stats) = port.stats() {
             self.count(losses(&stats, &port.info().driver));
         }
@@ -67,11 +68,11 @@ pub(crate) struct LossWatch {
 
 /// A port that begins to lose frames.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Beginning {
+struct Beginning {
     /// How many by kind, in a line for people.
-    pub(crate) text: String,
+    text: String,
     /// What would cure the first kind.
-    pub(crate) cure: &'static str,
+    cure: &'static str,
 }
 
 impl LossWatch {
@@ -94,8 +95,20 @@ impl LossWatch {
         self.book.set(port, PortLosses::default());
     }
 
+    /// Asks the port's driver, if it is open, and writes down what was lost. Where that begins, the log says so, and the words
+    /// are given.
+    pub(crate) fn count(&self, served: &mut ServedPort, now: Instant) -> Option<String> {
+        if let Some(port) = &served.port {
+            served.losses.look(port);
+        }
+        let Beginning { text, cure } = self.write(served.index, &mut served.losses, now)?;
+        let text = format!("{text}; {cure}");
+        tracing::warn!(port = served.settings.name, "{text}");
+        Some(text)
+    }
+
     /// Writes down what a port's meter has; what is to be told of it.
-    pub(crate) fn write(&self, port: PortIndex, meter: &mut LossMeter, now: Instant) -> Option<Beginning> {
+    fn write(&self, port: PortIndex, meter: &mut LossMeter, now: Instant) -> Option<Beginning> {
         let fresh = core::mem::take(&mut meter.fresh);
         meter.losses.add(self.clock.now(), &fresh);
         self.book.set(port, meter.losses);
@@ -142,7 +155,7 @@ mod tests {
         );
         assert_eq!((look(9, 1, 3), missed(&book)), (None, 9), "once a minute");
         assert_eq!((look(9, 1, 70), missed(&book)), (None, 9), "there is nothing new");
-        // Closed and opened again, the driver counts from zero.
+        // A driver that was reset counts from zero.
         assert!(look(2, 0, 80).is_some());
         assert_eq!((missed(&book), book.of(PORT).total().get(Loss::TxErrors)), (11, 1));
         let known = book.of(PORT);

@@ -422,11 +422,12 @@ impl Running {
 
     /// Leaves upstream, stops the threads, closes the ports, and tells what was counted.
     fn end(mut self) {
-        // While the ports run: some counts end with that.
-        self.count_losses(Instant::now());
         drop(self.server);
         let _ = self.control.shutdown();
         let control = self.control_thread.join();
+        let count = |served: &mut ServedPort| drop(self.losses.count(served, Instant::now()));
+        // While the ports run: some counts end with that.
+        self.inventory.iter_mut().for_each(count);
         // After the control thread: what it had to send goes out first.
         if !self.crew.end() {
             tracing::error!("a worker panicked");
@@ -435,6 +436,7 @@ impl Running {
         for served in &mut ports {
             // The queues went with the workers.
             served.close(Queues { rx: Vec::new(), tx: Vec::new() });
+            count(served);
         }
         // The distribution's af_xdp keeps what it had.
         let paged = if dpdk::AF_XDP_IS_MENDED { self.devices.pages.usage().1 } else { 0 };

@@ -5,29 +5,17 @@ use std::time::Instant;
 use api::EventKind;
 
 use super::Running;
-use crate::losses::Beginning;
 
 impl Running {
     /// Asks the drivers now and then; says which ports begin to lose frames.
     pub(super) fn look_for_losses(&mut self, now: Instant) {
-        if self.losses.is_due(now) {
-            self.count_losses(now);
+        if !self.losses.is_due(now) {
+            return;
         }
-    }
-
-    /// Asks the drivers.
-    pub(super) fn count_losses(&mut self, now: Instant) {
         for served in self.inventory.iter_mut() {
-            if let Some(port) = &served.port {
-                served.losses.look(port);
+            if let Some(text) = self.losses.count(served, now) {
+                self.control.note(EventKind::Loss, Some(&served.settings.name), text);
             }
-            let Some(Beginning { text, cure }) = self.losses.write(served.index, &mut served.losses, now)
-            else {
-                continue;
-            };
-            let port = served.settings.name.as_str();
-            tracing::warn!(port, "{text}; {cure}");
-            self.control.note(EventKind::Loss, Some(port), format!("{text}; {cure}"));
         }
     }
 }
