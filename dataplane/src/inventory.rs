@@ -164,6 +164,13 @@ impl ServedPort {
         }
     }
 
+    /// What it loses counts from now on: the workers fetch what comes in.
+    pub(crate) fn count_from_now(&mut self) {
+        if let Some(port) = &self.port {
+            self.losses.begin(port);
+        }
+    }
+
     /// Has the driver take what is sent to the MAC that the settings now give the port.
     pub(crate) fn follow_mac(&mut self, router_mac: MacAddr) {
         let mac = self.placed().own_mac(router_mac).unwrap_or(router_mac);

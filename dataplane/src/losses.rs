@@ -18,8 +18,8 @@ const PAUSE: Duration = Duration::from_secs(60);
 /// What one port lost, however often it was opened.
 #[derive(Debug, Default)]
 pub(crate) struct LossMeter {
-    /// What its driver had counted at the last look, since it was opened.
-    counted: Losses,
+    /// What its driver had counted at the last look, since it was opened; `None` until it is served.
+    counted: Option<Losses>,
     /// Not in the book yet.
     fresh: Losses,
     losses: PortLosses,
@@ -27,6 +27,12 @@ pub(crate) struct LossMeter {
 }
 
 impl LossMeter {
+    /// The workers have fetched from all queues of the port. It received before: what nobody could fetch then is not lost.
+    pub(crate) fn begin(&mut self, port: &Port) {
+        self.counted = None;
+        self.look(port);
+    }
+
     /// Looks at what the port's driver has counted. One that cannot tell has lost nothing that is known.
     fn look(&mut self, port: &Port) {
         if let Ok(stats) = port.stats() {
@@ -37,12 +43,13 @@ impl LossMeter {
     /// The port is about to be closed: its driver counts from zero when it is opened again.
     pub(crate) fn close(&mut self, port: &Port) {
         self.look(port);
-        self.counted = Losses::default();
+        self.counted = None;
     }
 
     fn count(&mut self, counted: Losses) {
-        self.fresh.add(&counted.since(&self.counted));
-        self.counted = counted;
+        if let Some(before) = self.counted.replace(counted) {
+            self.fresh.add(&counted.since(&before));
+        }
     }
 }
 
@@ -166,6 +173,22 @@ mod tests {
         );
         watch.forget(PORT);
         assert_eq!(book.of(PORT), PortLosses::default());
+    }
+
+    #[test]
+    fn what_a_port_dropped_before_it_was_served_is_no_loss_however_often_it_is_opened() {
+        let book = LossBook::default();
+        let watch = LossWatch::new(book.clone(), Clock::start());
+        let (mut meter, now) = (LossMeter::default(), Instant::now());
+        for total in [5, 10] {
+            // Closed or not yet open, and nobody fetches: then the workers do.
+            meter.counted = None;
+            meter.count(losses(&stats(700, 1), "net_x"));
+            assert_eq!((watch.write(PORT, &mut meter, now), missed(&book)), (None, total - 5));
+            meter.count(losses(&stats(705, 1), "net_x"));
+            assert_eq!(watch.write(PORT, &mut meter, now).is_some(), total == 5, "once a minute");
+            assert_eq!((missed(&book), book.of(PORT).total().sum()), (total, total));
+        }
     }
 
     #[test]

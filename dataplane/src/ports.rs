@@ -308,8 +308,6 @@ impl Devices {
         queues.tx.truncate(tx_queues.into());
         if port.info().driver == AF_PACKET {
             pour_out(&mut queues, &settings.device);
-            // What the kernel dropped until here was not for us.
-            let _ = port.reset_stats();
             warn_of_room(settings, port.sockets_without_room());
         }
         let unicast = port.set_router_mac(mac).map_err(|e| Failure::of_port(settings, e))?;

@@ -276,6 +276,9 @@ impl Running {
         };
         let (hands, stop) = hands(common, &cores, assembly.workers, queues, injected, &devices);
         let crew = Crew::start(&devices.eal, hands, stop).map_err(Failure::machine)?;
+        // Before a worker answers it has fetched from all its queues.
+        crew.await_orders();
+        inventory.iter_mut().for_each(ServedPort::count_from_now);
         let board = Arc::new(Board::new(crew.watched(), devices.eal.cycles_hz()));
         let running = Self {
             config: config.to_owned(),

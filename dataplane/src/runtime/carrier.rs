@@ -91,6 +91,9 @@ impl Running {
         let Some(served) = self.inventory.get_mut(index) else { return };
         served.intake = intake(&self.settings, &served.settings);
         self.crew.put_in(index, queues, served.intake);
+        // Before a worker answers again it has fetched from its new queues.
+        self.crew.await_orders();
+        served.count_from_now();
     }
 
     /// Has all workers receive from the port that the streams come in by now, and one from each other.

@@ -1,25 +1,11 @@
 //! Interfaces that vanish while Manifold starts: after it has looked at them, and before it watches them.
 
-use crate::stage::{Cabling, GROUP, PortRecipe, SOON, Stage};
+use crate::late_device::LateDevice;
+use crate::stage::{Cabling, GROUP, SOON, Stage};
 use api::{Client, Outage};
-use rustix::fs::OFlags;
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::fs;
 
 const RATE: u32 = 500;
-/// A capture file without frames.
-const CAPTURE: [u32; 6] = [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, 1];
-
-/// The writing end of a pipe, once somebody reads it.
-fn once_read(pipe: &Path) -> File {
-    let open = || {
-        let flags = OFlags::NONBLOCK.bits().cast_signed();
-        Ok(OpenOptions::new().write(true).custom_flags(flags).open(pipe).ok())
-    };
-    lab::stop::poll(SOON, open).unwrap().expect("nobody reads the pipe")
-}
 
 #[test]
 fn interfaces_that_vanish_while_manifold_starts_are_taken_when_they_are_back() {
@@ -34,24 +20,18 @@ fn interfaces_that_vanish_while_manifold_starts_are_taken_when_they_are_back() {
     fs::write(&live, text).unwrap();
     recipe.live = Some(live);
     // DPDK waits there for a capture, with the interfaces looked at and not yet open.
-    let pipe = stage.lab.scratch().join("held.pcap");
-    stage.middle.run("mkfifo", &[pipe.to_str().unwrap()]).unwrap();
-    recipe.ports.push(PortRecipe {
-        name: "held".to_owned(),
-        device: format!("net_pcap0,rx_pcap={}", pipe.display()),
-        address: "10.50.0.1/24".parse().unwrap(),
-        more: "",
-    });
+    let late = LateDevice::new(&stage);
+    recipe.ports.push(late.port());
 
     let running = std::thread::scope(|scope| {
         scope.spawn(|| {
-            let mut held = once_read(&pipe);
+            let waiting = late.wait();
             for hall in [hall_a, hall_b] {
                 stage.middle.ip(&format!("link del {}", hall.name)).unwrap();
             }
             // Another one to the kernel, under the name that DPDK opens.
             hall_a.lay_cable(&stage);
-            held.write_all(&CAPTURE.map(u32::to_le_bytes).concat()).unwrap();
+            waiting.let_go();
         });
         stage.start(&recipe)
     });

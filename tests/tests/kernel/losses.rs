@@ -1,7 +1,8 @@
-//! Frames that nobody fetches in time: each is counted, and it is told why.
+//! Frames that nobody fetches in time: each is counted, and it is told why; but for those that come before a port is served.
 
+use crate::late_device::LateDevice;
 use crate::stage::{Cabling, GROUP, Recipe, SOON, Stage};
-use api::{Client, EventKind, Finding, MAX_EVENTS};
+use api::{Client, EventKind, Finding, MAX_EVENTS, Request};
 use rustix::process::{Pid, Signal, kill_process};
 use std::time::Duration;
 use types::Time;
@@ -60,4 +61,45 @@ fn what_came_while_the_worker_stood_is_counted_by_af_packet() {
 #[test]
 fn what_came_while_the_worker_stood_is_counted_by_af_xdp() {
     what_came_while_the_worker_stood_is_counted("af_xdp");
+}
+
+fn what_came_before_a_port_was_served_is_no_loss(driver: &str) {
+    let stage = Stage::new(&["hall-a", "hall-b"], Cabling::Direct);
+    let mut recipe = Recipe { driver: driver.to_owned(), max_ports: Some(4), ..stage.recipe() };
+    let coming = recipe.ports.remove(0);
+    let running = stage.start(&recipe);
+    let sender = stage.start_source(RATE);
+    // Its interface receives once it is open, and no worker serves it until the port behind it is open, too.
+    let late = LateDevice::new(&stage);
+    recipe.ports.extend([coming, late.port()]);
+    stage.rewrite(&recipe, |text| text);
+    std::thread::scope(|scope| {
+        scope.spawn(|| running.change(&Request::Reload));
+        let waiting = late.wait();
+        lab::stop::pause(STANDSTILL).unwrap();
+        waiting.let_go();
+    });
+    let received = || running.counters("wan").frames["rx-frames"];
+    // More than any ring holds, so that frames of now are among them.
+    lab::stop::poll(SOON, || Ok((received() > 4_096).then_some(())))
+        .unwrap()
+        .expect("the stream is received");
+
+    let (sent, _) = stage.end_source(sender, &[&stage.provider]);
+    running.expect_balance();
+    assert!(received() + 500 < sent, "every ring held all that came");
+    // It tells of all that was lost until its end.
+    let log = running.finish(&stage);
+    assert!(!log.contains("frames are lost") && !log.contains("rx-missed"), "{log}");
+    stage.close();
+}
+
+#[test]
+fn what_came_before_a_port_was_served_is_no_loss_by_af_packet() {
+    what_came_before_a_port_was_served_is_no_loss("af_packet");
+}
+
+#[test]
+fn what_came_before_a_port_was_served_is_no_loss_by_af_xdp() {
+    what_came_before_a_port_was_served_is_no_loss("af_xdp");
 }

@@ -1,6 +1,7 @@
 //! Manifold on kernel interfaces, whole: what it refuses, what it changes and gives back, and what is on the wire.
 //! Judged from captures, /sys and /proc, not from Manifold's word; its counters are checked against them.
 
+mod late_device;
 mod packets;
 #[path = "../support/program.rs"]
 #[allow(dead_code, reason = "the tests of bad input use the rest of it")]
