@@ -66,7 +66,10 @@ fn a_core_may_be_named_that_a_process_is_not_started_on() {
     let cores = sched_getaffinity(None).unwrap();
     let mut given = (0..CpuSet::MAX_CPU).filter(|core| cores.is_set(*core));
     let (first, last) = (given.next().unwrap(), given.next_back());
-    let named = last.unwrap_or(first);
+    let Some(named) = last else {
+        eprintln!("a_core_may_be_named_that_a_process_is_not_started_on: skipped, it takes two cores");
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("manifold.toml");
     let settings = format!(
