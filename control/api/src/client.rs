@@ -171,7 +171,12 @@ impl Client {
     /// No reply came in time, or one that says why there is none.
     pub fn call(&mut self, request: &Request) -> Result<Reply, ClientError> {
         let deadline = Instant::now() + self.timeout;
-        self.stream.write_all(request.to_line().as_bytes()).map_err(|error| self.error(error))?;
+        match self.stream.write_all(request.to_line().as_bytes()) {
+            // Whoever hung up may have said why before.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {}
+            written => written.map_err(|error| self.error(error))?,
+        }
         let mut chunk = vec![0; 64 << 10];
         loop {
             match self.lines.next_line() {

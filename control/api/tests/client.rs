@@ -168,6 +168,26 @@ fn a_full_queue_of_connections_is_not_waited_for() {
 }
 
 #[test]
+fn a_refusal_that_came_before_the_request_is_heard() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("s");
+    let listener = UnixListener::bind(&path).unwrap();
+    for said in [&b"{\"error\":{\"kind\":\"denied\",\"message\":\"not you\",\"cure\":\"ask\"}}\n"[..], b""] {
+        let mut client = Client::connect(&path).unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(said).unwrap();
+        drop(stream);
+        match client.call(&Request::ShowStatus) {
+            Err(ClientError::Refused(error)) => {
+                assert_eq!((error.message.as_str(), said.is_empty()), ("not you", false))
+            }
+            Err(ClientError::Closed) => assert!(said.is_empty()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn what_is_no_reply_is_told_apart() {
     let closed =
         "Manifold closed the connection before it answered; it is stopping, or serves too many: try again";
