@@ -84,13 +84,14 @@ fn rates_by_fan_out(name: &str, ports: &'static str, caption: &str, mut all: Vec
 const PORTS: &str = "ports that get a copy of each packet";
 
 fn fan_out(figures: &[FigureReport]) -> Option<String> {
-    let own = |figure: &&FigureReport| figure.variant.ends_with("peer=own-dpdk");
+    // Rows on our own DPDK: b3 has others, whose peer is on the distribution's.
+    let own = || of_id(figures, &["b3"]).filter(|figure| figure.variant.ends_with("peer=own-dpdk"));
     let mut all = vec![
         series("Manifold", 0, by_fan_out(of_id(figures, &["b1", "b2"]), ours)),
         series("testpmd: macswap at 1, bonding beyond", 1, by_fan_out(of_id(figures, &["b1", "b2"]), peer)),
         series("ipv4_multicast", 2, by_fan_out(of_id(figures, &["b4"]), peer)),
-        series("Manifold on its own DPDK", 3, by_fan_out(of_id(figures, &["b3"]).filter(|f| !own(f)), ours)),
-        series("testpmd bonding on that DPDK", 4, by_fan_out(of_id(figures, &["b3"]).filter(own), peer)),
+        series("Manifold on its own DPDK", 3, by_fan_out(own(), ours)),
+        series("testpmd bonding on that DPDK", 4, by_fan_out(own(), peer)),
     ];
     all.retain(|series| !series.points.is_empty());
     let first = *all.first()?.points.first()?;
@@ -103,19 +104,25 @@ fn fan_out(figures: &[FigureReport]) -> Option<String> {
     let points = fine.take_while(|point| point.value.median <= highest).collect();
     all.push(Series { name: "ideal: further copies free".to_owned(), colour: 0, ideal: true, points });
     let caption = "64-byte frames. Bonding hands the same buffer to every port and looks nothing up: it is the limit of \
-                   replication. Whiskers: the smallest and the largest trial; hollow: too noisy to tell.";
+                   replication. It and Manifold are of the same rows, on either DPDK; ipv4_multicast is of rows minutes away from \
+                   Manifold\u{2019}s curve: their ratios are in the table. Whiskers: the smallest and the largest trial; \
+                   hollow: too noisy to tell.";
     rates_by_fan_out("Replication by fan-out", PORTS, caption, all)
 }
 
 fn on_interfaces(figures: &[FigureReport]) -> Option<String> {
     let short = || of_id(figures, &["b14"]).filter(|f| f.at.is_some_and(|at| at.wire_len == 64));
-    let by = |name: &'static str| short().filter(move |f| f.variant.starts_with(name));
+    // On our own DPDK it is another curve.
+    let packaged = |f: &&FigureReport| !f.variant.contains("own");
+    let by = |name: &'static str| short().filter(packaged).filter(move |f| f.variant.starts_with(name));
     let all = vec![
         series("Manifold by af_xdp", 0, by_fan_out(by("af_xdp"), ours)),
         series("Manifold by af_packet", 1, by_fan_out(by("af_packet"), ours)),
-        series("the kernel, told by smcroute", 2, by_fan_out(short(), peer)),
+        series("the kernel, beside af_xdp", 2, by_fan_out(by("af_xdp"), peer)),
+        series("the kernel, beside af_packet", 3, by_fan_out(by("af_packet"), peer)),
     ];
-    let caption = "64-byte frames on veth, one core forwards, the other sends; never to be compared with null ports. What \
+    let caption = "64-byte frames on veth, one core forwards, the other sends; never to be compared with null ports. The kernel \
+                   is told by smcroute, and shown once for each driver, in whose rounds it was measured. What \
                    brings a copy to its end is the kernel\u{2019}s work on every side. Hollow: too noisy to tell.";
     rates_by_fan_out(
         "On kernel interfaces, by fan-out",
@@ -265,4 +272,50 @@ fn delays_of<'f>(figures: impl Iterator<Item = &'f FigureReport> + Clone) -> Str
         series: series.collect(),
     };
     framed(&name, "Delays by percentile; the axis shows powers of ten.", &plot)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figures::FIGURES;
+    use crate::report::PeerReport;
+    use crate::rounds::blank;
+
+    /// Every figure: ours and the peer come to numbers that no other row has.
+    fn figures() -> Vec<FigureReport> {
+        let exact = |rate: f64| Spread { min: rate, median: rate, max: rate };
+        let measured = |(number, figure): (usize, &crate::figures::Figure)| {
+            let rate = 1e6 * (1 + number) as f64;
+            let peer = PeerReport { name: figure.peer.name, spread: exact(rate + 500e3) };
+            FigureReport { ours: Some(exact(rate)), peer: Some(peer), ..blank(*figure) }
+        };
+        FIGURES.iter().enumerate().map(measured).collect()
+    }
+
+    /// The column of a series in the numbers beside a plot.
+    fn numbers(plot: &str, name: &str) -> Vec<f64> {
+        let table = plot.split("<thead>").nth(1).expect("numbers");
+        let (head, rows) = table.split_once("<tbody>").expect("rows");
+        // The first column is where.
+        let column = head.split("<th>").skip(2).position(|cell| cell.starts_with(&format!("{name}<"))).expect(name);
+        let cell = |row: &str| row.split("<td>").nth(1 + column)?.split('<').next()?.parse().ok();
+        rows.split("<tr>").filter_map(cell).collect()
+    }
+
+    #[test]
+    fn curves_that_are_compared_are_of_the_same_rows() {
+        let figures = figures();
+        let plot = |all: Option<String>| all.expect("a plot");
+        let (null, veth) = (plot(fan_out(&figures)), plot(on_interfaces(&figures)));
+        for (plot, ours, peer) in [
+            (&null, "Manifold", "testpmd: macswap at 1, bonding beyond"),
+            (&null, "Manifold on its own DPDK", "testpmd bonding on that DPDK"),
+            (&veth, "Manifold by af_xdp", "the kernel, beside af_xdp"),
+            (&veth, "Manifold by af_packet", "the kernel, beside af_packet"),
+        ] {
+            let [ours, peer] = [ours, peer].map(|name| numbers(plot, name));
+            assert!(ours.len() > 1, "{ours:?}");
+            assert_eq!(ours.iter().map(|rate| rate + 0.5).collect::<Vec<_>>(), peer);
+        }
+    }
 }
