@@ -169,29 +169,30 @@ impl Bare {
         self.before.at(percent) / self.after.at(percent)
     }
 
-    /// Whether the machine alone is on the good side of `aim` both times.
-    fn is_able(&self, aim: Aim, percent: f64) -> bool {
-        aim.is_reached(self.spread(percent).max)
-    }
-
-    /// Whether the two are so far apart that it could decide: polling threads answer in less than a microsecond, and
-    /// twice that is nothing.
-    fn matters(&self, aim: Aim, percent: f64) -> bool {
+    /// By how much a percentile of ours may be longer or shorter than it seems, for all that the machine tells: as much as it
+    /// differs from itself where that is outside the percentile's band, and so much that it could decide. Polling threads
+    /// answer in less than a microsecond, and twice that is nothing.
+    fn farthest(&self, aim: Aim, percent: f64) -> f64 {
         let Spread { min, max, .. } = self.spread(percent);
-        max - min > MATTERS * aim.value()
+        if max - min <= MATTERS * aim.value() {
+            return 1.0;
+        }
+        let itself = self.by_itself(percent);
+        let itself = Spread { min: itself, median: itself, max: itself };
+        noise::farthest(itself, &noise::of_percentile(percent))
     }
 
-    /// What `value`, such a percentile of ours, means. Where the machine differs from itself, nothing. Where it alone takes
-    /// longer than we may, that is told unless ours takes longer still by more than [`MARGIN_US`].
+    /// What `value`, such a percentile of ours, means. Where the machine alone takes longer than we may, that is told unless
+    /// ours takes longer still by more than [`MARGIN_US`].
     fn verdict(&self, aim: Option<Aim>, percent: f64, value: f64) -> Verdict {
-        let quiet = noise::of_percentile(percent).contains(&self.by_itself(percent));
-        let excused = value <= self.spread(percent).max + MARGIN_US;
-        match (Aim::verdict(aim, value), aim) {
-            (Verdict::NoAim, _) => Verdict::NoAim,
-            (_, Some(aim)) if self.matters(aim, percent) && !quiet => Verdict::TooNoisy,
-            (Verdict::Missed, Some(aim)) if !self.is_able(aim, percent) && excused => Verdict::BeyondMachine,
-            (verdict, _) => verdict,
-        }
+        let Some(aim) = aim else { return Verdict::NoAim };
+        let alone = self.spread(percent).max;
+        let means = |value: f64| match Aim::verdict(Some(aim), value) {
+            Verdict::Missed if !aim.is_reached(alone) && value <= alone + MARGIN_US => Verdict::BeyondMachine,
+            verdict => verdict,
+        };
+        let farthest = self.farthest(aim, percent);
+        noise::between([value / farthest, value * farthest], means)
     }
 }
 
@@ -238,14 +239,15 @@ fn rows(
 ) -> [FigureReport; 2] {
     // One join in the midst of others waits for the control thread's nap: only the longest delays have an aim.
     let p50 = (case.beside != Beside::Stream && id == JOIN).then_some(Aim::AtMost(P50_US));
-    let off = case.beside.load().is_some_and(|load| (busy - load).abs() > BUSY_WITHIN);
+    let off = case.beside.load().map_or(0.0, |load| busy - load);
     let row = |percent: f64, aim: Option<Aim>| {
         let name = format!("p{percent}, {}", case.name());
         let itself = bare.by_itself(percent);
-        let verdict = match aim {
-            // It was another load.
-            Some(_) if off => Verdict::TooNoisy,
-            _ => bare.verdict(aim, percent, delays.at(percent)),
+        let verdict = match bare.verdict(aim, percent, delays.at(percent)) {
+            // Of another load it says nothing, but where it stands under a heavier one, or falls under a lighter one.
+            Verdict::Reached if off < -BUSY_WITHIN => Verdict::TooNoisy,
+            Verdict::Missed | Verdict::BeyondMachine if off > BUSY_WITHIN => Verdict::TooNoisy,
+            verdict => verdict,
         };
         FigureReport {
             ours: Some(delays.spread(percent)),
@@ -473,6 +475,9 @@ mod tests {
         );
         let restless = bare([10, 14], [60, 130]);
         assert_eq!(restless.verdict(p50, 50.0, 29.0), Verdict::TooNoisy);
+        assert_eq!(restless.verdict(p50, 50.0, 20.0), Verdict::Reached, "1.4 times that would do");
+        assert_eq!(restless.verdict(p50, 50.0, 40.0), Verdict::TooNoisy);
+        assert_eq!(restless.verdict(p50, 50.0, 44.0), Verdict::Missed, "1.4 times less would not do");
         assert_eq!(restless.verdict(p99, 99.0, 100.0), Verdict::TooNoisy);
         let slow = bare([31, 31], [190, 210]);
         assert_eq!(slow.verdict(p50, 50.0, 29.0), Verdict::Reached);
@@ -480,6 +485,12 @@ mod tests {
         assert_eq!(slow.verdict(p50, 50.0, 42.0), Verdict::Missed, "more than the machine's own");
         assert_eq!(slow.verdict(p99, 99.0, 219.0), Verdict::BeyondMachine);
         assert_eq!(slow.verdict(p99, 99.0, 300.0), Verdict::Missed);
-        assert_eq!(bare([31, 60], [0, 0]).verdict(p50, 50.0, 500.0), Verdict::TooNoisy, "before all else");
+        let both = bare([31, 60], [0, 0]);
+        assert_eq!(
+            both.verdict(p50, 50.0, 60.0),
+            Verdict::TooNoisy,
+            "half of it would be the machine\u{2019}s"
+        );
+        assert_eq!(both.verdict(p50, 50.0, 500.0), Verdict::Missed, "half of it would be ours");
     }
 }

@@ -21,19 +21,34 @@ pub(crate) fn of_percentile(percent: f64) -> Band {
     if percent < 90.0 { MIDDLE } else { TAIL }
 }
 
+/// What a value means that, for all the machine can tell, is anywhere between these `ends`: what `means` says of both, or
+/// nothing.
+pub(crate) fn between(ends: [f64; 2], means: impl Fn(f64) -> Verdict) -> Verdict {
+    let [one, other] = ends.map(means);
+    if one == other { one } else { Verdict::TooNoisy }
+}
+
+/// How far a ratio may be from what it seems to be where the same by itself came to `itself`: not at all within `band` in
+/// the median, else as far as in its worst round.
+pub(crate) fn farthest(itself: Spread, band: &Band) -> f64 {
+    if band.contains(&itself.median) { 1.0 } else { itself.max.max(1.0 / itself.min) }
+}
+
+/// What a value means where the machine by itself came to values that are `apart`: less than `margin` is nothing; what is more
+/// could be in the value, either way.
+pub(crate) fn judge_apart(aim: Aim, value: f64, apart: f64, margin: f64) -> Verdict {
+    let farthest = if apart <= margin { 0.0 } else { apart };
+    between([value - farthest, value + farthest], |value| Aim::verdict(Some(aim), value))
+}
+
 /// What a ratio means where the peer came to `itself` by itself: outside `band` in the median it means nothing, unless even
 /// the farthest that the peer was from itself in a round would not bring it to the other side of the aim.
 pub(crate) fn judge(aim: Option<Aim>, ratio: f64, itself: Spread, band: &Band) -> Verdict {
-    let is_quiet = band.contains(&itself.median);
-    let Some(aim) = aim else {
-        return if is_quiet { Verdict::NoAim } else { Verdict::TooNoisy };
-    };
-    let farthest = if is_quiet { 1.0 } else { itself.max.max(1.0 / itself.min) };
-    match [ratio * farthest, ratio / farthest].map(|ratio| aim.is_reached(ratio)) {
-        [true, true] => Verdict::Reached,
-        [false, false] => Verdict::Missed,
-        [true, false] | [false, true] => Verdict::TooNoisy,
+    if aim.is_none() && !band.contains(&itself.median) {
+        return Verdict::TooNoisy;
     }
+    let farthest = farthest(itself, band);
+    between([ratio / farthest, ratio * farthest], |ratio| Aim::verdict(aim, ratio))
 }
 
 #[cfg(test)]
@@ -56,5 +71,15 @@ mod tests {
         let itself = Spread { min: 1.0, median: 1.04, max: 1.1 };
         assert_eq!(judge(None, 1.0, itself, &RATES), TooNoisy);
         assert_eq!(judge(None, 1.0, Spread { median: 1.0, ..itself }, &RATES), Verdict::NoAim);
+    }
+
+    #[test]
+    fn a_difference_matters_where_it_could_change_the_verdict() {
+        let of = |value, apart| judge_apart(Aim::AtMost(100.0), value, apart, 10.0);
+        use Verdict::{Missed, Reached, TooNoisy};
+        assert_eq!([of(100.0, 10.0), of(101.0, 10.0)], [Reached, Missed], "within the margin");
+        assert_eq!([of(89.0, 11.0), of(90.0, 11.0)], [Reached, TooNoisy]);
+        assert_eq!([of(111.0, 11.0), of(112.0, 11.0)], [TooNoisy, Missed]);
+        assert_eq!([of(99.0, 9_000.0), of(9_200.0, 9_000.0)], [TooNoisy, Missed]);
     }
 }

@@ -12,7 +12,6 @@ use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::aim::Verdict;
 use crate::catalogue::Selection;
 use crate::error::BenchError;
 use crate::figures::Driver;
@@ -212,11 +211,10 @@ fn rows(kind: Kind, turns: &[(Who, Seen)]) -> Result<Vec<FigureReport>, BenchErr
             {
                 row.peer = Some(PeerReport { name: PEER, spread });
                 row.peer_by_itself = peer.as_ref().and_then(|peer| peer.by_itself(percent));
-                let noisy = |itself: Spread| !noise::of_percentile(percent).contains(&itself.median);
-                if row.peer_by_itself.is_some_and(noisy) {
-                    row.verdict = Verdict::TooNoisy;
-                }
                 let ratio = mine.median / spread.median;
+                if let Some(itself) = row.peer_by_itself {
+                    row.verdict = noise::judge(None, ratio, itself, &noise::of_percentile(percent));
+                }
                 row.ratio =
                     Some(Spread { min: mine.min / spread.max, median: ratio, max: mine.max / spread.min });
             }
@@ -238,6 +236,7 @@ fn rows(kind: Kind, turns: &[(Who, Seen)]) -> Result<Vec<FigureReport>, BenchErr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aim::Verdict;
 
     fn seen(us: u64, number: u64) -> Seen {
         let delays = |from: u64| (0..number).map(|n| (from + n) * 1000).collect::<Vec<_>>();
