@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// What a piece may cost more or less than its baseline, in percent.
 pub const TOLERANCE: f64 = 3.0;
 
+/// What a [difference](crate::Difference) of two pieces may be more or less than that of their baselines, in percent.
+pub const DIFFERENCE_TOLERANCE: f64 = 5.0;
+
 /// Columns of the longest name of a piece.
 pub const NAME_WIDTH: usize = 44;
 
@@ -35,17 +38,19 @@ pub struct Change {
     pub was: u64,
     /// Instructions now.
     pub is: u64,
+    /// By how much it may be dearer or cheaper, in percent.
+    pub tolerance: f64,
 }
 
 impl Change {
-    /// Whether the baseline does not hold: the piece became dearer or cheaper by more than [`TOLERANCE`].
+    /// Whether the baseline does not hold: the piece became dearer or cheaper by more than its tolerance.
     pub fn fails(&self) -> bool {
-        self.percent().abs() > TOLERANCE
+        self.percent().abs() > self.tolerance
     }
 
-    /// Whether it became cheaper by more than [`TOLERANCE`]: accepted, or it could be lost again unseen.
+    /// Whether it became cheaper by more than its tolerance: accepted, or it could be lost again unseen.
     pub fn is_cheaper(&self) -> bool {
-        self.percent() < -TOLERANCE
+        self.percent() < -self.tolerance
     }
 
     /// How much more it is.
@@ -121,7 +126,7 @@ mod tests {
     }
 
     fn change(was: u64, is: u64) -> Change {
-        Change { name: "a".to_owned(), was, is }
+        Change { name: "a".to_owned(), was, is, tolerance: TOLERANCE }
     }
 
     fn fails(was: u64, is: u64) -> bool {

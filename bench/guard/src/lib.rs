@@ -9,20 +9,23 @@
 //! ```
 //!
 //! Instructions come from valgrind's callgrind, which counts without looking at a clock. A piece runs for some turns, and
-//! for twice as many: the difference is what the turns cost, without preparation and start-up. Of the vector code that is
+//! for twice as many: the difference is what the turns cost, without preparation and start-up. What small steps cost shows where a
+//! piece is held beside another without them ([`DIFFERENCES`]). Of the vector code that is
 //! chosen when the program runs, valgrind offers AVX2 and no AVX-512. A tool of our own and not gungraun (iai-callgrind):
 //! that wants a runner of its very version installed beside it, and its own copy of every benchmark.
 
 mod baseline;
 mod count;
+mod difference;
 mod forward;
 mod protocol;
 mod replicate;
 mod stage;
 mod table;
 
-pub use baseline::{Baseline, Change, NAME_WIDTH, TOLERANCE};
+pub use baseline::{Baseline, Change, DIFFERENCE_TOLERANCE, NAME_WIDTH, TOLERANCE};
 pub use count::{CountError, count, take_turns};
+pub use difference::{DIFFERENCES, Difference};
 
 /// A piece of work that is repeated.
 pub struct Work {

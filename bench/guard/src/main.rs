@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use guard::{Baseline, Change, NAME_WIDTH, TOLERANCE, all, count, take_turns};
+use guard::{
+    Baseline, Change, DIFFERENCE_TOLERANCE, DIFFERENCES, NAME_WIDTH, TOLERANCE, all, count, take_turns,
+};
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -86,25 +88,38 @@ fn compare() -> Result<ExitCode, String> {
         );
     }
     let program = own_program()?;
-    let mut failed = Vec::new();
+    let (mut failed, mut now) = (Vec::new(), BTreeMap::new());
+    let mut compare = |name: &str, was, is, tolerance| {
+        let change = Change { name: name.to_owned(), was, is, tolerance };
+        println!("{change}");
+        failed.extend(Some(change).filter(Change::fails));
+    };
     head();
     for (name, was) in pieces.into_iter().zip(before) {
         let is = count(&program, name).map_err(|e| e.to_string())?;
-        let change = Change { name: name.to_owned(), was, is };
-        println!("{change}");
-        failed.extend(Some(change).filter(Change::fails));
+        compare(name, was, is, TOLERANCE);
+        now.insert(name.to_owned(), is);
+    }
+    println!("\nof these, {DIFFERENCE_TOLERANCE} % either way");
+    for difference in DIFFERENCES {
+        let of = |counts: &BTreeMap<String, u64>| {
+            let instructions = difference.instructions(|name| counts.get(name).copied());
+            instructions
+                .ok_or_else(|| format!("{:?} costs less than {:?}", difference.with, difference.without))
+        };
+        compare(difference.name, of(&baseline.instructions)?, of(&now)?, DIFFERENCE_TOLERANCE);
     }
     if failed.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
     if failed.iter().all(Change::is_cheaper) {
         println!(
-            "\ncheaper than {path} by more than {TOLERANCE} %; take the new baseline, so that it stays so: \
+            "\ncheaper than {path} by more than it may be; take the new baseline, so that it stays so: \
              `make bench-guard-accept`"
         );
     } else {
         println!(
-            "\n{path} does not hold: more than {TOLERANCE} % dearer or cheaper. Where that is meant, \
+            "\n{path} does not hold: dearer or cheaper by more than it may be. Where that is meant, \
              `make bench-guard-accept` writes a new one; commit it with the reason"
         );
     }
