@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 mod beside;
 mod faults;
+mod fetching;
 mod model;
 mod punts;
 mod rules;
