@@ -6,9 +6,12 @@
  * STAMP_JOINS   reports a second that each other null port receives for those groups
  * STAMP_FRAMES  data frames before the source falls silent; 0: no end
  * STAMP_GO      the data begins, and the reports end, once this file exists
+ * STAMP_SETS    a file with a hexadecimal number for each group: bit n - 1 says that net_null<n> receives reports for it;
+ *               without it all do
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -55,6 +58,7 @@ static struct {
 	uint32_t groups;
 	uint64_t joins_per_s, frames;
 	const char *go;
+	uint64_t *sets;
 } settings;
 
 static atomic_bool has_begun;
@@ -71,7 +75,7 @@ static struct {
 static struct joins {
 	struct rte_mempool *pool;
 	const struct rte_eth_rxtx_callback *callback;
-	uint64_t begun_at, sent;
+	uint64_t begun_at, turn;
 	uint8_t number;
 } joins[RTE_MAX_ETHPORTS];
 
@@ -210,17 +214,21 @@ static uint16_t join(uint16_t port, uint16_t queue, struct rte_mbuf *frames[], u
 	if (sink->begun_at == 0)
 		sink->begun_at = now;
 	uint64_t due = (double)(now - sink->begun_at) / rte_get_tsc_hz() * settings.joins_per_s;
-	if (due <= sink->sent)
+	if (due <= sink->turn)
 		return count;
-	uint64_t more = RTE_MIN(due - sink->sent, (uint64_t)RTE_MIN(BURST, most - count));
-	if (more == 0 || rte_pktmbuf_alloc_bulk(sink->pool, frames + count, more) != 0)
-		return count;
-	for (uint64_t i = 0; i < more; i++, sink->sent++) {
-		struct rte_mbuf *frame = frames[count + i];
+	uint64_t more = RTE_MIN(due - sink->turn, (uint64_t)RTE_MIN(BURST, most - count));
+	for (uint64_t i = 0; i < more; i++, sink->turn++) {
+		const uint32_t number = sink->turn % settings.groups;
+		if (settings.sets != NULL && (settings.sets[number] >> (sink->number - 1) & 1) == 0)
+			continue;
+		struct rte_mbuf *frame = rte_pktmbuf_alloc(sink->pool);
+		if (frame == NULL)
+			break;
 		frame->port = port;
-		write_report(frame, group_of(sink->sent % settings.groups), sink->number);
+		write_report(frame, group_of(number), sink->number);
+		frames[count++] = frame;
 	}
-	return count + more;
+	return count;
 }
 
 static void *watch(void *unused)
@@ -232,8 +240,22 @@ static void *watch(void *unused)
 	return unused;
 }
 
+static void read_sets(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	settings.sets = calloc(settings.groups, sizeof(settings.sets[0]));
+	for (uint32_t i = 0; i < settings.groups; i++) {
+		if (file == NULL || settings.sets == NULL || fscanf(file, "%" SCNx64, &settings.sets[i]) != 1) {
+			fprintf(stderr, "stamp: %s has not the sinks of %u groups\n", path, settings.groups);
+			abort();
+		}
+	}
+	fclose(file);
+}
+
 static void start_once(void)
 {
+	const char *sets = getenv("STAMP_SETS");
 	pthread_t thread;
 	settings.groups = number("STAMP_GROUPS");
 	settings.joins_per_s = number("STAMP_JOINS");
@@ -245,6 +267,8 @@ static void start_once(void)
 		abort();
 	}
 	pthread_detach(thread);
+	if (sets != NULL)
+		read_sets(sets);
 }
 
 /* The program's calls come here first. */

@@ -297,7 +297,8 @@ mod tests {
         let table = plot.split("<thead>").nth(1).expect("numbers");
         let (head, rows) = table.split_once("<tbody>").expect("rows");
         // The first column is where.
-        let column = head.split("<th>").skip(2).position(|cell| cell.starts_with(&format!("{name}<"))).expect(name);
+        let column =
+            head.split("<th>").skip(2).position(|cell| cell.starts_with(&format!("{name}<"))).expect(name);
         let cell = |row: &str| row.split("<td>").nth(1 + column)?.split('<').next()?.parse().ok();
         rows.split("<tr>").filter_map(cell).collect()
     }

@@ -7,6 +7,7 @@ use crate::catalogue::Run;
 use crate::reports::Listener;
 use crate::side::Seat;
 use crate::veth;
+use crate::viewers::{self, Viewers};
 
 /// How testpmd forwards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,8 +78,10 @@ pub(crate) struct Party {
     pub(crate) name: &'static str,
     /// Bytes of each frame on the wire, frame check sequence included.
     pub(crate) wire_len: usize,
-    /// Groups in the data, each with members on every sink.
+    /// Groups in the data.
     pub(crate) groups: u32,
+    /// Which sinks have members of them.
+    pub(crate) viewers: Viewers,
     /// Whether each port has a source MAC of its own.
     pub(crate) own_macs: bool,
     /// Reports a second beside the data, and who hears them.
@@ -126,7 +129,7 @@ pub(crate) struct Figure {
     pub(crate) label: &'static str,
     /// The metric, by its name in RFC 2432 or RFC 3918.
     pub(crate) metric: &'static str,
-    /// Sinks that get a copy of each frame.
+    /// Sinks that get a copy of each frame, in the mean.
     pub(crate) fan_out: usize,
     /// Where frames come from, on both sides.
     pub(crate) source: Source,
@@ -151,6 +154,7 @@ const OURS: Party = Party {
     name: "Manifold",
     wire_len: 64,
     groups: 1,
+    viewers: Viewers::Everywhere,
     own_macs: false,
     igmp: None,
 };
@@ -240,6 +244,24 @@ const fn between(label: &'static str, name: &'static str, groups: u32) -> Figure
     let ours = Party { name, groups, ..B6.ours };
     Figure { ours, most_rounds: 2, ..B6.without_aim(label, 4) }
 }
+/// Channels of a carrier whose subscribers each watch another one, beside as many copies with one set of ports for all.
+const B6_MIXED: Figure = {
+    let peer = Party {
+        name: "Manifold, one set of ports for all",
+        groups: CHANNELS,
+        viewers: Viewers::Alike(4),
+        ..B6.peer
+    };
+    let ours = Party { name: "Manifold, a set for each group", viewers: Viewers::Mixed(4), ..peer };
+    Figure {
+        metric: "forwarding to mixed sets of ports",
+        ours,
+        peer,
+        most_rounds: 3,
+        ..B6.without_aim("mixed", 4)
+    }
+};
+const CHANNELS: u32 = 256;
 const B8: Figure = Figure {
     id: "b8",
     metric: "throughput under table updates",
@@ -352,6 +374,7 @@ pub(crate) const FIGURES: &[Figure] = &[
     B6.at("16", 16, 0.97),
     between("4-1k", "Manifold, 1,024 groups", 1_024),
     between("4-8k", "Manifold, 8,192 groups", 8_192),
+    B6_MIXED,
     B8.with_updates("10k", 10_000, 0.99),
     B8.with_updates("100k", 100_000, 0.98).quick(),
     B8.with_updates("1M", 1_000_000, 0.95),
@@ -384,9 +407,27 @@ impl Figure {
             (None, Who::Forwarder { updates }) => format!("updates={updates}/s {data}"),
             (None, Who::OnInterfaces(driver)) => format!("{} {data}", driver.name()),
             (None, _) if self.peer.who == OWN_BONDING.who => format!("{data} peer=own-dpdk"),
+            (None, _) if self.is_mixed() => {
+                format!(
+                    "groups={} fanout={fan_out} of {} size={}, mixed",
+                    ours.groups,
+                    self.sinks(),
+                    ours.wire_len
+                )
+            }
             (None, _) if ours.groups > 1 => format!("groups={} {data}", ours.groups),
             (None, _) => data,
         }
+    }
+
+    /// Whether groups have sets of sinks of their own.
+    pub(crate) fn is_mixed(&self) -> bool {
+        matches!(self.ours.viewers, Viewers::Mixed(_))
+    }
+
+    /// Sinks that there are.
+    pub(crate) fn sinks(&self) -> usize {
+        if self.is_mixed() { viewers::SINKS } else { self.fan_out }
     }
 
     /// Its name on the command line: the id and the label.

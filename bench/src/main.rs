@@ -66,6 +66,7 @@ mod testpmd;
 mod throttle;
 mod traffic;
 mod veth;
+mod viewers;
 mod wake;
 mod wires;
 

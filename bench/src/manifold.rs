@@ -130,12 +130,12 @@ impl Manifold {
     /// # Errors
     /// One is missing, or came twice.
     pub(crate) fn check_delivery(&self, work: &Work) -> Result<(), BenchError> {
-        let frames = work.counted;
+        let (frames, due) = (work.counted, work.copies(work.counted));
         let mut running = Running::start(&self.program, work, Amount::Counted)?;
         let mut last = running.sample(work)?;
         // The worker has come to the file's end when all frames are accounted for, and all copies unless one is known to lack.
         let done = stop::poll(PATIENCE, || {
-            let sent = last.dropped > 0 || last.copies.iter().all(|copies| *copies >= frames);
+            let sent = last.dropped > 0 || last.copies.iter().zip(&due).all(|(copies, due)| copies >= due);
             let done = last.forwarded + last.dropped >= frames && sent;
             if !done && let Ok(sample) = running.sample(work) {
                 last = sample;
@@ -146,14 +146,14 @@ impl Manifold {
         stop::pause(Duration::from_millis(20))?;
         let end = running.sample(work)?;
         let whole = done.is_some() && end.dropped == 0 && end.forwarded == frames;
-        if whole && end.copies.iter().all(|copies| *copies == frames) {
+        if whole && end.copies == due {
             running.check_counted(work, &end)?;
             return running.end();
         }
         Err(BenchError::delivery(
             NAME,
             format!(
-                "{frames} frames were sent, {} forwarded, {} dropped; the sinks got {:?}",
+                "{frames} frames were sent, {} forwarded, {} dropped; the sinks got {:?} of {due:?}",
                 end.forwarded, end.dropped, end.copies
             ),
         ))
@@ -250,7 +250,7 @@ impl Running {
     /// Starts it and sees to it that all members are there.
     fn start(program: &Path, work: &Work, amount: Amount) -> Result<Self, BenchError> {
         if let Some(stamp) = &work.stamp {
-            stamp.hold()?;
+            stamp.hold(work)?;
         }
         let mut running = Self::answering(program, work, amount)?;
         if let Some(stamp) = work.stamp.as_deref().filter(|_| work.source == Source::Stamped) {
@@ -260,10 +260,10 @@ impl Running {
         Ok(running)
     }
 
-    /// Each sink has a member of each group.
+    /// Each sink has a member of each group that it is to have.
     fn wait_for_members(&mut self, work: &Work) -> Result<(), BenchError> {
-        let groups = u64::from(work.party.groups);
-        let mut fewest = 0;
+        let groups = work.copies(work.party.groups.into());
+        let mut lacking = 0;
         let done = stop::poll(PATIENCE, || {
             let counters = self.client.counters().ok();
             let joined = |number| {
@@ -271,14 +271,15 @@ impl Running {
                 let port = counters.as_ref()?.ports.iter().find(|port| port.port == name)?;
                 port.verdicts.get("joined").copied()
             };
-            fewest = (1..=work.fan_out).map(joined).min().flatten().unwrap_or(0);
-            Ok((fewest >= groups).then_some(()))
+            let lacks = |(number, groups): (usize, &u64)| groups.saturating_sub(joined(number).unwrap_or(0));
+            lacking = (1..).zip(&groups).map(lacks).max().unwrap_or(0);
+            Ok((lacking == 0).then_some(()))
         })?;
         match done {
             Some(()) => Ok(()),
             None => Err(self
                 .side
-                .error(format!("after {} s a sink has {fewest} of {groups} groups", PATIENCE.as_secs()))),
+                .error(format!("after {} s a sink lacks {lacking} of its groups", PATIENCE.as_secs()))),
         }
     }
 

@@ -243,7 +243,9 @@ pub(crate) fn blank(figure: Figure) -> FigureReport {
     let updates = figure.updates_per_second();
     let at = Place { fan_out, groups: ours.groups, wire_len: ours.wire_len, updates, frames_per_s: None };
     let new = FigureReport::new(id, figure.variant(), metric, "copies/s").aiming(aim);
-    FigureReport { floor: aim.map(|_| floor), at: Some(at), ..new }
+    // In no curve where what is varied is not in it.
+    let at = (!figure.is_mixed()).then_some(at);
+    FigureReport { floor: aim.map(|_| floor), at, ..new }
 }
 
 #[cfg(test)]

@@ -381,7 +381,7 @@ impl Session {
             looped: file("looped"),
             finite: file("finite"),
             counted: COUNTED_FRAMES,
-            fan_out: figure.fan_out,
+            fan_out: figure.sinks(),
             cores: self.cores,
             warm_up: WARM_UP,
             window: self.plan.window,

@@ -20,6 +20,7 @@ use crate::source;
 use crate::stamp::Stamp;
 use crate::started;
 use crate::telemetry::Telemetry;
+use crate::viewers::{self, Viewers};
 
 /// How long a side may take to start or to end.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -73,7 +74,7 @@ pub(crate) struct Work {
     pub(crate) finite: PathBuf,
     /// Frames of a run of [`Amount::Counted`].
     pub(crate) counted: u64,
-    /// Sinks.
+    /// Sinks, each with members of every group unless the party's viewers say otherwise.
     pub(crate) fan_out: usize,
     /// Where to run.
     pub(crate) cores: Cores,
@@ -108,6 +109,19 @@ impl Work {
         format!("net_null{number},no-rx=1")
     }
 
+    /// The sinks of each group.
+    pub(crate) fn sets(&self) -> Vec<u64> {
+        self.party.viewers.sets(self.party.groups, self.fan_out)
+    }
+
+    /// What each sink has to get of the first `frames` frames.
+    pub(crate) fn copies(&self, frames: u64) -> Vec<u64> {
+        match self.party.viewers {
+            Viewers::Everywhere => vec![frames; self.fan_out],
+            Viewers::Alike(_) | Viewers::Mixed(_) => viewers::copies(&self.sets(), self.fan_out, frames),
+        }
+    }
+
     /// A command that ends with this process, with what the source needs, in the hosts' namespace if there are some.
     pub(crate) fn command(&self, program: &Path, amount: Amount) -> Command {
         let stamp = self.stamp.as_deref().filter(|_| self.source == Source::Stamped);
@@ -118,7 +132,7 @@ impl Work {
             None => bound_to_us(first),
         };
         if let Some(stamp) = stamp {
-            command.args(stamp.environment(self.party.groups, self.fan_out, frames)).arg(program);
+            command.args(stamp.environment(self, frames)).arg(program);
         }
         command
     }

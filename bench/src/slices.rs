@@ -105,10 +105,11 @@ impl Slice {
         };
     }
 
-    fn trial(self, fan_out: usize) -> Trial {
+    /// `each`: copies that all sinks get while [`SINK`] gets one.
+    fn trial(self, each: f64) -> Trial {
         let seconds = self.length.as_secs_f64();
         Trial {
-            copies_per_s: self.frames as f64 * fan_out as f64 / seconds,
+            copies_per_s: self.frames as f64 * each / seconds,
             waited: self.waited_s.map(|waited_s| waited_s / seconds),
             ..Trial::default()
         }
@@ -144,11 +145,21 @@ pub(crate) fn round(mut ours: Seated<'_>, mut peer: Seated<'_>) -> Result<[Trial
             });
         }
     }
-    let fan_out = ours.work.fan_out;
+    let each = TURNS.map(|turn| match turn {
+        Seat::Ours => copies_of_each(ours.work),
+        Seat::Peer => copies_of_each(peer.work),
+    });
     // One after the other: both want the core.
     peer.finish()?;
     ours.finish()?;
-    Ok(trials.map(|trial| trial.trial(fan_out)))
+    let mut each = each.into_iter();
+    Ok(trials.map(|trial| trial.trial(each.next().unwrap_or_default())))
+}
+
+/// Copies that all sinks get while [`SINK`] gets one: groups take turns many times in a slice.
+fn copies_of_each(work: &Work) -> f64 {
+    let round = work.copies(work.party.groups.into());
+    round.iter().sum::<u64>() as f64 / round[SINK - 1] as f64
 }
 
 /// Slices of a trial of that length, one at least.
@@ -167,7 +178,7 @@ mod tests {
         for (frames, ms, waited_s) in [(100, 125, Some(0.0625)), (80, 125, None), (20, 250, Some(0.0625))] {
             all.add(Slice { frames, length: Duration::from_millis(ms), waited_s });
         }
-        let trial = all.trial(4);
+        let trial = all.trial(4.0);
         assert_eq!((trial.copies_per_s, trial.waited), (1600.0, Some(0.25)));
     }
 }
