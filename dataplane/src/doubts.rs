@@ -1,5 +1,4 @@
-//! What a port and its workers could do better with: told by the log once, and by `show status` for as long as there is
-//! such a port.
+//! What a port and its workers could do better with: told by the log once, and by `show status` for as long as it is so.
 
 use std::collections::BTreeMap;
 
@@ -9,21 +8,30 @@ use settings::{Device, PortSettings};
 use crate::crew::Intake;
 use crate::numa::{self, Nodes};
 use crate::queues::queues_to_receive;
+use crate::quota::{Demand, Groups};
 
-/// The doubts about each port.
+/// The doubts about the machine, and about each port.
 pub(crate) struct Doubts {
     /// Each worker's core, with its NUMA node.
     workers: Vec<(u16, Option<u32>)>,
     /// The NUMA node of the buffers, where one was asked for and had memory.
     pool: Option<u32>,
+    /// What the threads take of the machine's time.
+    demand: Demand,
+    of_machine: Vec<String>,
     of_ports: BTreeMap<String, Vec<String>>,
 }
 
 impl Doubts {
-    /// With workers on these cores, and buffers on that node.
-    pub(crate) fn new(cores: &[u16], pool: Option<u32>) -> Self {
+    /// With workers on these cores that take so much of the machine's time, and buffers on that node.
+    pub(crate) fn new(cores: &[u16], demand: Demand, pool: Option<u32>) -> Self {
         let workers = cores.iter().map(|core| (*core, Nodes::of_machine().of_core(*core))).collect();
-        Self { workers, pool, of_ports: BTreeMap::new() }
+        Self { workers, pool, demand, of_machine: Vec::new(), of_ports: BTreeMap::new() }
+    }
+
+    /// Looks at what the machine grants this process; the log tells what is new. Whether anything is other than before.
+    pub(crate) fn note_machine(&mut self, groups: Groups<'_>) -> bool {
+        replace(&mut self.of_machine, groups.warning(self.demand).into_iter().collect())
     }
 
     /// Looks at an open port; the log tells what is new. Whether anything is other than before.
@@ -31,17 +39,7 @@ impl Doubts {
         let node = Nodes::of_machine().of_port(&port.device, info);
         let far = numa::warning(&port.name, node, &self.workers, self.pool);
         let heap = crowded(port, info, intake, self.workers.len());
-        self.replace(&port.name, far.into_iter().chain(heap).collect())
-    }
-
-    fn replace(&mut self, port: &str, doubts: Vec<String>) -> bool {
-        let before = self.of_ports.get(port).map_or(&[][..], Vec::as_slice);
-        if before == doubts {
-            return false;
-        }
-        doubts.iter().filter(|doubt| !before.contains(doubt)).for_each(|doubt| tracing::warn!("{doubt}"));
-        self.of_ports.insert(port.to_owned(), doubts);
-        true
+        replace(self.of_ports.entry(port.name.clone()).or_default(), far.into_iter().chain(heap).collect())
     }
 
     /// Forgets the ports that there are no more.
@@ -51,8 +49,18 @@ impl Doubts {
 
     /// All of them.
     pub(crate) fn lines(&self) -> impl Iterator<Item = &String> {
-        self.of_ports.values().flatten()
+        self.of_machine.iter().chain(self.of_ports.values().flatten())
     }
+}
+
+/// Puts doubts in place of those before, and has the log tell the new ones. Whether anything is other than before.
+fn replace(before: &mut Vec<String>, doubts: Vec<String>) -> bool {
+    if *before == doubts {
+        return false;
+    }
+    doubts.iter().filter(|doubt| !before.contains(doubt)).for_each(|doubt| tracing::warn!("{doubt}"));
+    *before = doubts;
+    true
 }
 
 /// A warning where data comes in by several queues of a NIC that does not tell streams apart. Of a virtual device somebody
@@ -76,6 +84,8 @@ fn crowded(port: &PortSettings, info: &PortInfo, intake: Intake, workers: usize)
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use types::MacAddr;
 
     use super::*;
@@ -120,9 +130,40 @@ mod tests {
         assert_eq!(told("net_null0", Spread::Nothing, 8, Intake::Spread), None);
     }
 
+    /// With a worker on core 2, of NUMA node 0.
+    fn doubts() -> Doubts {
+        let settings = settings::parse("[[port]]\nname = \"a\"\ndevice = \"a\"\n", "test.toml").unwrap();
+        let demand = Demand::new(&settings.worker, 0, &[2]);
+        Doubts { workers: vec![(2, Some(0))], ..Doubts::new(&[], demand, None) }
+    }
+
+    #[test]
+    fn a_limit_of_cpu_time_is_doubted_until_it_is_raised() {
+        let root = tempfile::tempdir().unwrap();
+        for folder in ["proc/self", "sys/fs/cgroup"] {
+            fs::create_dir_all(root.path().join(folder)).unwrap();
+        }
+        let write = |file: &str, text: &str| fs::write(root.path().join(file), text).unwrap();
+        write("proc/self/cgroup", "0::/\n");
+        write("proc/self/mountinfo", "9 1 0:9 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n");
+        write("sys/fs/cgroup/cpu.max", "50000 100000\n");
+        let (mut doubts, groups) = (doubts(), Groups::under(root.path()));
+        assert!(doubts.note_machine(groups));
+        assert!(!doubts.note_machine(groups));
+        doubts.keep_only(|_| false);
+        let told: Vec<_> = doubts.lines().cloned().collect();
+        assert!(
+            told.len() == 1 && told[0].starts_with("0.50 cores of CPU time are granted by /sys/"),
+            "{told:?}"
+        );
+        write("sys/fs/cgroup/cpu.max", "200000 100000\n");
+        assert!(doubts.note_machine(groups));
+        assert_eq!(doubts.lines().count(), 0);
+    }
+
     #[test]
     fn a_doubt_is_news_once_and_lasts_as_long_as_its_port() {
-        let mut doubts = Doubts { workers: vec![(2, Some(0))], pool: None, of_ports: BTreeMap::new() };
+        let mut doubts = doubts();
         let (port, info) = (port("3b:00.0"), info(Spread::Addresses, 1));
         assert!(doubts.note(&port, &info, Intake::Spread));
         assert!(!doubts.note(&port, &info, Intake::Spread));

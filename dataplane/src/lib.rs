@@ -22,6 +22,7 @@ mod pace;
 mod pages;
 mod ports;
 mod queues;
+mod quota;
 mod replay;
 mod report;
 mod retry;

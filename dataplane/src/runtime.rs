@@ -48,6 +48,7 @@ use crate::losses::LossWatch;
 use crate::machine;
 use crate::numa::Nodes;
 use crate::ports::{Devices, Try, open_all, router_mac};
+use crate::quota::{Demand, Groups};
 use crate::report;
 use crate::sizes::INJECT_RING;
 use requests::{Tasks, requests};
@@ -119,11 +120,13 @@ pub fn check(config: &Path, look_at_machine: bool) -> Result<(), Failure> {
                 }
             }
         }
+        let Placement { control, workers } = &placement;
         let far = Nodes::of_machine().foresee(&settings, &placement, &memory);
-        text.extend(memory.warning.iter().chain(&far).map(|warning| format!("warning: {warning}\n")));
+        let stopped = Groups::of_machine().warning(Demand::new(&settings.worker, *control, workers));
+        let doubts = memory.warning.iter().chain(&far).chain(&stopped);
+        text.extend(doubts.map(|doubt| format!("warning: {doubt}\n")));
         let args = eal_args(&settings, &memory, &placement, &[]).map_err(Failure::settings)?;
         text += &format!("EAL: {}\n", args[1..].join(" "));
-        let Placement { control, workers } = &placement;
         let bound = match (&settings.worker.cores, workers.len()) {
             (Cores::Auto, 2..) => ", as far as every port has transmit queues",
             (Cores::Auto | Cores::List(_), _) => "",
@@ -193,7 +196,7 @@ struct Running {
     losses: LossWatch,
     /// What the workers do with their time.
     board: Arc<Board>,
-    /// What ports could do better with.
+    /// What ports and workers could do better with.
     doubts: Doubts,
     control: ControlHandle,
     control_thread: JoinHandle<Agent>,
@@ -215,9 +218,12 @@ impl Running {
         let opened = open_all(&eal, &settings, links, most)?;
         let router_mac = router_mac(&settings, &opened)?;
         let control_core = machine::control_core(&settings, &placement);
+        let control = placement.control;
         let cores = worker_cores(&settings, placement, &opened);
         let workers = u16::try_from(cores.len()).map_err(Failure::machine)?;
-        let mut doubts = Doubts::new(&cores, pool.node());
+        let demand = Demand::new(&settings.worker, control, &cores);
+        let mut doubts = Doubts::new(&cores, demand, pool.node());
+        doubts.note_machine(Groups::of_machine());
         let kept = kept_to_send(&settings, cores.len());
         let devices = Devices::new(eal, pool.clone(), router_mac, workers, kept);
         let (mut inventory, mut queues) = (Inventory::default(), Vec::new());
@@ -410,10 +416,10 @@ impl Running {
         self.memory.warning.iter().chain(self.doubts.lines()).cloned()
     }
 
-    /// Looks at the ports that are open for what could be better. Whether anything is other than before.
+    /// Looks at the machine and the ports that are open for what could be better. Whether anything is other than before.
     fn note_doubts(&mut self) -> bool {
         self.doubts.keep_only(|port| self.inventory.named(port).is_some());
-        let mut changed = false;
+        let mut changed = self.doubts.note_machine(Groups::of_machine());
         for served in self.inventory.iter() {
             if let Some(port) = &served.port {
                 let intake = intake(&self.settings, &served.settings);
