@@ -4,7 +4,7 @@ use std::{fs, io, thread};
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use settings::{
-    CoreSet, Cores, Driver, MemoryPlan, Placement, Poll, PortSettings, Settings, WorkerSettings,
+    CoreSet, Cores, Driver, MemoryPlan, Placement, Poll, PortSettings, Settings, Share, WorkerSettings,
     place_threads, plan_memory,
 };
 
@@ -34,24 +34,38 @@ pub(crate) fn serves(settings: &Settings) -> Result<(), Failure> {
 }
 
 /// Decides on cores from those that the machine has; and why there are fewer workers than there are cores for, where
-/// this build is why.
+/// this build or whose the cores are is why.
 ///
 /// # Errors
 /// Too few.
 pub(crate) fn place(settings: &Settings) -> Result<(Placement, Option<String>), Failure> {
-    let mut placement = place_threads(settings, &cores()).map_err(Failure::machine)?;
-    if settings.worker.cores == Cores::Auto
-        && dpdk::check_workers(dpdk::REFCNT_IS_ATOMIC, placement.workers.len()).is_err()
-    {
-        let cores = placement.workers.clone();
-        placement.workers.truncate(1);
-        let fewer = format!(
-            "`cores` is \"auto\", and of the cores {cores:?} one has a worker: this DPDK counts references to frames \
-             without atomics, for one thread"
-        );
-        return Ok((placement, Some(fewer)));
-    }
-    Ok((placement, None))
+    place_on(settings, &cores(), dpdk::REFCNT_IS_ATOMIC)
+}
+
+fn place_on(
+    settings: &Settings,
+    set: &CoreSet,
+    is_atomic: bool,
+) -> Result<(Placement, Option<String>), Failure> {
+    let mut placement = place_threads(settings, set).map_err(Failure::machine)?;
+    let fewer = |cores: &[u16], why: &str| {
+        Some(format!("`cores` is \"auto\", and of the cores {cores:?} one has a worker: {why}"))
+    };
+    let may_be = |workers| dpdk::check_workers(is_atomic, workers).is_ok();
+    let fewer = match settings.worker.cores {
+        Cores::Auto if !may_be(placement.workers.len()) => {
+            let cores = placement.workers.clone();
+            placement.workers.truncate(1);
+            fewer(&cores, "this DPDK counts references to frames without atomics, for one thread")
+        }
+        // Of two, one is the control thread's.
+        Cores::Auto if set.share == Share::Most && set.given.len() > 2 && may_be(2) => fewer(
+            &set.given,
+            "they are more than half of the machine's, and so others' as well; for more, name them in [worker] `cores`",
+        ),
+        Cores::Auto | Cores::List(_) => None,
+    };
+    Ok((placement, fewer))
 }
 
 /// Decides on memory from what the machine has, for ports whose interfaces were looked at.
@@ -148,8 +162,8 @@ fn cores() -> CoreSet {
         numbers_in(&fs::read_to_string(format!("/sys/devices/system/cpu/{which}")).unwrap_or_default())
     };
     let (given, isolated) = (given_cores(), of_machine("isolated"));
-    let is_chosen = are_chosen(&given, &of_machine("online"), &isolated);
-    CoreSet { allowed: allowed_cores(), given, isolated, is_chosen }
+    let share = Share::of(&given, &of_machine("online"), &isolated);
+    CoreSet { allowed: allowed_cores(), given, isolated, share }
 }
 
 /// The cores that the calling thread may run on as things are.
@@ -169,11 +183,6 @@ fn allowed_cores() -> Vec<u16> {
         Ok(Ok(cores)) => cores,
         Ok(Err(_)) | Err(_) => given_cores(),
     }
-}
-
-/// Whether the cores of this process were chosen for it: there are more that run, and not because they are isolated.
-fn are_chosen(given: &[u16], online: &[u16], isolated: &[u16]) -> bool {
-    online.iter().any(|core| !given.contains(core) && !isolated.contains(core))
 }
 
 /// The NUMA nodes that this process may have memory of.
@@ -203,18 +212,10 @@ mod tests {
     }
 
     #[test]
-    fn cores_are_chosen_for_a_process_when_it_was_not_given_all_that_run() {
+    fn lists_of_the_kernel_are_understood() {
         assert_eq!(numbers_in("0-3,8\n"), [0, 1, 2, 3, 8]);
         assert!(numbers_in("").is_empty());
         assert!(!allowed_nodes().is_empty());
-        assert!(are_chosen(&[2, 3], &numbers_in("0-3"), &[]));
-        assert!(!are_chosen(&[0, 1], &numbers_in("0-1"), &[]));
-        assert!(!are_chosen(&[0, 1], &[], &[]), "where the kernel does not tell");
-        assert!(
-            !are_chosen(&[0, 1], &numbers_in("0-3"), &numbers_in("2-3")),
-            "nobody is given isolated ones"
-        );
-        assert!(are_chosen(&[2, 3], &numbers_in("0-3"), &numbers_in("2-3")), "but by choice");
     }
 
     /// The cores beside the workers', and the control thread's own.
@@ -243,14 +244,44 @@ mod tests {
     }
 
     #[test]
+    fn why_there_are_fewer_workers_than_cores_is_told() {
+        let place = |worker: &str, share, given: &[u16], is_atomic| {
+            let (allowed, given) = (given.to_vec(), given.to_vec());
+            let set = CoreSet { allowed, given, isolated: Vec::new(), share };
+            let text = format!(
+                "[worker]\n{worker}\n[proxy]\nupstream = \"a\"\n[[port]]\nname = \"a\"\ndevice = \"a\"\n"
+            );
+            let (placement, fewer) =
+                place_on(&settings::parse(&text, "test").unwrap(), &set, is_atomic).unwrap();
+            (placement.workers, fewer)
+        };
+        let (workers, fewer) = place("", Share::Most, &[0, 1, 3], true);
+        let fewer = fewer.unwrap();
+        assert_eq!(workers, [3]);
+        assert!(
+            fewer.contains("of the cores [0, 1, 3] one has a worker: they are more than half "),
+            "{fewer}"
+        );
+        assert!(fewer.ends_with("; for more, name them in [worker] `cores`"), "{fewer}");
+        assert_eq!(place("", Share::Part, &[0, 1, 3], true), (vec![1, 3], None));
+        assert_eq!(place("cores = [1]", Share::Most, &[0, 1, 3], true), (vec![1], None));
+        assert_eq!(place("", Share::Most, &[0, 1], true), (vec![1], None), "there is no other");
+        // A build for one worker, which naming more cores would not change.
+        assert_eq!(place("", Share::Most, &[0, 1, 3], false), (vec![3], None));
+        let (workers, fewer) = place("", Share::Part, &[0, 1, 3], false);
+        assert_eq!(workers, [1]);
+        assert!(fewer.unwrap().contains("of the cores [1, 3] one has a worker: this DPDK counts "));
+    }
+
+    #[test]
     fn threads_beside_the_workers_do_not_go_to_isolated_cores() {
         // As by `isolcpus=2-3`, and the same where a cpuset gave all of them.
         for given in [vec![0, 1], vec![0, 1, 2, 3]] {
-            let set = CoreSet { allowed: vec![0, 1, 2, 3], given, isolated: vec![2, 3], is_chosen: false };
+            let set = CoreSet { allowed: vec![0, 1, 2, 3], given, isolated: vec![2, 3], share: Share::All };
             assert_eq!(beside_of("cores = [2]", &set), (vec![0, 1], None));
         }
         let (allowed, given) = (vec![0, 2, 3], vec![2, 3]);
-        let alone = CoreSet { allowed, given, isolated: vec![2, 3], is_chosen: true };
+        let alone = CoreSet { allowed, given, isolated: vec![2, 3], share: Share::Part };
         assert_eq!(beside_of("cores = [2]", &alone), (vec![3], None), "there are no others");
     }
 

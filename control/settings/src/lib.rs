@@ -56,7 +56,7 @@ pub use model::{
     MAX_WORKERS, PathSettings, Poll, PortSettings, PortTimers, ProxySettings, RecordSettings, Role, Settings,
     SocketSettings, SourceMac, Sources, TableSettings, WorkerSettings,
 };
-pub use placement::{CoreSet, Placement, place_threads};
+pub use placement::{CoreSet, Placement, Share, place_threads};
 pub use problem::{Place, Problem, SettingsError, Subject, Warning};
 pub use running::{KeyDifference, Origin, RunningKey, RunningKeys};
 /// How files are read key by key, with every problem at its place: for the settings of the programs beside the proxy.

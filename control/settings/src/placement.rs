@@ -21,15 +21,53 @@ pub struct CoreSet {
     pub given: Vec<u16>,
     /// Those that the kernel's scheduler leaves alone (`isolcpus=`), of the whole machine.
     pub isolated: Vec<u16>,
-    /// Whether somebody chose the given ones for this process, as a container's cpuset does, or `taskset`: others run that
-    /// are not isolated.
-    pub is_chosen: bool,
+    /// What part of the machine the given ones are.
+    pub share: Share,
+}
+
+/// What part of the cores of a machine a process was started on.
+///
+/// A cpuset does not tell whom it was made for. One that leaves out a few of many cores was made for those who have the
+/// few: a machine on which one container has two of 64 cores to itself gives all others the remaining 62. One that holds
+/// at most half was made for who is in it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Share {
+    /// All that run but isolated ones, which nobody is given.
+    #[default]
+    All,
+    /// More than half: others were taken out. They are left alone, and the rest is everybody's.
+    Most,
+    /// At most half: they were chosen for this process, as a container's cpuset does, or `taskset`.
+    Part,
+}
+
+impl Share {
+    /// Of the cores `online`, those `given`; each list is in ascending order.
+    pub fn of(given: &[u16], online: &[u16], isolated: &[u16]) -> Self {
+        let is_left_out = |core: &u16| !given.contains(core) && !isolated.contains(core);
+        match online.iter().any(is_left_out) {
+            false => Self::All,
+            true if 2 * given.len() > online.len() => Self::Most,
+            true => Self::Part,
+        }
+    }
 }
 
 impl CoreSet {
-    /// Those that may be taken unasked: what somebody chose is kept to.
+    /// Those that may be taken unasked: what somebody left out is left alone.
     fn free(&self) -> &[u16] {
-        if self.is_chosen { &self.given } else { &self.allowed }
+        match self.share {
+            Share::All => &self.allowed,
+            Share::Most | Share::Part => &self.given,
+        }
+    }
+
+    /// How many workers there may be unasked.
+    fn most_workers(&self) -> usize {
+        match self.share {
+            Share::All | Share::Most => 1,
+            Share::Part => MAX_WORKERS,
+        }
     }
 
     fn is_isolated(&self, core: u16) -> bool {
@@ -44,12 +82,11 @@ impl CoreSet {
         let isolated: Vec<_> = free().filter(|core| self.is_isolated(*core) && !named(core)).collect();
         if !isolated.is_empty() && free().len() > isolated.len() {
             // Unless they were chosen for this process, others may have been isolated for somebody else.
-            let most = if self.is_chosen { MAX_WORKERS } else { 1 };
-            return isolated.into_iter().rev().take(most).rev().collect();
+            return isolated.into_iter().rev().take(self.most_workers()).rev().collect();
         }
-        if self.is_chosen && self.given.len() > 1 {
+        if self.share == Share::Part && self.given.len() > 1 {
             let control = control.or(self.given.first().copied());
-            return free().filter(|core| Some(*core) != control).take(MAX_WORKERS).collect();
+            return free().filter(|core| Some(*core) != control).take(self.most_workers()).collect();
         }
         let last = free().rfind(|core| !named(core)).or(free().next_back());
         last.into_iter().collect()
@@ -64,9 +101,9 @@ impl CoreSet {
 
 /// Places control thread and workers on the cores that there are.
 ///
-/// `cores = "auto"`, where cores were chosen for this process, takes the isolated ones of them, else all but one, which is
-/// the control thread's. Where none were, the machine is everybody's: it takes one, the last isolated core, else the last.
-/// Of a single core all have their share.
+/// `cores = "auto"`, where cores were chosen for this process ([`Share::Part`]), takes the isolated ones of them, else all
+/// but one, which is the control thread's. Where none were, the machine is everybody's: it takes one, the last isolated
+/// core, else the last. Of a single core all have their share.
 ///
 /// # Errors
 /// A core that the settings name is not allowed, or none is; or a control thread that polls would have a worker's.

@@ -1,7 +1,7 @@
 //! What settings mean for the machine: memory, cores, DPDK's command line.
 
 use settings::{
-    CoreSet, MemoryMode, MemoryPlan, Placement, Settings, af_xdp_pool_size, eal_args, kept_to_send,
+    CoreSet, MemoryMode, MemoryPlan, Placement, Settings, Share, af_xdp_pool_size, eal_args, kept_to_send,
     mbuf_data_room, memory_mb, parse, place_threads, plan_memory, pool_size,
 };
 
@@ -187,21 +187,25 @@ fn memory_that_the_buffers_cannot_be_had_of_is_refused_where_it_does_not_grow() 
 
 #[test]
 fn threads_are_placed_on_cores_there_are() {
-    let place_in = |worker: &str, available: &[u16], is_chosen| {
+    let place_in = |worker: &str, available: &[u16], share| {
         let (allowed, given) = (available.to_vec(), available.to_vec());
-        let set = CoreSet { allowed, given, isolated: Vec::new(), is_chosen };
+        let set = CoreSet { allowed, given, isolated: Vec::new(), share };
         place_threads(&with_devices(&format!("[worker]\n{worker}\n"), &["e0"]), &set)
             .map(|placement| (placement.control, placement.workers))
             .map_err(|error| error.to_string())
     };
-    let place = |worker: &str, available: &[u16]| place_in(worker, available, false);
+    let place = |worker: &str, available: &[u16]| place_in(worker, available, Share::All);
     assert_eq!(place("", &[0, 1, 2, 3]), Ok((0, vec![3])));
     // Cores that a container was given are for it alone: one for control, the others for workers.
-    assert_eq!(place_in("", &[4, 5, 6, 9], true), Ok((4, vec![5, 6, 9])));
-    assert_eq!(place_in("control-core = 6", &[4, 5, 6, 9], true), Ok((6, vec![4, 5, 9])));
-    assert_eq!(place_in("", &[4, 5], true), Ok((4, vec![5])));
-    assert_eq!(place_in("", &[4], true), Ok((4, vec![4])));
-    assert_eq!(place_in("cores = [5]", &[4, 5, 6], true), Ok((4, vec![5])));
+    assert_eq!(place_in("", &[4, 5, 6, 9], Share::Part), Ok((4, vec![5, 6, 9])));
+    assert_eq!(place_in("control-core = 6", &[4, 5, 6, 9], Share::Part), Ok((6, vec![4, 5, 9])));
+    assert_eq!(place_in("", &[4, 5], Share::Part), Ok((4, vec![5])));
+    assert_eq!(place_in("", &[4], Share::Part), Ok((4, vec![4])));
+    // Where others were given a few, the rest is everybody's.
+    assert_eq!(place_in("", &[0, 1, 2, 4], Share::Most), Ok((0, vec![4])));
+    assert_eq!(place_in("control-core = 4", &[0, 1, 2, 4], Share::Most), Ok((4, vec![2])));
+    assert_eq!(place_in("cores = [1, 2]", &[0, 1, 2, 4], Share::Most), Ok((0, vec![1, 2])));
+    assert_eq!(place_in("cores = [5]", &[4, 5, 6], Share::Part), Ok((4, vec![5])));
     assert_eq!(place("", &[5]), Ok((5, vec![5])), "one core serves both");
     assert_eq!(place("cores = [0, 2]", &[0, 1, 2]), Ok((1, vec![0, 2])));
     assert_eq!(place("cores = [0, 1]", &[0, 1]), Ok((0, vec![0, 1])));
@@ -224,6 +228,22 @@ fn threads_are_placed_on_cores_there_are() {
 }
 
 #[test]
+fn cores_are_chosen_for_a_process_that_has_at_most_half_of_them() {
+    let all: Vec<u16> = (0..64).collect();
+    let share = |given: &[u16], isolated: &[u16]| Share::of(given, &all, isolated);
+    assert_eq!(share(&all, &[]), Share::All);
+    assert_eq!(share(&all[2..], &[]), Share::Most, "two are somebody else's alone");
+    assert_eq!(share(&all[31..], &[]), Share::Most);
+    assert_eq!(share(&all[32..], &[]), Share::Part);
+    assert_eq!(share(&[7], &[]), Share::Part);
+    // Nobody is given isolated ones, but by choice.
+    assert_eq!(share(&all[..60], &all[60..]), Share::All);
+    assert_eq!(share(&all[60..], &all[60..]), Share::Part);
+    assert_eq!(share(&all[..59], &all[60..]), Share::Most);
+    assert_eq!(Share::of(&[0, 1], &[], &[]), Share::All, "where the kernel does not tell");
+}
+
+#[test]
 fn isolated_cores_are_the_workers() {
     let place = |worker: &str, set: &CoreSet| {
         place_threads(&with_devices(&format!("[worker]\n{worker}\n"), &["e0"]), set)
@@ -232,7 +252,7 @@ fn isolated_cores_are_the_workers() {
     };
     // `isolcpus=2-3`: the kernel gives no process those, and lets every one have them.
     let allowed = vec![0, 1, 2, 3];
-    let machine = CoreSet { allowed, given: vec![0, 1], isolated: vec![2, 3], is_chosen: false };
+    let machine = CoreSet { allowed, given: vec![0, 1], isolated: vec![2, 3], share: Share::All };
     assert_eq!(place("cores = [2]", &machine), Ok((0, vec![2])));
     assert_eq!(place("cores = [0, 2]", &machine), Ok((1, vec![0, 2])));
     // One: the others may have been isolated for somebody else.
@@ -245,7 +265,7 @@ fn isolated_cores_are_the_workers() {
         Err("`cores` names core 4, which this process may not use; it may use 0, 1, 2, 3".to_owned())
     );
     // What somebody chose by `taskset` is kept to, but where the settings say otherwise.
-    let chosen = |given: &[u16]| CoreSet { given: given.to_vec(), is_chosen: true, ..machine.clone() };
+    let chosen = |given: &[u16]| CoreSet { given: given.to_vec(), share: Share::Part, ..machine.clone() };
     assert_eq!(place("", &chosen(&[0])), Ok((0, vec![0])));
     assert_eq!(place("", &chosen(&[1, 2])), Ok((1, vec![2])));
     assert_eq!(place("", &chosen(&[2, 3])), Ok((2, vec![3])), "one of them is the control thread's");
@@ -256,9 +276,14 @@ fn isolated_cores_are_the_workers() {
     assert_eq!(place("", &cpuset), Ok((0, vec![2])));
     let cpuset = chosen(&[0, 2, 3]);
     assert_eq!(place("", &cpuset), Ok((0, vec![2, 3])), "these were isolated for us");
+    let rest = CoreSet { share: Share::Most, ..cpuset };
+    assert_eq!(place("", &rest), Ok((0, vec![3])), "for whom, nobody knows");
     // The control thread has the core that it was given, and "auto" takes another where there is one.
     let plain = CoreSet { isolated: Vec::new(), given: machine.allowed.clone(), ..machine };
     assert_eq!(place("control-core = 3", &plain), Ok((3, vec![2])));
+    // One that was taken out stays out, though a thread could be put there.
+    let rest = CoreSet { given: vec![0, 1, 2], share: Share::Most, ..plain };
+    assert_eq!(place("", &rest), Ok((0, vec![2])));
 }
 
 #[test]
