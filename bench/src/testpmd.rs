@@ -101,7 +101,7 @@ impl Testpmd {
         command.arg(format!("--file-prefix={}", prefix()));
         command.args(devices.iter().map(|device| format!("--vdev={device}")));
         // Manifold's own.
-        let (burst, cache) = (types::BURST, dataplane::sizes::POOL_CACHE);
+        let (burst, cache) = (types::BURST, types::POOL_CACHE);
         command.args([
             "--",
             "-i",

@@ -12,14 +12,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use dpdk::Mempool;
 use links::LinkInfo;
 use settings::{Device, PortSettings, af_xdp_pool_size, af_xdp_queues};
+use types::PAGE_POOL_CACHE;
 
 use crate::drivers::{KernelDriver, choose};
 use crate::failure::Failure;
 use crate::numa::pool_near;
 use crate::ports::Devices;
-
-/// Buffers of a pool that each thread keeps at hand.
-const CACHE: u32 = 64;
 
 /// The pools. A handle: clones mean the same ones.
 #[derive(Clone, Default)]
@@ -157,7 +155,7 @@ impl Devices {
         // A name that no pool has, also not one that is about to go.
         static MADE: AtomicU32 = AtomicU32::new(0);
         let name = format!("af_xdp_{}", MADE.fetch_add(1, Ordering::Relaxed));
-        let make = |node| Mempool::of_pages(&self.eal, &name, size, CACHE, node);
+        let make = |node| Mempool::of_pages(&self.eal, &name, size, PAGE_POOL_CACHE, node);
         pool_near(self.pool.node(), make).map_err(|error| {
             let cure = if self.eal.has_hugepages() {
                 "reserve more hugepages"

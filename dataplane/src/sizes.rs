@@ -1,8 +1,5 @@
-//! How much waits between a worker and the control thread, how often a worker looks up from its frames, and how many
-//! buffers it has at hand: what the bench's worker, or its peers, have, too.
-
-/// Mbufs that a worker keeps at hand.
-pub const POOL_CACHE: u32 = 256;
+//! How much waits between a worker and the control thread, and how often a worker looks up from its frames: what the
+//! bench's worker, or its peers, have, too.
 
 /// IGMP frames a second that one port may send to the control thread; a group's whole membership of a
 /// large access network answers within one response interval below this.

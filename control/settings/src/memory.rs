@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use types::{BURST, PAGE_POOL_CACHE, POOL_CACHE};
+
 use crate::device::Device;
 use crate::model::{Driver, Hugepages, MAX_WORKERS, PortSettings, Settings};
 
@@ -12,20 +14,14 @@ const MBUF_STRUCT: u32 = 128;
 const POOL_HEADER: u32 = 64;
 /// Bytes of an ordinary page.
 const PAGE: u32 = 4096;
-/// Mbufs a worker's pool cache may hold back: DPDK flushes at one and a half of the cache's 512.
-const CACHED_MBUFS: u32 = 768;
-/// Mbufs for frames that the control thread has a worker send.
-const INJECT_MBUFS: u32 = 512;
 /// Mbufs that the kernel has of each net_af_xdp queue to receive into, and those that it may have taken from the ring
 /// to transmit: its completion queue holds no more.
 const AF_XDP_FILL: u32 = 2048;
 const AF_XDP_SENDING: u32 = 2048;
 /// Drivers of virtual devices that have done with a frame when its burst returns.
 const DONE_AT_ONCE: &[&str] = &["net_af_packet", "net_af_xdp", "net_null", "net_pcap", "net_tap"];
-/// Mbufs of a net_af_xdp port that each worker may hold: a cache of 64 at one and a half, and two bursts.
-const AF_XDP_HELD: u32 = 160;
-/// Frames that a worker takes from a queue at a time.
-const BURST: u32 = 32;
+/// Mbufs in the hands of a worker in a pass: the burst that it forwards, and one of the control thread's.
+const IN_HAND: u32 = 2 * BURST as u32;
 /// Frames of its own that each port may have in a worker's hands: copies with the port's source MAC. Counted for every
 /// port, so that `mac` can be changed while Manifold runs.
 const COPIES: u32 = 64;
@@ -137,8 +133,15 @@ pub fn plan_memory(
     }
 }
 
-/// Mbufs in the pool: what the rings of all ports and the caches of all workers can hold at a time, each ring with frames
-/// of its own, with two bursts and a batch of copies for each port in every worker's hands. A multiple of 1,024 less one, as a pool's own ring holds one less than its size.
+/// Mbufs that a thread with a cache of so many may keep from the others: one is given back only when half as many more
+/// would be exceeded (CALC_CACHE_FLUSHTHRESH in rte_mempool.c), and filled to no more than its size.
+const fn kept_at_hand(cache: u32) -> u32 {
+    cache + cache / 2
+}
+
+/// Mbufs in the pool: what the rings of all ports can hold at a time, each ring with frames of its own, what every worker
+/// has in its hands with a batch of copies for each port, and what the caches of workers and main thread keep, which
+/// fills rings and empties them. A multiple of 1,024 less one, as a pool's own ring holds one less than its size.
 ///
 /// Counts [`EalSettings::max_ports`](crate::EalSettings::max_ports) ports, those that may come as large as the
 /// largest that is there.
@@ -151,7 +154,7 @@ pub fn pool_size(settings: &Settings, workers: usize) -> u32 {
     let present: u32 = settings.ports.iter().map(rings).sum();
     let largest = settings.ports.iter().map(rings).max().unwrap_or(0);
     let coming = coming(settings);
-    let held = workers * (CACHED_MBUFS + 2 * BURST) + INJECT_MBUFS;
+    let held = workers * IN_HAND + (workers + 1) * kept_at_hand(POOL_CACHE);
     let mbufs = present + coming * largest + held;
     mbufs.max(LEAST_MBUFS).next_multiple_of(1024) - 1
 }
@@ -177,7 +180,8 @@ pub fn af_xdp_pool_size(port: &PortSettings, queues: u16, workers: usize, kept: 
     let workers = workers.min(MAX_WORKERS) as u32;
     let waiting = u32::from(port.rx_descriptors).next_power_of_two();
     let rings = u32::from(queues) * (AF_XDP_FILL + AF_XDP_SENDING + waiting);
-    (rings + kept + (workers + 1) * AF_XDP_HELD).next_multiple_of(1024) - 1
+    let held = workers * IN_HAND + (workers + 1) * kept_at_hand(PAGE_POOL_CACHE);
+    (rings + kept + held).next_multiple_of(1024) - 1
 }
 
 /// MiB below which the buffers of the administrator's ports cannot be had, whatever else DPDK takes.

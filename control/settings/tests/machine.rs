@@ -115,11 +115,11 @@ fn two_kernel_interfaces_fit_into_48_mb_without_hugepages() {
 fn the_pool_holds_what_rings_and_caches_can() {
     let pool = |before: &str, devices: &[&str]| pool_size(&with_devices(before, devices), 1);
     let four = ["3b:00.0", "3b:00.1", "3b:00.2", "3b:00.3"];
-    // 4 x 2048 in rings, 4 x 64 copies, 832 with the worker, 512 to send: 9,792.
+    // 4 x 2048 in rings, 4 x 64 copies, 64 in the worker's hands, 2 x 384 in caches: 9,280.
     assert_eq!(pool("", &four), 10 * 1024 - 1);
     assert_eq!(pool("[eal]\nmax-ports = 8\n", &four), 18 * 1024 - 1);
-    // Every worker has a queue of its own on each port: 16,384 + 512 + 1,664 + 512.
-    assert_eq!(pool_size(&with_devices("", &four), 2), 19 * 1024 - 1);
+    // Every worker has a queue of its own on each port: 16,384 + 512 + 128 + 3 x 384.
+    assert_eq!(pool_size(&with_devices("", &four), 2), 18 * 1024 - 1);
     // The largest there can be does not overflow.
     let before =
         "[defaults]\nrx-descriptors = 32768\ntx-descriptors = 32768\nmtu = 9600\n[eal]\nmax-ports = 64\n";
@@ -303,8 +303,8 @@ fn ports_on_af_xdp_have_pools_of_their_own() {
         plan_memory(&with_devices(before, &["eth0", "eth1"]), 1, |_| queues, 0).unwrap().megabytes
     };
     let plain = memory("", 0);
-    // 6,143 pages and a MiB for each: 2,048 to receive into, 2,048 that the kernel sends, 1,024 that wait for it, 2 x 160
-    // in the hands of threads.
+    // 6,143 pages and a MiB for each: 2,048 to receive into, 2,048 that the kernel sends, 1,024 that wait for it, 64 in
+    // the worker's hands, 2 x 96 in caches.
     assert_eq!(memory("", 1), plain + 2 * 25);
     assert_eq!(memory("", 4), plain + 2 * 85);
     let coming = "[eal]\nmax-ports = 3\n";

@@ -8,7 +8,7 @@ use control::{Agent, Clock, ProcessInfo, Recorder, Waker};
 use dpdk::{Eal, HEADROOM, Mempool, Queues};
 use forwarding::{EgressMacs, FrameReceiver, worker_meter};
 use settings::{Cores, MemoryPlan, Placement, Settings, eal_args, mbuf_data_room, pool_size};
-use types::PortIndex;
+use types::{POOL_CACHE, PortIndex};
 
 use super::told::Revision;
 use crate::assembly::WorkerParts;
@@ -18,7 +18,6 @@ use crate::failure::Failure;
 use crate::numa::pool_near;
 use crate::ports::{Devices, OpenedPort};
 use crate::queues::narrowest;
-use crate::sizes::POOL_CACHE;
 use crate::worker::WorkerSeed;
 
 /// What all workers have alike.
