@@ -13,6 +13,7 @@ use crate::model::PortTimers;
 use crate::options::PortOptions;
 use crate::port::RawPort;
 use crate::problem::{At, Place, Problems};
+use crate::reader::quoted;
 use crate::roles;
 
 /// RFC 2236's group membership interval by its defaults, after which a host no longer hears the older querier.
@@ -69,6 +70,11 @@ fn check_unique(ports: &[RawPort], problems: &mut Problems) {
         let Some(device) = &port.device else { continue };
         for claim in claims(port, &device.value) {
             if let Some((first, place)) = devices.get(&claim) {
+                // Two of one name, which is told: what follows from the name is not told besides.
+                let is_other = |first: &At<Device>| first.value != device.value;
+                if first.name.value == port.name.value && first.device.as_ref().is_some_and(is_other) {
+                    continue;
+                }
                 let what = format!(
                     "port \"{}\" takes {claim}, which port \"{}\" has",
                     port.name.value, first.name.value
@@ -165,7 +171,7 @@ fn find_upstream(raw: &Raw, file: &Place, problems: &mut Problems) -> Option<Por
     };
     let index = raw.ports.iter().position(|port| port.name.value == upstream.value);
     if index.is_none() {
-        let what = format!("`upstream` is \"{}\", which is no port", upstream.value.escape_debug());
+        let what = format!("`upstream` is {}, which is no port", quoted(&upstream.value));
         let cure =
             if names.is_empty() { "add the [[port]]".to_owned() } else { format!("the ports are {names}") };
         problems.error(&upstream.place, what, cure);

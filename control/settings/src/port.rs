@@ -8,7 +8,7 @@ use crate::device::Device;
 use crate::model::{Driver, FastLeave, IgmpVersion, LeavePolicy, PortSettings, Sources};
 use crate::options::{DeviceOptions, PortOptions, value};
 use crate::problem::{At, Place, Problems};
-use crate::reader::Section;
+use crate::reader::{Section, quoted};
 
 /// Descriptors of each queue where nothing is said.
 const DESCRIPTORS: u16 = 1024;
@@ -178,7 +178,7 @@ fn read_name(section: &mut Section<'_, '_>, problems: &mut Problems) -> Option<A
     let at = value.string("the port's name in quotes", problems)?;
     let name = at.value;
     if !usable_name(name) {
-        value.error(&format!("is \"{}\"", name.escape_debug()), NAME_CURE, problems);
+        value.error(&format!("is {}", quoted(name)), NAME_CURE, problems);
         return None;
     }
     section.rename(format!("[[port]] \"{name}\""));

@@ -14,6 +14,9 @@ use toml::de::{DeTable, DeValue};
 use crate::duration;
 use crate::problem::{At, Place, Problems};
 
+/// Characters of a text that a message shows: a path of a socket and an address in it.
+const SHOWN: usize = 128;
+
 /// A file's name and text: turns spans into places.
 #[derive(Debug, Clone)]
 pub struct Document<'t> {
@@ -67,10 +70,38 @@ impl<'t> Document<'t> {
             Err(error) => error,
         };
         let place = error.span().map_or_else(|| self.whole(), |span| self.place(span));
+        if let Some((what, cure)) =
+            error.span().filter(|_| is_repeated(&error)).and_then(|at| self.repeated(at))
+        {
+            problems.error(&place, what, cure);
+            return None;
+        }
         let what = format!("not TOML: {}", error.message().replace('\n', ", "));
         problems.error(&place, what, "mend the line; https://toml.io shows how TOML is written");
         None
     }
+
+    /// What is wrong where `span` is a key, or a table's name, that stands in the text before; and the cure.
+    fn repeated(&self, span: Range<usize>) -> Option<(String, String)> {
+        let key = self.text.get(span.clone())?;
+        let line = self.text.get(..span.start)?.rsplit('\n').next()?.trim_start();
+        Some(match line.split_at(line.len() - line.trim_start_matches('[').len()).0 {
+            "" => (format!("`{key}` stands here a second time"), "leave one of the two out".to_owned()),
+            _ if key == "port" => (
+                "[port] and [[port]] stand in one file".to_owned(),
+                "write [[port]] before each port, with two brackets".to_owned(),
+            ),
+            _ => (
+                format!("the table `{key}` stands here a second time"),
+                format!("put all of its keys under one [{key}]"),
+            ),
+        })
+    }
+}
+
+/// Whether a text is no TOML for a key that stands there twice.
+fn is_repeated(error: &toml::de::Error) -> bool {
+    error.message().starts_with("duplicate key")
 }
 
 /// One table while it is read. Remembers which keys were asked for; the others are unknown.
@@ -214,7 +245,8 @@ impl<'a, 't> Value<'a, 't> {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "a whole number",
             DeValue::Float(_) => "a number with a fraction",
-            DeValue::Boolean(_) => "true or false",
+            DeValue::Boolean(true) => "true",
+            DeValue::Boolean(false) => "false",
             DeValue::Datetime(_) => "a date or time",
             DeValue::Array(_) => "a list",
             DeValue::Table(_) => "a table",
@@ -311,7 +343,7 @@ impl<'a, 't> Value<'a, 't> {
         let value = match duration::parse(text) {
             Ok(value) => value,
             Err(error) => {
-                let what = format!("is \"{}\": {error}", text.escape_debug());
+                let what = format!("is {}: {error}", quoted(text));
                 self.error(&what, format!("write it like \"10s\" or \"500ms\", from {range}"), problems);
                 return None;
             }
@@ -338,7 +370,7 @@ impl<'a, 't> Value<'a, 't> {
         match text.value.parse() {
             Ok(value) => Some(self.at(value)),
             Err(_) => {
-                let what = format!("is \"{}\"", text.value.escape_debug());
+                let what = format!("is {}", quoted(text.value));
                 self.error(&what, format!("it takes {wanted}"), problems);
                 None
             }
@@ -348,7 +380,7 @@ impl<'a, 't> Value<'a, 't> {
     /// One of several words.
     pub fn choice<T: Copy>(&self, choices: &[(&str, T)], problems: &mut Problems) -> Option<At<T>> {
         let words: Vec<_> = choices.iter().map(|(word, _)| format!("\"{word}\"")).collect();
-        self.choice_of(&words.join(" or "), choices, problems)
+        self.choice_of(&alternatives(&words), choices, problems)
     }
 
     /// One of several words; `wanted` says what else it may be.
@@ -362,7 +394,7 @@ impl<'a, 't> Value<'a, 't> {
         match choices.iter().find(|(word, _)| *word == text.value) {
             Some((_, value)) => Some(self.at(*value)),
             None => {
-                let what = format!("is \"{}\"", text.value.escape_debug());
+                let what = format!("is {}", quoted(text.value));
                 self.error(&what, format!("it takes {wanted}"), problems);
                 None
             }
@@ -398,6 +430,25 @@ impl<'a, 't> Value<'a, 't> {
                 None
             }
         }
+    }
+}
+
+/// `a`, `a or b`, `a, b or c`.
+fn alternatives(words: &[String]) -> String {
+    match words.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// A text of the settings in quotes, as a message shows it: the beginning of one that no setting takes for its length.
+pub(crate) fn quoted(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => {
+            format!("\"{}\"... of {} characters", text[..end].escape_debug(), text.chars().count())
+        }
+        None => format!("\"{}\"", text.escape_debug()),
     }
 }
 

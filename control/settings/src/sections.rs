@@ -11,7 +11,7 @@ use crate::model::{
 };
 use crate::options::read_group_nets;
 use crate::problem::{At, Problems};
-use crate::reader::{Section, Value};
+use crate::reader::{Section, Value, quoted};
 
 /// The instance's name where nothing is said.
 const MAIN_INSTANCE: &str = "main";
@@ -95,7 +95,7 @@ fn read_instance(value: &Value<'_, '_>, problems: &mut Problems) -> Option<Strin
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
     // The name ends up in a nft table's name and in DPDK's file prefix.
     if text.is_empty() || text.len() > 24 || !text.chars().all(plain) {
-        let what = format!("is \"{}\"", text.escape_debug());
+        let what = format!("is {}", quoted(text));
         value.error(&what, "use 1 to 24 letters, digits and `-`", problems);
         return None;
     }
@@ -174,7 +174,7 @@ pub(crate) fn read_worker(root: &mut Section<'_, '_>, problems: &mut Problems) -
 fn read_cores(value: &Value<'_, '_>, problems: &mut Problems) -> Option<Cores> {
     let wanted = "\"auto\" or a list of core numbers like [2, 3]";
     if value.is_string() {
-        return value.choice(&[("auto", ())], problems).map(|_| Cores::Auto);
+        return value.choice_of(wanted, &[("auto", ())], problems).map(|_| Cores::Auto);
     }
     let items = value.list(wanted, problems)?;
     if items.is_empty() {
@@ -186,14 +186,14 @@ fn read_cores(value: &Value<'_, '_>, problems: &mut Problems) -> Option<Cores> {
         return None;
     }
     let mut cores = Vec::with_capacity(items.len());
-    for item in items {
-        let core = item.integer::<u16>(0..1024, "", problems)?.value;
+    for item in &items {
+        let Some(At { value: core, .. }) = item.integer::<u16>(0..1024, "", problems) else { continue };
         if cores.contains(&core) {
             item.error(&format!("names core {core} again"), "give each worker a core of its own", problems);
         }
         cores.push(core);
     }
-    Some(Cores::List(cores))
+    (cores.len() == items.len()).then_some(Cores::List(cores))
 }
 
 /// `[table]` before the whole is known: the most groups, where the file says so.
@@ -239,13 +239,16 @@ pub(crate) fn read_paths(
         live: Some(format!("/var/lib/{directory}/live.toml").into()),
     };
     if let Some(mut section) = root.table("paths", problems) {
-        if let Some(path) = section.value("run-dir").and_then(|v| read_path(&v, problems)) {
+        if let Some(path) = section.value("run-dir").and_then(|v| read_path(&v, "/run/manifold", problems)) {
             paths.run_dir = path;
         }
         if let Some(value) = section.value("live") {
             if value.is_false() {
                 paths.live = None;
-            } else if let Some(path) = read_path(&value, problems) {
+            } else if value.is_bool() {
+                value
+                    .wrong_type("false, or an absolute path, like \"/var/lib/manifold/live.toml\"", problems);
+            } else if let Some(path) = read_path(&value, "/var/lib/manifold/live.toml", problems) {
                 paths.live = Some(path);
             }
         }
@@ -254,7 +257,7 @@ pub(crate) fn read_paths(
     let mut socket = SocketSettings { path: paths.run_dir.join("manifold.sock"), group: None };
     if let Some(mut section) = root.table("socket", problems) {
         if let Some(value) = section.value("path")
-            && let Some(path) = read_path(&value, problems)
+            && let Some(path) = read_path(&value, "/run/manifold/manifold.sock", problems)
         {
             if path.as_os_str().len() > 107 {
                 value.error("is too long", "a unix socket's path has at most 107 bytes", problems);
@@ -269,11 +272,13 @@ pub(crate) fn read_paths(
     (paths, socket)
 }
 
-fn read_path(value: &Value<'_, '_>, problems: &mut Problems) -> Option<PathBuf> {
-    let text = value.string("an absolute path in quotes", problems)?.value;
+/// An absolute path, one like `example`.
+fn read_path(value: &Value<'_, '_>, example: &str, problems: &mut Problems) -> Option<PathBuf> {
+    let wanted = format!("an absolute path, like \"{example}\"");
+    let text = value.string(&wanted, problems)?.value;
     if !text.starts_with('/') || text.contains('\0') {
-        let what = format!("is \"{}\"", text.escape_debug());
-        value.error(&what, "it takes an absolute path, like \"/run/manifold\"", problems);
+        let what = format!("is {}", quoted(text));
+        value.error(&what, format!("it takes {wanted}"), problems);
         return None;
     }
     Some(text.into())
@@ -282,7 +287,7 @@ fn read_path(value: &Value<'_, '_>, problems: &mut Problems) -> Option<PathBuf> 
 fn read_group(value: &Value<'_, '_>, problems: &mut Problems) -> Option<String> {
     let text = value.string("the name of a group of users in quotes", problems)?.value;
     if text.is_empty() || text.chars().any(|c| c.is_whitespace() || c == ':' || c.is_control()) {
-        let what = format!("is \"{}\"", text.escape_debug());
+        let what = format!("is {}", quoted(text));
         value.error(&what, "it takes a group of users that `getent group` lists", problems);
         return None;
     }
@@ -305,7 +310,7 @@ pub(crate) fn read_log(root: &mut Section<'_, '_>, problems: &mut Problems) -> L
 /// `[record]`.
 pub(crate) fn read_record(root: &mut Section<'_, '_>, problems: &mut Problems) -> RecordSettings {
     let Some(mut section) = root.table("record", problems) else { return RecordSettings::default() };
-    let path = section.value("path").and_then(|v| read_path(&v, problems));
+    let path = section.value("path").and_then(|v| read_path(&v, "/var/lib/manifold/record", problems));
     section.finish(problems);
     RecordSettings { path }
 }

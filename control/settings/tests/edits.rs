@@ -255,7 +255,7 @@ fn a_change_that_does_not_pass_names_what_would() {
     let refused = |edits: &[Edit]| layer.edit(edits).unwrap_err().to_string();
     assert_eq!(
         refused(&[set("hall", "fast-leave", "\"fast\"")]),
-        "port \"hall\", fast-leave: `fast-leave` is \"fast\"; it takes \"off\" or \"single\" or \"tracked\""
+        "port \"hall\", fast-leave: `fast-leave` is \"fast\"; it takes \"off\", \"single\" or \"tracked\""
     );
     assert_eq!(
         refused(&[edit(None, "upstream", Some("\"gone\""))]),
