@@ -103,7 +103,7 @@ const INTERFACES = [
     "не разрешено (`{what}`): нужен root или {capability}",
   ],
   ["belongs to `{master}` ({kind}), which takes and sends its frames", "входит в {master} ({kind}): кадры принимает и передаёт тот"],
-  ["has {names} on top, which would be cut off", "нужен {names}, которые были бы отрезаны"],
+  ["has {names} on top, which would be cut off", "держит на себе другие, которые были бы отрезаны: {names}"],
   ["carries a PPPoE session, which would be cut off", "несёт сеанс PPPoE, который был бы отрезан"],
   ["carries {n} PPPoE sessions, which would be cut off", "несёт сеансы PPPoE ({n}), которые были бы отрезаны"],
   ["has the box's own address {names}, which would be cut off", "держит собственные адреса машины, которые были бы отрезаны: {names}"],
