@@ -222,6 +222,25 @@ const EVENTS = [
 /** How the proxy is, and what keeps it from answering. */
 const STANDING = [
   [
+    "{=cores} of CPU time are granted by {file}, {=who} {=needed}: they may be stopped for {n} ms of every {m} ms{=when}, and frames are lost; {=raise}{=fewer}{=sleep}",
+    "{file} отводит {=cores} процессорного времени, а {=who} {=needed}: они могут простаивать {n} мс из каждых {m}{=when}, и кадры теряются; {=raise}{=fewer}{=sleep}",
+  ],
+  ["{decimal} cores", "{decimal} ядра"],
+  [
+    "raise the limit (CPUQuota= of a unit, `limits.cpu` of a pod, `--cpus` of a container)",
+    "поднимите предел (CPUQuota= юнита, `limits.cpu` пода, `--cpus` контейнера)",
+  ],
+  ["the worker takes", "обработчику нужно"],
+  ["the worker and the threads beside it take", "обработчику и потокам рядом с ним нужно"],
+  ["{n} workers take", "обработчикам ({n}) нужно"],
+  ["{n} workers and the threads beside them take", "обработчикам ({n}) и потокам рядом с ними нужно"],
+  [", name fewer cores in [worker] `cores`", ", назовите в `cores` в [worker] меньше ядер"],
+  [
+    ', or set `poll = "adaptive"` there, which takes less while little comes in',
+    ' или задайте там `poll = "adaptive"`: пока приходит мало, так нужно меньше',
+  ],
+  [" as soon as frames come without pauses", ", как только кадры идут без пауз"],
+  [
     'port "{port}" has {n} receive queues, and its driver {driver} offers no hash that UDP over IPv4 falls under: all streams may come in by one queue, and so by one worker (`manifoldctl show workers`); name one core in [worker] `cores`, or use another card',
     "у порта {port} очередей приёма {n}, а драйвер {driver} не умеет распределять по ним UDP поверх IPv4: все потоки могут прийти в одну и достаться одному обработчику (`manifoldctl show workers`); назовите в `cores` в [worker] одно ядро или возьмите другую карту",
   ],

@@ -12,6 +12,11 @@ const SHAPES = {
   host: "[\\d.]+",
   group: "[\\d.]+",
   names: "[^;]+",
+  decimal: "[\\d.]+",
+  cores: "[\\d.]+ cores",
+  needed: "[\\d.]+ cores",
+  raise: "raise [^)]+\\)",
+  fewer: "(?:, name [^,]+)?",
   of: '(?: (?:of|for) port "[^"]+")?',
 };
 
