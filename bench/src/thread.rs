@@ -114,12 +114,12 @@ mod tests {
     #[test]
     fn own_pages_are_counted() {
         let before = Told::of_this_thread();
-        assert!(before.ran_ns > 0);
         // Far more than an allocator has at hand: its pages come with the first touch.
         let touched = vec![1u8; 64 << 20];
         assert!((Told::of_this_thread() - before).minor_faults > 0);
         drop(touched);
+        // The first thread waits for the tests: it has run, and was counted.
         let (folder, told) = Told::of_busiest(std::process::id()).unwrap();
-        assert!(folder.starts_with("/proc") && told.ran_ns > 0);
+        assert!(told.ran_ns > 0, "{}", folder.display());
     }
 }
