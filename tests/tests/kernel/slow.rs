@@ -1,12 +1,11 @@
 //! Ports whose far ends take little, or nothing any more: the others notice nothing (f37).
 
 use crate::running::Running;
-use crate::stage::{Cabling, GROUP, PortRecipe, Recipe, SOON, Stage};
+use crate::stage::{Cabling, FAST, GROUP, PortRecipe, Recipe, SOON, Stage};
 use rustix::process::{Pid, Signal, kill_process};
 use std::time::Duration;
 use types::{Ipv4Net, Time};
 
-const RATE: u32 = 2_000;
 /// Longer than the queue of any interface or ring here takes to fill.
 const WATCH: Duration = Duration::from_millis(1_500);
 /// A channel that a port has without anybody's asking: the stream's.
@@ -32,7 +31,7 @@ fn start_far_end(stage: &Stage, device: String) -> Running {
 }
 
 /// Has the far end stop reading for a while in the midst of a stream, and go on: hall-a gets each datagram all the
-/// same. Meanwhile `refused`, what the sink did not take, must grow, or nothing was tried.
+/// same ([`Stage::expect_undisturbed`]). Meanwhile `refused`, what the sink did not take, must grow, or nothing was tried.
 fn expect_others_undisturbed(
     stage: Stage,
     running: Running,
@@ -43,31 +42,31 @@ fn expect_others_undisturbed(
     let _viewer = hall_a.join(&stage.lab, GROUP);
     let member = || Ok(running.members(GROUP).iter().any(|port| port == "hall-a").then_some(()));
     lab::stop::poll(SOON, member).unwrap().expect("a member");
-    let sender = stage.start_source(RATE);
+    let sender = stage.start_source(FAST);
     hall_a.wait_for_stream(Time::ZERO);
     let passed_on = || far.counters("hall").frames["tx-frames"];
     let reaches = || Ok((passed_on() > 10).then_some(()));
     lab::stop::poll(SOON, reaches).unwrap().expect("the stream at the far end");
 
-    let before = refused(&running);
-    signal(&far, Signal::STOP);
-    lab::stop::pause(WATCH).unwrap();
-    let blocked = lab::stop::poll(SOON, || Ok((refused(&running) > before + 100).then_some(()))).unwrap();
-    signal(&far, Signal::CONT);
-    blocked.expect("the far end takes nothing any more");
-    // It reads again, and is served again.
-    let before = passed_on();
-    let goes_on = || Ok((passed_on() > before + 1_000).then_some(()));
-    lab::stop::poll(SOON, goes_on).unwrap().expect("the stream at the far end again");
+    stage.expect_undisturbed(hall_a, || {
+        let before = refused(&running);
+        signal(&far, Signal::STOP);
+        lab::stop::pause(WATCH).unwrap();
+        let blocked = || Ok((refused(&running) > before + 100).then_some(()));
+        let blocked = lab::stop::poll(SOON, blocked).unwrap();
+        signal(&far, Signal::CONT);
+        blocked.expect("the far end takes nothing any more");
+        // It reads again, and is served again.
+        let before = passed_on();
+        let goes_on = || Ok((passed_on() > before + 1_000).then_some(()));
+        lab::stop::poll(SOON, goes_on).unwrap().expect("the stream at the far end again");
+    });
 
-    let (sent, end) = stage.end_source(sender, &[hall_a]);
-    let all = stage.delivered(hall_a, Time::ZERO, end).unwrap();
-    assert_eq!(all.datagrams as u64, sent, "hall-a got each, in order");
+    sender.stop().unwrap();
     assert_eq!(running.drops("hall-a", "tx-full"), 0);
     // It was scaffolding, whose driver may have found fault with this kernel. An interface may go with it.
     far.kill();
     running.end(&stage);
-    stage.close();
 }
 
 #[test]
@@ -113,7 +112,7 @@ fn a_ports_queueing_discipline_is_gone_past() {
     let members = || Ok((running.members(GROUP).len() == 2).then_some(()));
     lab::stop::poll(SOON, members).unwrap().expect("two members");
 
-    let sender = stage.start_source(RATE);
+    let sender = stage.start_source(2_000);
     lab::stop::pause(WATCH).unwrap();
     let (sent, end) = stage.end_source(sender, &[hall_a, hall_b]);
     assert!(sent > 1_000, "{sent} datagrams");
