@@ -102,7 +102,7 @@ fn nullable<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>
 
 /// The object around a request. Strict: what it does not know, it refuses.
 #[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with the key `request`")]
 struct Envelope<R> {
     request: R,
 }
@@ -197,7 +197,13 @@ impl Request {
             Ok(envelope) => envelope.request,
             Err(error) => {
                 let names = Self::NAMES.join(", ");
-                let cure = format!("send one line like {{\"request\":\"show-status\"}}; there is {names}");
+                let cure = format!(
+                    "send one line like {{\"request\":\"show-status\"}}, or with what it is about like \
+                     {{\"request\":{{\"explain\":{{\"group\":\"239.2.2.2\"}}}}}}; there is {names}"
+                );
+                // As serde_json has it of a name alone.
+                let bare = "invalid type: unit variant, expected struct variant";
+                let error = error.to_string().replace(bare, "it lacks what it is about");
                 return bad(format!("not a request: {error}"), &cure);
             }
         };
@@ -343,6 +349,11 @@ mod tests {
         }
         let error = Request::parse(br#"{"request":"show-status","file":"x"}"#).unwrap_err();
         assert!(error.message.contains("unknown field `file`"), "{error:?}");
+        let message = |line: &[u8]| Request::parse(line).unwrap_err().message;
+        let bare = message(br#"{"request":"explain"}"#);
+        assert!(bare.starts_with("not a request: it lacks what it is about at line 1 "), "{bare}");
+        let word = message(br#""show-status""#);
+        assert!(word.contains(", expected an object with the key `request` at line 1 "), "{word}");
     }
 
     #[test]
