@@ -1,17 +1,15 @@
 // The way in.
 
 import { logIn, whoAmI } from "./api.js";
-import { el, icon, tell } from "./dom.js";
+import { el, icon, say } from "./dom.js";
 import { t } from "./i18n.js";
-import { said, wrong } from "./told.js";
 
-/** Why nobody came in. */
 function failure(problem) {
   if (problem.word === "too-many-attempts") {
-    return [{ text: t("login.too-many", { cure: said(problem.cure).text }), lang: null }];
+    return t("login.too-many", { cure: problem.cure });
   }
   const known = { "wrong-password": "login.wrong", unreachable: "unreachable", busy: "login.busy" };
-  return known[problem.word] ? [{ text: t(known[problem.word]), lang: null }] : wrong(problem);
+  return known[problem.word] ? t(known[problem.word]) : [problem.detail || problem.title, problem.cure].filter(Boolean).join("; ");
 }
 
 /** A form for name and password; while there is no user, how to make one. `enter` takes the session. */
@@ -49,7 +47,7 @@ export function loginView(enter) {
 
   async function submit(event) {
     event.preventDefault();
-    tell(error, []);
+    say(error, "");
     button.disabled = true;
     try {
       enter(await logIn(user.value.trim(), password.value));
@@ -57,7 +55,7 @@ export function loginView(enter) {
       if (problem.word === "no-users") {
         begin();
       } else {
-        tell(error, failure(problem));
+        say(error, failure(problem));
         password.select();
         password.focus();
       }
@@ -74,7 +72,7 @@ export function loginView(enter) {
       nobody.hidden = problem.word !== "no-users";
       form.hidden = !nobody.hidden;
       if (!["no-users", "unauthenticated"].includes(problem.word)) {
-        tell(error, failure(problem));
+        say(error, failure(problem));
       }
       if (nobody.hidden) {
         user.focus();

@@ -51,6 +51,13 @@ pub trait FrameBurst {
     fn read_heads(&mut self, heads: &mut Heads) {
         heads.read(self.frames());
     }
+    /// Whether the first [`BURST`] frames are alike: all of one length of at least [`HEAD_LEN`], their heads the same but for
+    /// [`Varying`](crate::Varying), and nothing odd about any. Then `heads` has that of each, and all of the first frame.
+    /// Otherwise, or where it would take too long to tell, `heads` has anything.
+    #[inline]
+    fn read_alike(&mut self, heads: &mut Heads) -> bool {
+        heads.read_alike(self.frames())
+    }
     /// Writes into the heads of those of the first [`BURST`] frames whose bit in `which` is set: `source` from byte 6
     /// on, and each frame's lane of `hops`, little-endian, from byte 22 on. Frames shorter than [`HEAD_LEN`] stay as
     /// they are.

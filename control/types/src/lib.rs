@@ -18,7 +18,7 @@ pub use access::{AccessList, AccessRule};
 pub use addr::{AddrError, GroupAddr, Ipv4Net, MAX_LOCAL_GROUPS, MacAddr};
 pub use drop_reason::DropReason;
 pub use frame::{Checksum, Frame, FrameBurst};
-pub use heads::{BURST, HEAD_LEN, Heads, Lanes};
+pub use heads::{BURST, HEAD_LEN, Heads, Lanes, Varying};
 pub use loss::{Loss, Losses};
 pub use pools::{PAGE_POOL_CACHE, POOL_CACHE};
 pub use port::{MAX_PORTS, PortIndex, PortSet, PortSetIter};

@@ -72,6 +72,11 @@ impl<const N: usize> FrameBurst for Burst<N> {
     }
 
     #[inline(always)]
+    fn read_alike(&mut self, heads: &mut Heads) -> bool {
+        heads::read_alike(self, heads)
+    }
+
+    #[inline(always)]
     fn write_heads(&mut self, which: u32, source: [u8; 8], hops: &Lanes) {
         heads::write(self, which, source, hops);
     }

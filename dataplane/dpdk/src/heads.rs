@@ -1,6 +1,9 @@
 //! What a worker must know of a burst's frames before it looks into one, gathered in one go; and the first bytes of the
 //! frames, turned from rows into columns in vector registers.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+
 use core::arch::asm;
 use core::ptr;
 
@@ -29,12 +32,22 @@ pub(crate) struct Facts<const N: usize> {
     chained: bool,
     /// Whether any is shorter than [`HEAD_LEN`].
     short: bool,
+    /// Whether all are known to be as long as each other.
+    is_alike: bool,
 }
 
 impl<const N: usize> Facts<N> {
     /// Of no frame.
     pub(crate) const fn new() -> Self {
-        Self { frames: 0, data: [ptr::null(); N], lens: [0; N], flags: (0, 0), chained: false, short: false }
+        Self {
+            frames: 0,
+            data: [ptr::null(); N],
+            lens: [0; N],
+            flags: (0, 0),
+            chained: false,
+            short: false,
+            is_alike: false,
+        }
     }
 
     /// Looks at each of `frames`, at most `N`. Returns whether each has one reference, and a buffer of its own.
@@ -43,6 +56,21 @@ impl<const N: usize> Facts<N> {
     /// The mbufs are valid, and nobody else writes their fields.
     #[inline(always)]
     pub(crate) unsafe fn gather(&mut self, frames: &[Raw]) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if frames.len() >= avx2::STEP && frames.len() <= N && is_x86_feature_detected!("avx2") {
+            // SAFETY: the processor has AVX2, as was just asked; the rest as the caller promises.
+            return unsafe { avx2::gather(self, frames) };
+        }
+        // SAFETY: as the caller promises.
+        unsafe { self.gather_each(frames) }
+    }
+
+    /// [`gather`](Self::gather), of mbufs that may differ.
+    ///
+    /// # Safety
+    /// As there.
+    #[inline(always)]
+    unsafe fn gather_each(&mut self, frames: &[Raw]) -> bool {
         let (mut any, mut all, mut unlike, mut short) = (0, u64::MAX, 0, false);
         for ((mbuf, data), bytes) in frames.iter().zip(&mut self.data).zip(&mut self.lens) {
             // SAFETY: valid, as the caller promises; DPDK keeps `data_off` within the buffer.
@@ -61,8 +89,18 @@ impl<const N: usize> Facts<N> {
             unsafe { asm!("", options(nomem, nostack, preserves_flags)) };
         }
         (self.frames, self.flags, self.short) = (frames.len().min(N), (any, all), short);
-        self.chained = unlike & raw::SEGMENTS != 0;
+        (self.chained, self.is_alike) = (unlike & raw::SEGMENTS != 0, false);
         (unlike & raw::REFERENCES == 0) & (any & SHIM_MBUF_INDIRECT == 0)
+    }
+
+    /// Bytes in the first buffer of each of the first [`BURST`] frames, if it is the same of all and not less than
+    /// [`HEAD_LEN`].
+    #[inline(always)]
+    fn common_len(&self) -> Option<u32> {
+        let lens = &self.lens[..self.frames.min(BURST)];
+        let (first, others) = lens.split_first()?;
+        let is_common = self.is_alike || others.iter().fold(0, |any, len| any | (len ^ first)) == 0;
+        (is_common && !self.short).then_some(*first)
     }
 
     /// Bits of the first [`BURST`] frames as [`Heads`] has them, where all are alike: odd, checked.
@@ -99,6 +137,21 @@ pub(crate) fn read<const N: usize>(burst: &mut Burst<N>, heads: &mut Heads) {
     heads.read(burst);
 }
 
+/// Reads as [`FrameBurst::read_alike`](types::FrameBurst::read_alike) says.
+#[inline(always)]
+pub(crate) fn read_alike<const N: usize>(burst: &mut Burst<N>, heads: &mut Heads) -> bool {
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") {
+        let facts = burst.facts();
+        let frames = facts.frames.min(BURST);
+        let (Some((0, checked)), Some(len)) = (facts.bits(), facts.common_len()) else { return false };
+        (heads.odd, heads.checked, heads.lens.0[0]) = (0, checked, len);
+        // SAFETY: the processor has AVX2, as was just asked; none of the frames is shorter than a head, and nobody writes them.
+        return unsafe { avx2::read_alike(&facts.data[..frames], heads) };
+    }
+    heads.read_alike(burst)
+}
+
 /// Writes as [`FrameBurst::write_heads`](types::FrameBurst::write_heads) says.
 #[inline(always)]
 pub(crate) fn write<const N: usize>(burst: &mut Burst<N>, which: u32, source: [u8; 8], hops: &Lanes) {
@@ -113,13 +166,17 @@ pub(crate) fn write<const N: usize>(burst: &mut Burst<N>, which: u32, source: [u
             data.add(22).cast::<u32>().write_unaligned(hop.to_le());
         }
     };
-    let heads = facts.data[..count].iter().zip(&hops.0);
+    let heads = || facts.data[..count].iter().zip(&hops.0);
     // Mostly all of them.
     if u64::from(which) == (1 << count) - 1 && !facts.short {
-        heads.for_each(|(data, hop)| write(*data, *hop));
+        let (steps, rest) = facts.data[..count].as_chunks::<8>();
+        for (data, hops) in steps.iter().zip(hops.0.as_chunks::<8>().0) {
+            data.iter().zip(hops).for_each(|(data, hop)| write(*data, *hop));
+        }
+        heads().skip(count - rest.len()).for_each(|(data, hop)| write(*data, *hop));
         return;
     }
-    for (i, (data, hop)) in heads.enumerate() {
+    for (i, (data, hop)) in heads().enumerate() {
         if which >> i & 1 != 0 && facts.lens[i] as usize >= HEAD_LEN {
             write(*data, *hop);
         }
@@ -159,69 +216,5 @@ fn read_bits<const N: usize>(burst: &Burst<N>, heads: &mut Heads) {
         let odd = frame.is_chained() || frame.stripped_tag().is_some() || checksum == IpChecksum::Bad;
         heads.odd |= u32::from(odd) << i;
         heads.checked |= u32::from(checksum == IpChecksum::Good) << i;
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-mod avx2 {
-    use core::arch::x86_64::{
-        __m256i, _mm256_loadu_si256, _mm256_permute2x128_si256, _mm256_store_si256, _mm256_unpackhi_epi32,
-        _mm256_unpackhi_epi64, _mm256_unpacklo_epi32, _mm256_unpacklo_epi64,
-    };
-
-    use super::{BURST, HEAD_LEN, Heads, NOTHING};
-
-    /// Frames, and words of each, that are turned in one go: words of a register.
-    const STEP: usize = 8;
-
-    /// # Safety
-    /// Each pointer is to [`HEAD_LEN`] bytes that nobody writes meanwhile.
-    #[target_feature(enable = "avx2")]
-    pub(super) unsafe fn read(frames: &[*const u8], heads: &mut Heads) {
-        for (step, frames) in frames.chunks(STEP).take(BURST / STEP).enumerate() {
-            let data = core::array::from_fn(|i| frames.get(i).copied().unwrap_or(NOTHING.as_ptr()));
-            // SAFETY: as the caller promises; `step` is within BURST / STEP.
-            unsafe { turn(data, step * STEP, heads) };
-        }
-    }
-
-    /// Reads [`STEP`] heads into the lanes from `at` on.
-    ///
-    /// # Safety
-    /// Each pointer is to [`HEAD_LEN`] bytes that can be read; `at` is a multiple of [`STEP`], and below [`BURST`].
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    unsafe fn turn(data: [*const u8; STEP], at: usize, heads: &mut Heads) {
-        // SAFETY: the caller's pointers have HEAD_LEN bytes, 32 and two more.
-        let rows: [__m256i; STEP] = data.map(|head| unsafe { _mm256_loadu_si256(head.cast()) });
-        for (lane, head) in heads.last.0[at..at + STEP].iter_mut().zip(data) {
-            // SAFETY: as above.
-            *lane = u32::from_le(unsafe { head.add(HEAD_LEN - 4).cast::<u32>().read_unaligned() });
-        }
-        let columns = transpose(rows);
-        for (lanes, column) in heads.words.iter_mut().zip(columns) {
-            // SAFETY: the lanes are aligned as a register is, and `at` too, and STEP of them are there.
-            unsafe { _mm256_store_si256(lanes.0[at..at + STEP].as_mut_ptr().cast(), column) };
-        }
-    }
-
-    /// Rows of eight words to columns: pairs of words, pairs of pairs, halves.
-    #[target_feature(enable = "avx2")]
-    #[inline]
-    fn transpose([a, b, c, d, e, f, g, h]: [__m256i; STEP]) -> [__m256i; STEP] {
-        let four = |a, b, c, d| {
-            let (ab, cd) = (_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d));
-            let (ab_high, cd_high) = (_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d));
-            [
-                _mm256_unpacklo_epi64(ab, cd),
-                _mm256_unpackhi_epi64(ab, cd),
-                _mm256_unpacklo_epi64(ab_high, cd_high),
-                _mm256_unpackhi_epi64(ab_high, cd_high),
-            ]
-        };
-        let (first, second) = (four(a, b, c, d), four(e, f, g, h));
-        let low = |i: usize| _mm256_permute2x128_si256::<0x20>(first[i], second[i]);
-        let high = |i: usize| _mm256_permute2x128_si256::<0x31>(first[i], second[i]);
-        [low(0), low(1), low(2), low(3), high(0), high(1), high(2), high(3)]
     }
 }

@@ -125,6 +125,49 @@ pub(crate) const fn rearmed_data_off(rearmed: u64) -> u16 {
     u16::from_ne_bytes([a, b])
 }
 
+/// 32 bytes of the mbuf from [`rearmed`] on, behind which are flags and lengths.
+///
+/// # Safety
+/// `mbuf` is valid; the processor has AVX2.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+#[inline]
+pub(crate) unsafe fn described(mbuf: Raw) -> core::arch::x86_64::__m256i {
+    let described;
+    // SAFETY: the bytes are the mbuf's. Others may count references down meanwhile, so this is no access of Rust's; on this
+    // architecture each aligned word of it is read as by `rearmed`.
+    unsafe {
+        core::arch::asm!(
+            "vmovdqu {}, ymmword ptr [{} + {}]",
+            out(ymm_reg) described,
+            in(reg) mbuf.as_ptr(),
+            const dpdk_sys::SHIM_MBUF_DATA_OFF,
+            options(nostack, readonly, preserves_flags)
+        );
+    }
+    described
+}
+
+/// What of [`described`] must be the same for mbufs to be looked at as one: [`rearmed`] but for the port, and the flags that
+/// anybody asks for.
+#[cfg(target_arch = "x86_64")]
+pub(crate) const STATE: [u64; 4] = {
+    use dpdk_sys::{
+        SHIM_MBUF_DATA_OFF, SHIM_MBUF_INDIRECT, SHIM_MBUF_OL_FLAGS, SHIM_RX_IP_CKSUM_MASK,
+        SHIM_RX_VLAN_STRIPPED,
+    };
+    assert!(SHIM_MBUF_OL_FLAGS == SHIM_MBUF_DATA_OFF + 8);
+    let flags = SHIM_MBUF_INDIRECT | SHIM_RX_IP_CKSUM_MASK | SHIM_RX_VLAN_STRIPPED;
+    [0x0000_ffff_ffff_ffff, flags, 0, 0]
+};
+
+/// Where [`described`] has [`data_len`].
+#[cfg(target_arch = "x86_64")]
+pub(crate) const LENGTH: [u64; 4] = {
+    assert!(dpdk_sys::SHIM_MBUF_DATA_LEN == dpdk_sys::SHIM_MBUF_DATA_OFF + 24);
+    [0, 0, 0, 0xffff]
+};
+
 /// Turns the only reference into `n` of them. No atomic read-modify-write: nobody else can see the count.
 ///
 /// # Safety

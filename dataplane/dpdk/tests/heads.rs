@@ -4,7 +4,7 @@ mod support;
 
 use dpdk::{Burst, Mbuf, Mempool};
 use support::{alone, eal, pool};
-use types::{BURST, Frame, FrameBurst, HEAD_LEN, Heads, Lanes};
+use types::{BURST, Frame, FrameBurst, HEAD_LEN, Heads, Lanes, Varying};
 
 /// Shorter than a head, as long, and longer than a register.
 const LENS: [usize; 6] = [0, HEAD_LEN - 1, HEAD_LEN, 60, 61, 1500];
@@ -95,6 +95,109 @@ fn heads_in_one_go_are_the_heads_one_by_one() {
         check_all::<8>(&pool);
         check_all::<32>(&pool);
         check_all::<64>(&pool);
+    });
+}
+
+/// A frame of `len` bytes that is as all others but for what may vary.
+fn alike(number: usize, len: usize) -> Vec<u8> {
+    let mut bytes: Vec<u8> = (0..len).map(|at| (at * 7) as u8).collect();
+    for at in [2..6, 18..20, 24..26, 30..34].into_iter().flatten() {
+        bytes[at] = (number * 31 + at * 5) as u8;
+    }
+    bytes
+}
+
+fn burst_of<const N: usize>(pool: &Mempool, frames: &[Vec<u8>]) -> Burst<N> {
+    let mut burst = Burst::new();
+    frames.iter().for_each(|bytes| burst.push(Mbuf::from_bytes(pool, bytes).unwrap()).unwrap());
+    burst
+}
+
+/// Whether it finds them to be alike, which it may not see where registers are not full; and all that it says of them.
+#[track_caller]
+fn check_alike<const N: usize>(pool: &Mempool, frames: &[Vec<u8>]) -> bool {
+    let count = frames.len().min(BURST);
+    let mut burst = burst_of::<N>(pool, frames);
+    let (mut quick, mut plain) = (Heads::new(), Heads::new());
+    let are_alike = plain.read_alike(&burst);
+    let found = burst.read_alike(&mut quick);
+    assert!(found == are_alike || !found && !count.is_multiple_of(8), "{count} of {N}");
+    if found {
+        let varying = |heads: &Heads| {
+            let Varying { macs, ids, hops, groups } = &heads.varying;
+            [macs, ids, hops, groups].map(|lanes| lanes.0[..count].to_vec())
+        };
+        assert_eq!(varying(&quick), varying(&plain), "{count} of {N}");
+        assert_eq!(told(&quick, 1), told(&plain, 1), "{count} of {N}");
+    }
+    check(&mut burst);
+    found
+}
+
+fn check_all_alike<const N: usize>(pool: &Mempool) {
+    for count in 1..=N {
+        let same: Vec<_> = (0..count).map(|number| alike(number, 60)).collect();
+        let seen = check_alike::<N>(pool, &same);
+        assert!(seen || !count.is_multiple_of(8));
+        // One group, as a channel's frames have, and what is told last is of other groups.
+        let one: Vec<_> = (0..count).map(|_| alike(3, HEAD_LEN)).collect();
+        assert_eq!(check_alike::<N>(pool, &one), seen);
+        for at in 0..HEAD_LEN {
+            let mut other = one.clone();
+            other[at * 5 % count.min(BURST)][at] ^= 0x10;
+            let varies = [2..6, 18..20, 24..26, 30..34].iter().any(|range| range.contains(&at));
+            assert_eq!(
+                check_alike::<N>(pool, &other),
+                seen && (varies || count == 1),
+                "byte {at} of {count}"
+            );
+        }
+        for len in [0, HEAD_LEN - 1, 61] {
+            let mut other = same.clone();
+            other[(count - 1).min(BURST - 1)].resize(len, 0);
+            assert_eq!(check_alike::<N>(pool, &other), seen && count == 1 && len == 61, "{len} of {count}");
+        }
+    }
+    assert_eq!(pool.in_use(), 0);
+}
+
+#[test]
+fn frames_that_are_alike_are_found_to_be() {
+    alone("frames_that_are_alike_are_found_to_be", || {
+        let eal = eal(&[]);
+        let pool = pool(&eal);
+        check_all_alike::<8>(&pool);
+        check_all_alike::<32>(&pool);
+        check_all_alike::<64>(&pool);
+    });
+}
+
+#[test]
+fn a_chained_frame_among_many_is_odd() {
+    alone("a_chained_frame_among_many_is_odd", || {
+        let dir = tempfile::tempdir().unwrap();
+        for place in [0, 7, 8, 15] {
+            let path = dir.path().join(format!("{place}.pcap"));
+            let mut frames = vec![alike(3, 60); 16];
+            frames[place].resize(9000, 1);
+            support::write_pcap(&path, &frames);
+        }
+        let file =
+            |place| format!("net_pcap{place},rx_pcap={}", dir.path().join(format!("{place}.pcap")).display());
+        let devices = [0, 7, 8, 15].map(file);
+        let eal = eal(&devices.each_ref().map(String::as_str));
+        let pool = pool(&eal);
+        for place in [0, 7, 8, 15] {
+            let (port, mut queues) = support::start(&eal, &format!("net_pcap{place}"), &pool);
+            let (mut burst, mut heads) = (Burst::<32>::new(), Heads::new());
+            assert_eq!(queues.rx[0].rx_burst(&mut burst), 16);
+            assert!(!burst.read_alike(&mut heads));
+            burst.read_heads(&mut heads);
+            assert_eq!(heads.odd, 1 << place);
+            check(&mut burst);
+            drop(burst);
+            port.close(queues).unwrap();
+        }
     });
 }
 

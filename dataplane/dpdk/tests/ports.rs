@@ -228,6 +228,38 @@ fn a_received_mbuf_that_others_hold_is_copied() {
 }
 
 #[test]
+fn one_mbuf_among_many_that_others_hold_is_found() {
+    alone("one_mbuf_among_many_that_others_hold_is_found", || {
+        let eal = eal(&["net_ring0"]);
+        if ring_is_refused(&eal) {
+            return;
+        }
+        let pool = Mempool::new(&eal, "small", 127, 0, 2048, None).unwrap();
+        let (port, mut queues) = start(&eal, "net_ring0", &pool);
+        let (mut batch, mut burst) = (TxBatch::<32>::new(), Burst::<32>::new());
+        for place in 0..20 {
+            let mut held = Vec::new();
+            for i in 0..20 {
+                let mut fan = Mbuf::from_bytes(&pool, &[1; 60]).unwrap();
+                // As long as the others, and longer.
+                assert!(i != place || i % 2 == 0 || fan.append(b"more"));
+                let copies = if i == place { 2 } else { 1 };
+                let mut fan = fan.fan_out(copies.try_into().unwrap());
+                batch.push(fan.next().unwrap()).unwrap();
+                held.extend(fan);
+            }
+            queues.tx[0].tx_burst(&mut batch);
+            assert_eq!(queues.rx[0].rx_burst(&mut burst), 20);
+            burst.iter_mut().for_each(|mbuf| mbuf.data_mut().fill(2));
+            assert_eq!(held.iter().map(|mbuf| mbuf.data()[0]).collect::<Vec<_>>(), [1], "place {place}");
+            burst.clear();
+        }
+        assert_eq!(pool.in_use(), 0);
+        port.close(queues).unwrap();
+    });
+}
+
+#[test]
 fn frames_that_find_no_buffer_are_counted_by_the_driver() {
     alone("frames_that_find_no_buffer_are_counted_by_the_driver", || {
         let dir = tempfile::tempdir().unwrap();

@@ -183,8 +183,7 @@ impl Forwarder {
         if count == 1 {
             return self.forward_alone(&now, port, burst, egress, report);
         }
-        burst.read_heads(&mut self.heads);
-        self.screened.fill(&self.heads, count, self.smallest_max_frame, &entry.ingress);
+        self.screened.fill(burst, &mut self.heads, count, self.smallest_max_frame, &entry.ingress);
         let rx_bytes = self.screened.received(&self.heads, count);
         self.runs.fill(&self.screened, count);
         let (groups, hits) = self.runs.groups();

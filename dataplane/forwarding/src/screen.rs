@@ -5,7 +5,7 @@
 //! around once a burst, not what it is compared with in each frame.
 
 use multiversion::multiversion;
-use types::{BURST, Checksum, HEAD_LEN, Heads, Lanes};
+use types::{BURST, Checksum, FrameBurst, HEAD_LEN, Heads, Lanes, Varying};
 
 use crate::classify::ETHERNET_LEN;
 use crate::ingress::Ingress;
@@ -59,13 +59,31 @@ impl Screened {
         }
     }
 
-    /// Screens the first `count` frames of `heads`; those of more than `longest` bytes are long. Everything known before
-    /// is forgotten.
+    /// Reads the heads of the first `count` frames of `burst`, of which it has so many, and screens them; those of more than
+    /// `longest` bytes are long. Everything known before is forgotten.
     #[inline(always)]
-    pub(crate) fn fill(&mut self, heads: &Heads, count: usize, longest: usize, ingress: &Ingress) {
-        let present = between(0, count.min(BURST));
-        self.alike = false;
-        let others = self.screen(heads, count.min(BURST), u32::try_from(longest).unwrap_or(u32::MAX));
+    pub(crate) fn fill(
+        &mut self,
+        burst: &mut impl FrameBurst,
+        heads: &mut Heads,
+        count: usize,
+        longest: usize,
+        ingress: &Ingress,
+    ) {
+        let (count, longest) = (count.min(BURST), u32::try_from(longest).unwrap_or(u32::MAX));
+        let others = if self.are_alike(burst, heads, count, longest) {
+            0
+        } else {
+            burst.read_heads(heads);
+            screen(heads, count, longest, self)
+        };
+        self.finish(heads, others, count, ingress);
+    }
+
+    /// What is known of all frames together.
+    #[inline(always)]
+    fn finish(&mut self, heads: &Heads, others: u32, count: usize, ingress: &Ingress) {
+        let present = between(0, count);
         self.plain &= present & !heads.odd;
         self.plain &= !refused(self.plain, others, heads, ingress);
         // What is plain and what is not have nothing in common.
@@ -98,22 +116,30 @@ impl Screened {
         if self.alike { heads.lens.0[0] * count as u32 } else { heads.lens.0[..count].iter().sum() }
     }
 
-    /// [`screen`], the short way if that was not in vain lately. It is for full registers: what is in the lanes behind the
-    /// last frame would be compared, too, and a few frames, of IGMP perhaps, say nothing of bursts of data.
+    /// Whether [`screen_alike`] knows all that [`screen`] would. It is asked if that was not in vain lately, and for full
+    /// registers: what is in the lanes behind the last frame would be compared, too, and a few frames, of IGMP perhaps, say
+    /// nothing of bursts of data.
     #[inline(always)]
-    fn screen(&mut self, heads: &Heads, count: usize, longest: u32) -> u32 {
+    fn are_alike(
+        &mut self,
+        burst: &mut impl FrameBurst,
+        heads: &mut Heads,
+        count: usize,
+        longest: u32,
+    ) -> bool {
+        self.alike = false;
         if !count.is_multiple_of(STEP) {
-            return screen(heads, count, longest, self);
+            return false;
         }
         if self.unlike == 0 {
-            self.alike = screen_alike(heads, count, longest, self);
+            self.alike = burst.read_alike(heads) && screen_alike(heads, count, longest, self);
             if self.alike {
-                return 0;
+                return true;
             }
             self.unlike = UNLIKE;
         }
         self.unlike -= 1;
-        screen(heads, count, longest, self)
+        false
     }
 }
 
@@ -168,7 +194,8 @@ impl Sender {
 pub fn plain_data(frame: &[u8], checksum: Checksum, ingress: &Ingress) -> Option<(u32, usize)> {
     let (mut heads, mut screened) = (Heads::new(), Screened::new());
     heads.put(0, frame, checksum, false);
-    screened.fill(&heads, 1, usize::MAX, ingress);
+    let others = screen(&heads, 1, u32::MAX, &mut screened);
+    screened.finish(&heads, others, 1, ingress);
     (screened.plain == 1).then(|| (screened.groups.0[0], screened.ends.0[0] as usize))
 }
 
@@ -190,53 +217,49 @@ fn screen(heads: &Heads, count: usize, longest: u32, out: &mut Screened) -> u32 
         out.hops.0[i] = judged.hops;
     }
     out.plain = plain & (sound | heads.checked);
-    (out.padded, out.long, out.turns) = (padded, long, turns(heads, lanes));
+    (out.padded, out.long, out.turns) = (padded, long, turns(&heads.last, lanes));
     others
 }
 
-/// [`screen`], where the first frame is plain, neither padded nor long, and the others are as it is but for group,
-/// identification and checksum: then there is little to look at in each. Otherwise false, and nothing is known.
+/// [`screen`] of frames that are alike, where the first is plain, neither padded nor long: then there is little to look at in
+/// each. Otherwise false, and nothing is known.
 #[multiversion(targets("x86_64+avx2"))]
 fn screen_alike(heads: &Heads, count: usize, longest: u32, out: &mut Screened) -> bool {
-    let [w0, w4, w8, w12, w16, w20, w24, w28] = &heads.words;
+    let Varying { macs, ids, hops, groups } = &heads.varying;
     let first = judge(heads, 0);
     if first.faults | first.unsound | (first.end ^ heads.lens.0[0]) != 0 || first.end > longest {
         return false;
     }
     // What all checksums have in common.
-    let common = header_sum(heads, 0)
-        - (w16.0[0] >> 16)
-        - (w24.0[0] & 0xffff)
-        - (heads.last.0[0] & 0xffff)
-        - (heads.last.0[0] >> 16);
-    let ttl = w20.0[0] >> 16;
-    let (mut any, mut groups) = (0, 0);
+    let common = header_sum(heads, 0) - varying_sum(ids.0[0], hops.0[0], groups.0[0]);
+    let ttl = heads.words[5].0[0] >> 16;
+    let (mut any, mut differ) = (0, 0);
     let lanes = count.next_multiple_of(STEP).min(BURST);
     for i in 0..lanes {
-        let (group, checksum) = (heads.last.0[i], w24.0[i] & 0xffff);
-        let high = (w4.0[i] ^ w4.0[0]) | (w24.0[i] ^ w24.0[0]);
-        let low = (w16.0[i] ^ w16.0[0]) | (w28.0[i] ^ w28.0[0]);
-        let all = (w8.0[i] ^ w8.0[0]) | (w12.0[i] ^ w12.0[0]) | (w20.0[i] ^ w20.0[0]);
-        let length = heads.lens.0[i] ^ heads.lens.0[0];
-        let sum = common + (w16.0[i] >> 16) + checksum + (group & 0xffff) + (group >> 16);
-        any |= high >> 16 | low & 0xffff | all | length;
-        any |= to_other(w0.0[i], w4.0[i], group) | unroutable(group) | (folded(sum) ^ 0xffff);
-        groups |= group ^ heads.last.0[0];
+        let group = groups.0[i];
+        let sum = common + varying_sum(ids.0[i], hops.0[i], group);
+        any |= (macs.0[i] ^ mac_end(group)) | unroutable(group) | (folded(sum) ^ 0xffff);
+        differ |= group ^ groups.0[0];
         out.groups.0[i] = group.swap_bytes();
         out.ends.0[i] = first.end;
-        out.hops.0[i] = lowered(ttl, checksum);
+        out.hops.0[i] = lowered(ttl, hops.0[i] >> 16);
     }
     (out.plain, out.padded, out.long) = (u32::MAX, 0, 0);
-    out.turns = if groups == 0 { 0 } else { turns(heads, lanes) };
+    out.turns = if differ == 0 { 0 } else { turns(groups, lanes) };
     any == 0
+}
+
+/// What in a header's sum may differ between frames that are alike: identification, checksum and group.
+#[inline(always)]
+fn varying_sum(id: u32, hop: u32, group: u32) -> u32 {
+    (id & 0xffff) + (hop >> 16) + (group & 0xffff) + (group >> 16)
 }
 
 /// A bit for each frame that is of another group than the frame before.
 #[inline(always)]
-fn turns(heads: &Heads, lanes: usize) -> u32 {
-    let turns = (0..lanes)
-        .fold(0, |turns, i| turns | if heads.last.0[i] == heads.last.0[i + 1] { 0 } else { 1 << i });
-    turns << 1
+fn turns(groups: &Lanes, lanes: usize) -> u32 {
+    let turn = |i: usize| if groups.0[i] == groups.0[i + 1] { 0 } else { 1 << i };
+    (0..lanes).fold(0, |turns, i| turns | turn(i)) << 1
 }
 
 /// What a lane says. Faults are numbers, not truths, so that a register holds them of eight frames: 0 is none.
@@ -277,10 +300,16 @@ fn judge(heads: &Heads, i: usize) -> Judged {
     }
 }
 
-/// Not 0 if the destination MAC is not the group's. RFC 1112, section 6.4: 01:00:5e and 23 bits of the group.
+/// Not 0 if the destination MAC is not the group's.
 #[inline(always)]
 fn to_other(w0: u32, w4: u32, group: u32) -> u32 {
-    (w0 ^ (0x005e_0001 | (group & 0x7f00) << 16)) | ((w4 & 0xffff) ^ (group >> 16))
+    ((w0 & 0xffff) ^ 0x0001) | ((w0 >> 16 | w4 << 16) ^ mac_end(group))
+}
+
+/// A group's MAC from its third byte on. RFC 1112, section 6.4: 01:00:5e and 23 bits of the group.
+#[inline(always)]
+fn mac_end(group: u32) -> u32 {
+    0x5e | (group & 0xffff_7f00)
 }
 
 /// Not 0 if data for a destination may not go beyond its link: it is not in 224.0.0.0/4, or in 224.0.0.0/24 (r88).
@@ -314,6 +343,7 @@ fn fault(is: bool) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::frame::{OwnedBurst, OwnedFrame};
     use crate::tests::bench::ingress;
 
     /// An Ethernet frame of UDP to 239.2.2.`group`, of so many bytes.
@@ -332,12 +362,12 @@ mod tests {
     #[test]
     fn bursts_of_full_registers_alone_say_whether_frames_are_alike() {
         let (mut heads, mut screened) = (Heads::new(), Screened::new());
-        for i in 0..BURST {
-            heads.put(i, &frame(i as u8 % 3, 60), Checksum::Unknown, false);
-        }
-        heads.put(9, &frame(1, 80), Checksum::Unknown, false);
+        let burst = |count: usize| {
+            let len = |i| if i == 9 { 80 } else { 60 };
+            OwnedBurst((0..count).map(|i| OwnedFrame(frame(i as u8 % 3, len(i)))).collect())
+        };
         for (count, unlike) in [(1, 0), (8, 0), (9, 0), (12, 0), (16, UNLIKE - 1), (17, UNLIKE - 1)] {
-            screened.fill(&heads, count, usize::MAX, &ingress());
+            screened.fill(&mut burst(count), &mut heads, count, usize::MAX, &ingress());
             assert_eq!((screened.plain, screened.unlike), (between(0, count), unlike), "{count}");
         }
     }
