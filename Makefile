@@ -16,7 +16,7 @@ ATOMIC_DPDK := $(abspath $(TARGET))/dpdk-atomic
 ON_ATOMIC_DPDK = PKG_CONFIG_PATH="$(ATOMIC_DPDK)/lib/pkgconfig" RUSTFLAGS="-Ctarget-cpu=native" CARGO_TARGET_DIR="$(abspath $(TARGET))/atomic"
 
 .DEFAULT_GOAL := build
-.PHONY: setup build dpdk fast demo test test-page test-own test-fast test-atomic test-unit test-loom test-system test-systemd test-long fuzz lint install deny bench bench-quick bench-ready guard bench-guard bench-guard-accept doc clean
+.PHONY: setup build dpdk fast demo test test-build test-page test-own test-fast test-atomic test-unit test-loom test-system test-systemd test-long fuzz fmt lint install deny bench bench-quick bench-ready guard bench-guard bench-guard-accept doc clean
 
 setup:
 	@dpdk-build/setup.sh
@@ -38,6 +38,11 @@ demo: build
 
 test: lint test-unit test-loom test-system test-page
 
+# Every test, and beside them the programs that the tests of whole processes run.
+test-build: setup
+	$(CARGO) test --workspace --exclude tests --no-run
+	$(CARGO) test -p tests --no-run
+
 test-unit: setup
 	$(CARGO) test --workspace --exclude tests
 
@@ -47,10 +52,10 @@ test-loom:
 
 # The timers of the RFC as they are, on kernel interfaces: a stream of twelve minutes without a gap.
 test-long: build
-	$(CARGO) test -p tests --features long --test kernel -- --nocapture long::
+	MANIFOLD_BIN="$(abspath $(TARGET))/release/manifold" $(CARGO) test -p tests --features long --test kernel -- --nocapture long::
 
 # Whole processes: replay and golden files, bad input, network namespaces. They wait more than they compute: two at a time.
-test-system: build
+test-system: test-build
 	$(CARGO) test -p tests -- --test-threads=2
 
 # Both services under a real systemd, in a container; the small system for it is made once, in target/systemd-root.
@@ -83,8 +88,10 @@ test-atomic: setup
 fuzz:
 	.ci/fuzz
 
-lint: setup
+fmt:
 	$(CARGO) fmt --all -- --check
+
+lint: setup fmt
 	$(CARGO) clippy --workspace --all-targets --features tests/long,tests/atomic-dpdk,tests/systemd -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items
 	shellcheck dpdk-build/setup.sh dpdk-build/build-dpdk.sh dpdk-build/mend-af-xdp.sh .ci/run .ci/deny .ci/fuzz .ci/promtool .ci/schemathesis .ci/systemd-root

@@ -9,65 +9,9 @@ use crate::side::Seat;
 use crate::veth;
 use crate::viewers::{self, Viewers};
 
-/// How testpmd forwards.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// macswap, from the source to one sink: rewrites a header, looks nothing up.
-    Macswap,
-    /// From the source to a bonding device of mode 3 over the sinks: the same buffer to each of them with one
-    /// bump of its reference count, no parsing and no look-up.
-    Bonding,
-    /// Frees what it receives: what the source alone costs.
-    Receive,
-}
+mod who;
 
-/// Whose DPDK a program runs on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Build {
-    /// The distribution's.
-    Packaged,
-    /// The one of `make fast`.
-    Own,
-}
-
-/// How DPDK takes a kernel interface.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Driver {
-    /// A packet socket with rings.
-    AfPacket,
-    /// An XDP program and socket.
-    AfXdp,
-}
-
-impl Driver {
-    /// As DPDK and the kernel call it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::AfPacket => "af_packet",
-            Self::AfXdp => "af_xdp",
-        }
-    }
-}
-
-/// What runs on one side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Who {
-    /// Manifold.
-    Manifold(Build),
-    /// DPDK's testpmd.
-    Testpmd(Mode, Build),
-    /// DPDK's ipv4_multicast example.
-    Ipv4Multicast,
-    /// Manifold on kernel interfaces.
-    OnInterfaces(Driver),
-    /// The kernel's multicast forwarding, on the same interfaces.
-    Kernel,
-    /// Manifold's forwarder on plain buffers, while its table is written so many times a second.
-    Forwarder {
-        /// Writes a second.
-        updates: u32,
-    },
-}
+pub(crate) use self::who::{Build, Driver, Mode, Who};
 
 /// One side: who, and what it is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -270,7 +214,6 @@ const B8: Figure = Figure {
     ours: updated(0),
     peer: updated(0),
     floor: 0.9,
-    most_rounds: 3,
     ..B2
 };
 const B13: Figure = Figure {
@@ -281,6 +224,7 @@ const B13: Figure = Figure {
     peer: beside(Listener::Nobody, LOSSLESS),
     floor: 0.9,
     aim: Some(Aim::AtLeast(0.97)),
+    most_rounds: 3,
     ..B2
 };
 
@@ -293,11 +237,17 @@ const B14: Figure = Figure {
     most_rounds: veth::ROUNDS,
     ..B2
 };
-const PACKET: Party = Party { who: Who::OnInterfaces(Driver::AfPacket), name: "Manifold, af_packet", ..OURS };
-const XDP: Party = Party { who: Who::OnInterfaces(Driver::AfXdp), name: "Manifold, af_xdp", ..OURS };
+const PACKET: Party = on_interfaces(Driver::AfPacket, Build::Packaged, "Manifold, af_packet");
+const XDP: Party = on_interfaces(Driver::AfXdp, Build::Packaged, "Manifold, af_xdp");
+/// What a container gets by default from `make fast`.
+const FAST_XDP: Party = on_interfaces(Driver::Auto, Build::Own, "Manifold on its own DPDK, af_xdp");
 const KERNEL: Party = Party { who: Who::Kernel, name: "kernel with smcroute", ..OURS };
 /// Seven TS packets in UDP, as IPTV sends them.
 const IPTV: usize = 1362;
+
+const fn on_interfaces(driver: Driver, build: Build, name: &'static str) -> Party {
+    Party { who: Who::OnInterfaces(driver, build), name, ..OURS }
+}
 
 const fn updated(updates: u32) -> Party {
     let name = if updates == 0 { "forwarder, table at rest" } else { "forwarder, table written" };
@@ -387,11 +337,15 @@ pub(crate) const FIGURES: &[Figure] = &[
     B14.by("packet8", PACKET, 8, 0.5, 1.0),
     // One round: what a byte more costs is the kernel's to copy on both sides.
     B14.by("packet8", PACKET, 8, 0.5, 1.0).with_long_frames("packet8-1362").with_rounds(1),
-    B14.by("packet30", PACKET, 30, 0.5, 1.0),
+    B14.by("packet30", PACKET, 30, 0.5, 1.0).with_rounds(2),
     B14.by("xdp1", XDP, 1, 0.5, 1.0),
     B14.by("xdp8", XDP, 8, 1.0, 1.2),
     B14.by("xdp8", XDP, 8, 1.0, 1.2).with_long_frames("xdp8-1362").with_rounds(1),
-    B14.by("xdp30", XDP, 30, 1.0, 1.2),
+    B14.by("xdp30", XDP, 30, 1.0, 1.2).with_rounds(2),
+    // At one port the source is the limit.
+    B14.by("own8", FAST_XDP, 8, 1.0, 1.2),
+    B14.by("own8", FAST_XDP, 8, 1.0, 1.2).with_long_frames("own8-1362").with_rounds(1),
+    B14.by("own30", FAST_XDP, 30, 1.0, 1.2).with_rounds(2),
 ];
 
 /// Up to so many reports a second none may be lost.
@@ -405,7 +359,8 @@ impl Figure {
         match (ours.igmp, ours.who) {
             (Some((_, per_second)), _) => format!("igmp={per_second}/s {data}"),
             (None, Who::Forwarder { updates }) => format!("updates={updates}/s {data}"),
-            (None, Who::OnInterfaces(driver)) => format!("{} {data}", driver.name()),
+            (None, Who::OnInterfaces(driver, Build::Packaged)) => format!("{} {data}", driver.taken()),
+            (None, Who::OnInterfaces(driver, Build::Own)) => format!("{} build=own {data}", driver.taken()),
             (None, _) if self.peer.who == OWN_BONDING.who => format!("{data} peer=own-dpdk"),
             (None, _) if self.is_mixed() => {
                 format!(
@@ -439,9 +394,11 @@ impl Figure {
     pub(crate) fn updates_per_second(&self) -> u32 {
         match self.ours.who {
             Who::Forwarder { updates } => updates,
-            Who::Manifold(_) | Who::Testpmd(..) | Who::Ipv4Multicast | Who::OnInterfaces(_) | Who::Kernel => {
-                0
-            }
+            Who::Manifold(_)
+            | Who::Testpmd(..)
+            | Who::Ipv4Multicast
+            | Who::OnInterfaces(..)
+            | Who::Kernel => 0,
         }
     }
 
@@ -458,8 +415,9 @@ impl Figure {
         Seat::BOTH.map(|seat| self.party(seat))
     }
 
-    /// Whether both sides are there at once and take turns in [`slices`](crate::slices): programs on DPDK that nobody sends
-    /// to. Hosts would go on asking one that is halted.
+    /// Whether two programs on DPDK are there at once and take turns in [`slices`](crate::slices). Other figures have slices of
+    /// their own: beside hosts, or a writer of the table, it is one program, and on kernel interfaces nobody may halt the
+    /// kernel.
     pub(crate) fn is_in_slices(&self) -> bool {
         self.source.is_in_hugepages() && self.ours.igmp.is_none()
     }

@@ -24,7 +24,10 @@ pub(crate) struct Jitter {
 impl Jitter {
     /// Spins on `core` for `length`; `None` when this process may not run there.
     pub(crate) fn measure(core: u16, length: Duration) -> Option<Self> {
-        Some(Self::of(gaps_on(core, length, GAP)?, length))
+        let spin = move || pin(core).ok().map(|()| gaps(length));
+        // A thread of its own: the affinity ends with it.
+        let gaps = std::thread::spawn(spin).join().ok().flatten()?;
+        Some(Self::of(gaps, length))
     }
 
     fn of(gaps: Vec<Duration>, length: Duration) -> Self {
@@ -38,23 +41,14 @@ impl Jitter {
     }
 }
 
-/// The gaps longer than `least` that a loop on `core` finds in `length`; `None` when this process may not run there.
-pub(crate) fn gaps_on(core: u16, length: Duration, least: Duration) -> Option<Vec<Duration>> {
-    let spin = move || {
-        pin(core).ok()?;
-        Some(gaps(length, least))
-    };
-    // A thread of its own: the affinity ends with it.
-    std::thread::spawn(spin).join().ok().flatten()
-}
-
-fn gaps(length: Duration, least: Duration) -> Vec<Duration> {
+/// The gaps that a loop finds in `length`.
+fn gaps(length: Duration) -> Vec<Duration> {
     let start = Instant::now();
     let mut gaps = Vec::with_capacity(1 << 16);
     let mut last = start;
     while last - start < length {
         let now = Instant::now();
-        if now - last > least {
+        if now - last > GAP {
             gaps.push(now - last);
         }
         last = now;

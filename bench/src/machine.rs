@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
@@ -74,6 +75,18 @@ pub(crate) fn pin(core: u16) -> Result<(), BenchError> {
     sched_setaffinity(None, &only).map_err(BenchError::io("choose a core"))
 }
 
+/// Runs `work` on `core`; what it starts stays there.
+///
+/// # Errors
+/// The process may not.
+pub(crate) fn on_core<T>(core: u16, work: impl FnOnce() -> T) -> Result<T, BenchError> {
+    let before = sched_getaffinity(None).map_err(BenchError::io("look at the cores"))?;
+    pin(core)?;
+    let done = work();
+    sched_setaffinity(None, &before).map_err(BenchError::io("choose the cores again"))?;
+    Ok(done)
+}
+
 impl Machine {
     /// Looks at this one.
     pub(crate) fn look(cores: Cores) -> Self {
@@ -101,6 +114,21 @@ impl Machine {
             load: read("/proc/loadavg").split_whitespace().next().and_then(|load| load.parse().ok()),
         }
     }
+}
+
+/// How long the hypervisor kept `core` from running so far, in steps of a hundredth of a second; never, where it does
+/// not tell.
+pub(crate) fn stolen(core: u16) -> Duration {
+    let stat = fs::read_to_string("/proc/stat").unwrap_or_default();
+    stolen_in(&stat, core).unwrap_or_default()
+}
+
+fn stolen_in(stat: &str, core: u16) -> Option<Duration> {
+    let name = format!("cpu{core}");
+    let line = stat.lines().find(|line| line.split(' ').next() == Some(name.as_str()))?;
+    // Of user, nice, system, idle, iowait, irq, softirq and steal the last.
+    let hundredths: u64 = line.split_whitespace().nth(8)?.parse().ok()?;
+    Some(Duration::from_millis(hundredths * 10))
 }
 
 /// "fault: what is done", of those that this processor has.
@@ -212,6 +240,14 @@ mod tests {
     }
 
     #[test]
+    fn what_was_stolen_is_each_cores_own() {
+        let stat =
+            "cpu  1 2 3 4 5 6 7 80 0 0\ncpu1 1 2 3 4 5 6 7 8 9 10\ncpu10 0 0 0 0 0 0 0 1 0 0\nintr 1\n";
+        assert_eq!(stolen_in(stat, 1), Some(Duration::from_millis(80)));
+        assert_eq!([0, 10].map(|core| stolen_in(stat, core)), [None, Some(Duration::from_millis(10))]);
+    }
+
+    #[test]
     fn programs_are_found_by_path_and_by_name() {
         let shell = find_program(Path::new("sh"), "install a shell").unwrap();
         assert_eq!(find_program(&shell, "").unwrap(), shell);
@@ -242,5 +278,14 @@ mod tests {
         assert_eq!(bonding_keyword(Some("23.11")), "member");
         assert_eq!(bonding_keyword(Some("25.03.1")), "member");
         assert_eq!(bonding_keyword(None), "slave");
+    }
+
+    #[test]
+    fn a_core_is_left_as_it_was_found() {
+        let before = sched_getaffinity(None).unwrap();
+        let first = (0..CpuSet::MAX_CPU).find(|core| before.is_set(*core)).unwrap();
+        let during = on_core(first as u16, || sched_getaffinity(None).unwrap()).unwrap();
+        assert_eq!(during.count(), 1);
+        assert_eq!(sched_getaffinity(None).unwrap(), before);
     }
 }

@@ -2,11 +2,11 @@
 //!
 //! There is no NIC in it: frames come from a capture file that net_pcap plays without end, or from net_null, and go to net_null
 //! ports, which free them at once. So every figure is a ratio to a peer on the same devices in the same run, with
-//! the time of a copy beside it. Both sides are whole processes as their users run them, one at a time, on the same
+//! the time of a copy beside it. Both sides are whole processes as their users run them, in turns, on the same
 //! core, with the same burst, buffers and memory.
 //!
 //! A figure is data ([`figures`]); [`catalogue`] has the names of all kinds of figures. [`session`] runs them:
-//! [`rounds`] orders the trials, which [`slices`] cuts up where it can; [`manifold`], [`testpmd`] and [`multicast`] are who
+//! [`rounds`] orders the trials, which [`slices`] cuts up; [`manifold`], [`testpmd`] and [`multicast`] are who
 //! forwards, with [`reports`] beside the data where that is the question, [`churn`] beside the table's writer, and [`stamp`] where a capture file would be the limit. [`capacity`] and [`scale`]
 //! have no peer. In [`blocked`] and [`latency`] frames come on a clock, over [`memif`]; so they do in [`heap`]. On kernel
 //! interfaces ([`wires`]) [`veth`] holds Manifold beside the kernel's own forwarding, and [`outer`] its joins
@@ -63,12 +63,14 @@ mod stats;
 mod table;
 mod telemetry;
 mod testpmd;
+mod thread;
 mod throttle;
 mod traffic;
 mod veth;
 mod viewers;
 mod wake;
 mod wires;
+mod witness;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -102,8 +104,8 @@ struct Cli {
     /// A few figures and rounds, in less than two minutes.
     #[arg(long)]
     quick: bool,
-    /// Rounds of each figure with a peer: the peer, ours, ours, the peer. 5, or 2 in a quick run; b3/own, b4, b8 and all of
-    /// b5m but b5m/16 have 3 at most, b12 and b14 two, `stalls` twice as many.
+    /// Rounds of each figure with a peer: the peer, ours, ours, the peer. 5, or 2 in a quick run; b3/own, b4, b13, b14 and
+    /// all of b5m but b5m/16 have 3 at most, b12 two, `stalls` twice as many.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1000))]
     rounds: Option<u16>,
     /// Length of a trial in milliseconds.

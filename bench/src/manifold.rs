@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{fs, io};
 
 use api::{Client, ClientError, CountersReply, PortCounters, WorkerView};
@@ -14,23 +14,16 @@ use settings::Settings;
 use crate::error::BenchError;
 use crate::figures::Source;
 use crate::machine::Cores;
-use crate::reports::{self, Listener, Reports};
-use crate::side::{Amount, PATIENCE, Seat, Side, Trial, Work};
+use crate::reports::{self, Reports};
+use crate::side::{Amount, PATIENCE, Seat, Side, Work};
 use crate::source::GROUP;
 
 /// What it is called in messages.
 pub(crate) const NAME: &str = "manifold";
 /// What was changed while it ran, beside the settings.
 const LIVE: &str = "live.toml";
-/// An answer that took longer was held up, and its counters are of some later time.
-const LATE: Duration = Duration::from_millis(20);
-/// How far a sink's count may be from the source's while frames move: both are read one after the other. What is so small
-/// is looked for once all stands still.
-const APART: f64 = 0.01;
 /// Reasons for which copies are dropped on their way out.
 const ON_THE_WAY_OUT: [&str; 4] = ["mtu", "tx-full", "no-buffer", "out-of-service"];
-/// Hosts ask this much longer than frames are counted: counters may be read late.
-const AFTER_WINDOW: Duration = Duration::from_millis(300);
 /// Groups that the table has room for by default.
 const TABLE: u32 = 65_536;
 /// Counters that did not move for so long will not.
@@ -45,7 +38,6 @@ pub(crate) struct Manifold {
 
 /// The counters of one moment.
 pub(crate) struct Sample {
-    at: Instant,
     /// Frames of the source that the worker received.
     received: u64,
     /// Those of them that were forwarded.
@@ -103,18 +95,6 @@ impl Manifold {
     pub(crate) fn read_settings(work: &Work) -> Result<Settings, BenchError> {
         settings::parse(&Self::settings(work, Amount::Endless), "the bench's settings")
             .map_err(|e| BenchError::machine(e, "report it"))
-    }
-
-    /// Runs trials one after the other in one process.
-    ///
-    /// # Errors
-    /// It does not start or end, does not answer, or lost a frame.
-    pub(crate) fn trials(&self, work: &Work, count: usize) -> Result<Vec<Trial>, BenchError> {
-        let mut running = Running::start(&self.program, work, Amount::Endless)?;
-        let trials = (0..count).map(|_| running.trial(work)).collect::<Result<_, _>>()?;
-        running.count_to_the_frame(work)?;
-        running.end()?;
-        Ok(trials)
     }
 
     /// Starts it, to be looked at while it forwards.
@@ -204,22 +184,6 @@ pub(crate) fn launch(
     answering(side, &scratch.join("run/manifold.sock"), settings)
 }
 
-/// Between two moments nothing was dropped, and each sink took what was forwarded. Returns all copies.
-fn check_flow(before: &Sample, after: &Sample) -> Result<u64, BenchError> {
-    let dropped = after.dropped - before.dropped;
-    if dropped > 0 {
-        return Err(BenchError::delivery(NAME, format!("{dropped} frames or copies were dropped")));
-    }
-    let forwarded = after.forwarded - before.forwarded;
-    let copies = after.copies_since(before);
-    let agrees = |copies: &u64| copies.abs_diff(forwarded) as f64 <= forwarded as f64 * APART;
-    if forwarded == 0 || !copies.iter().all(agrees) {
-        let what = format!("{forwarded} frames were forwarded, the sinks got {copies:?}");
-        return Err(BenchError::delivery(NAME, what));
-    }
-    Ok(copies.iter().sum())
-}
-
 /// A Manifold that was started with `settings`, once it answers on `socket`.
 ///
 /// # Errors
@@ -289,57 +253,10 @@ impl Running {
         Ok(Self { side, client })
     }
 
-    /// A sample that was not held up.
-    fn sample_in_time(&mut self, work: &Work) -> Result<Sample, BenchError> {
-        for _ in 0..10 {
-            let asked = Instant::now();
-            let sample = self.sample(work)?;
-            if asked.elapsed() < LATE {
-                return Ok(sample);
-            }
-        }
-        Err(self.side.error("its socket answers late every time; is the machine busy with something else?"))
-    }
-
     fn sample(&mut self, work: &Work) -> Result<Sample, BenchError> {
-        let asked = Instant::now();
         let counters = self.client.counters().map_err(|e: ClientError| self.side.error(e.to_string()))?;
-        let at = asked + asked.elapsed() / 2;
-        Sample::read(&counters, at, work.fan_out)
+        Sample::read(&counters, work.fan_out)
             .ok_or_else(|| self.side.error("its counters are not those that were expected"))
-    }
-
-    /// One trial.
-    fn trial(&mut self, work: &Work) -> Result<Trial, BenchError> {
-        stop::pause(work.warm_up)?;
-        let asking = match (&work.hosts, work.party.igmp) {
-            (Some(hosts), Some((listener, per_second))) => {
-                let length = work.warm_up + work.window + AFTER_WINDOW;
-                let known = self.reports()?;
-                Some((listener, known, hosts.ask(listener, per_second, length, work.cores.main)?))
-            }
-            _ => None,
-        };
-        if asking.is_some() {
-            // The table is warm with their groups, too. A peer without hosts has one pause, and so have we.
-            stop::pause(work.warm_up)?;
-        }
-        let (before, cpu_before) = (self.sample_in_time(work)?, self.side.cpu_time());
-        stop::pause(work.window)?;
-        let (after, cpu_after) = (self.sample_in_time(work)?, self.side.cpu_time());
-        let (mut reports, mut held_up) = (None, None);
-        if let Some((listener, known, asking)) = asking {
-            let asked = asking.finish()?;
-            held_up = Some(asked.held_up);
-            reports = match listener {
-                Listener::Ours => Some(self.settled_reports(asked.count, known)?),
-                Listener::Nobody => None,
-            };
-        }
-        let seconds = (after.at - before.at).as_secs_f64();
-        let copies_per_s = check_flow(&before, &after)? as f64 / seconds;
-        let waited = cpu_after.waited_since(&cpu_before);
-        Ok(Trial { copies_per_s, waited, reports, held_up, kept: None })
     }
 
     /// What became of all reports so far, as it counts.
@@ -372,18 +289,9 @@ impl Running {
         reply.workers.into_iter().next().ok_or_else(|| self.side.error("it has no worker"))
     }
 
-    /// Does something while the whole process is halted.
-    ///
-    /// # Errors
-    /// Those of `work`; or it cannot be halted.
-    pub(crate) fn halted<T>(
-        &mut self,
-        work: impl FnOnce() -> Result<T, BenchError>,
-    ) -> Result<T, BenchError> {
-        self.side.halt()?;
-        let done = work();
-        self.side.resume()?;
-        done
+    /// Its process: to be halted, and to be looked at.
+    pub(crate) fn side(&mut self) -> &mut Side {
+        &mut self.side
     }
 
     /// Ends it.
@@ -399,7 +307,7 @@ impl Running {
 impl Sample {
     #[cfg(test)]
     pub(crate) fn new(forwarded: u64, copies: Vec<u64>, dropped: u64) -> Self {
-        Self { at: Instant::now(), received: forwarded, forwarded, sent: copies.clone(), copies, dropped }
+        Self { received: forwarded, forwarded, sent: copies.clone(), copies, dropped }
     }
 
     /// Copies that each sink took since `earlier`.
@@ -408,7 +316,7 @@ impl Sample {
     }
 
     /// From `counters` of a Manifold whose ports are "source" and "sink-1" to "sink-`fan_out`"; `None` when they are not.
-    pub(crate) fn read(counters: &CountersReply, at: Instant, fan_out: usize) -> Option<Self> {
+    pub(crate) fn read(counters: &CountersReply, fan_out: usize) -> Option<Self> {
         let port = |name: &str| counters.ports.iter().find(|port| port.port == name);
         let source = port("source")?;
         let sinks: Vec<_> = (1..=fan_out).map(|n| port(&format!("sink-{n}"))).collect::<Option<_>>()?;
@@ -424,7 +332,6 @@ impl Sample {
         };
         let sent = |sink: &&api::PortCounters| sink.frames.get("tx-frames").copied();
         Some(Self {
-            at,
             received: *source.frames.get("rx-frames")?,
             forwarded: *source.frames.get("forwarded")?,
             copies: sinks.iter().map(copies).collect::<Option<_>>()?,
@@ -435,6 +342,7 @@ impl Sample {
 }
 
 mod delivery;
+pub(crate) mod mixed;
 
 #[cfg(test)]
 mod tests;

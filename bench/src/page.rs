@@ -18,17 +18,17 @@ const METHOD: &str = "\
 <p>There is no network card in these figures: frames come from a capture file that net_pcap plays without end, or from \
 net_null with a header stamped on each, and go to null ports, which free them at once, as a card's completion does. So \
 a figure is a ratio to a peer on the same devices in the same run, with the time of a copy beside it, and both sides are \
-whole programs as their users run them, one at a time, one worker on one core; nothing here is extrapolated to more. Not \
+whole programs as their users run them, in turns, one worker on one core; nothing here is extrapolated to more. Not \
 all are of that kind. b7, b15 and the heap have no peer. b8, and b10 and b11 but for their rows on veth, are Manifold\u{2019}s \
-forwarder on plain buffers within the bench, beside itself or a bare wake-up; the stalls stand beside an idle loop on the \
-same core. b7\u{2019}s bytes are of the table alone, b15 of the control side\u{2019}s crates.</p>\
+forwarder on plain buffers within the bench, beside itself or a bare wake-up; the stalls stand beside a loop with \
+passes as long, over memory as large, on the same core. b7\u{2019}s bytes are of the table alone, b15 of the control side\u{2019}s crates.</p>\
 <p>A round is the peer, ours, ours, the peer; the ratio is taken round by round. Shown is the median, with the smallest and \
-the largest: of five rounds, these two hold the true median between them fifteen times of sixteen. In b1 to b6 both sides of \
-a round are there at once, one of them halted while the other forwards for a tenth of a second, and all four trials are made of \
-such slices in turn: drift and stalls of the machine are in all of them. Copies are counted there by the first sink\u{2019}s \
-driver, as either side\u{2019}s telemetry tells, at both ends of a slice and on one clock; the first 10 ms after a halt are not \
-counted. Each round has processes of its own. In b8, b13 and b14 trials come one after the other; in b13 and on kernel \
-interfaces both of ours in a round are of one process.</p>\
+the largest: of five rounds, these two hold the true median between them fifteen times of sixteen. All four trials are made of short slices in turn: drift and \
+stalls of the machine are in all of them. In b1 to b6 both sides are there at once, in processes of the round\u{2019}s own, one of them \
+halted while the other forwards for a tenth of a second. Copies are counted by the first sink\u{2019}s driver, as \
+either side\u{2019}s telemetry tells, at both ends of a slice and on one clock; the first 10 ms after a halt are not counted. b8 and b13 \
+have one forwarder for both sides, and slices of 10 and 50 ms: what comes beside it, comes or does not. In b14 each side has cables of its own, \
+and its source sends for a tenth of a second and is still until all has arrived.</p>\
 <p>Manifold and ipv4_multicast must first deliver a counted number of frames to every sink, to the frame; of testpmd \
 and Manifold every process\u{2019}s frames are counted to the frame at its end, once it forwards no more, by its own counters \
 and by its drivers\u{2019}. ipv4_multicast ends by a signal and cannot be: while frames move, each sink must have all that had \
@@ -42,7 +42,7 @@ aim: it tells how far a row that missed is from it. b10 \
 and b11: a bare wake-up before by one after outside 0.8 to 1.25 at p50, outside 0.5 to 2 at p99, and more \
 than a tenth of the aim apart; where that alone is above the aim, ours is excused up to 10 us above it; on veth the peer\u{2019}s turns \
 by themselves, likewise; beside data also where passes took another share than 77 to 83 % of the worker\u{2019}s time. b9: the two halves of the seconds without churn more than 10 us/s apart, or less than 97 % of the \
-load was given. Stalls: the idle loop differs from itself by more than it sees. b13: reports that took more than 1.03 of \
+load was given. Stalls: the loop differs from itself by more than it sees. b8, b13: writes or reports that took more than 1.03 of \
 the time planned were fewer in the window, and such a round does not count.</p>\
 <p>In b9 and b12 frames come on a clock, from another process over memif, and are lost if nobody takes them; every one is \
 accounted for. The two processes share two cores with the control thread, so the machine\u{2019}s stalls are in both \

@@ -11,13 +11,12 @@ use std::time::Duration;
 
 use api::PortCounters;
 use igmp::wire::{Outgoing, emit};
-use lab::{Flood, FrameSender, Host, Lab, LabError, Netns};
-use rustix::thread::{sched_getaffinity, sched_setaffinity};
+use lab::{FrameSender, Host, Lab, Netns};
 use serde::Serialize;
 use types::{GroupAddr, Ipv4Net, MacAddr};
 
 use crate::error::BenchError;
-use crate::machine::pin;
+use crate::machine::on_core;
 use crate::side::bound_to_us_in;
 
 /// The port that hosts are on, and its interface.
@@ -70,54 +69,74 @@ impl Hosts {
         bound_to_us_in(&self.router, program)
     }
 
-    /// Begins to send `per_second` reports a second for `length` from the core `core`.
+    /// Who sends the reports, from the core `core`.
     ///
     /// # Errors
     /// As the lab's.
-    pub(crate) fn ask(
-        &self,
-        listener: Listener,
-        per_second: u32,
-        length: Duration,
-        core: u16,
-    ) -> Result<Asking, BenchError> {
-        let host = match listener {
-            Listener::Ours => &self.asking,
-            Listener::Nobody => &self.unheard,
-        };
-        let sender = on_core(core, || FrameSender::start(&self.lab, host))??;
-        let count = (f64::from(per_second) * length.as_secs_f64()) as usize;
-        let flood = sender.flood(&self.reports, count, per_second)?;
-        Ok(Asking { flood, count: count as u64, length })
+    pub(crate) fn senders(&self, core: u16) -> Result<Senders<'_>, BenchError> {
+        let hosts = [&self.asking, &self.unheard];
+        let [asking, unheard] = on_core(core, || hosts.map(|host| FrameSender::start(&self.lab, host)))?;
+        Ok(Senders { reports: &self.reports, asking: Some(asking?), unheard: Some(unheard?) })
     }
 }
 
-/// Reports on their way.
+/// Who sends the reports: each is there all along, and sends when it is told to.
 #[derive(Debug)]
-pub(crate) struct Asking {
-    flood: Flood,
-    count: u64,
-    length: Duration,
+pub(crate) struct Senders<'h> {
+    reports: &'h [Vec<u8>],
+    asking: Option<FrameSender>,
+    unheard: Option<FrameSender>,
+}
+
+impl Senders<'_> {
+    /// Has `per_second` reports a second sent to `listener` for `length`, meanwhile measures, and waits for the last report.
+    ///
+    /// # Errors
+    /// The kernel refused a report; or those of `measure`.
+    pub(crate) fn ask<T>(
+        &mut self,
+        listener: Listener,
+        per_second: u32,
+        length: Duration,
+        measure: impl FnOnce() -> Result<T, BenchError>,
+    ) -> Result<(T, Asked), BenchError> {
+        let seat = match listener {
+            Listener::Ours => &mut self.asking,
+            Listener::Nobody => &mut self.unheard,
+        };
+        // One that failed is not there any more.
+        let sender = seat.take().ok_or_else(|| BenchError::machine("a sender is gone", "report it"))?;
+        let count = (f64::from(per_second) * length.as_secs_f64()) as usize;
+        let flood = sender.flood(self.reports, count, per_second)?;
+        let measured = measure()?;
+        let (sender, flooded) = flood.finish()?;
+        *seat = Some(sender);
+        Ok((measured, Asked { count: count as u64, took: flooded.took, planned: length }))
+    }
 }
 
 /// Reports that were sent.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Asked {
     /// How many.
     pub(crate) count: u64,
-    /// How long it took, by how long it should have. A sender that was held up sends the rest later: within the window
-    /// there were fewer.
-    pub(crate) held_up: f64,
+    /// How long it took. A sender that was held up sends the rest later: within the window there were fewer.
+    pub(crate) took: Duration,
+    /// How long it should have.
+    pub(crate) planned: Duration,
 }
 
-impl Asking {
-    /// Waits for the last one.
-    ///
-    /// # Errors
-    /// The kernel refused one.
-    pub(crate) fn finish(self) -> Result<Asked, BenchError> {
-        let (_, flooded) = self.flood.finish()?;
-        Ok(Asked { count: self.count, held_up: flooded.took.as_secs_f64() / self.length.as_secs_f64() })
+impl Asked {
+    /// And others.
+    pub(crate) fn add(&mut self, more: Self) {
+        self.count += more.count;
+        self.took += more.took;
+        self.planned += more.planned;
+    }
+
+    /// How long it took by how long it should have, where some were sent.
+    pub(crate) fn held_up(&self) -> Option<f64> {
+        (self.count > 0).then(|| self.took.as_secs_f64() / self.planned.as_secs_f64())
     }
 }
 
@@ -179,22 +198,8 @@ fn reports() -> Vec<Vec<u8>> {
     groups.map(|group| emit(Outgoing::ReportV2(group), MAC, HOST, 0).as_slice().to_vec()).collect()
 }
 
-/// Runs `work` on `core`, and what it starts stays there.
-fn on_core<T>(
-    core: u16,
-    work: impl FnOnce() -> Result<T, LabError>,
-) -> Result<Result<T, LabError>, BenchError> {
-    let before = sched_getaffinity(None).map_err(BenchError::io("look at the cores"))?;
-    pin(core)?;
-    let done = work();
-    sched_setaffinity(None, &before).map_err(BenchError::io("choose the cores again"))?;
-    Ok(done)
-}
-
 #[cfg(test)]
 mod tests {
-    use rustix::thread::CpuSet;
-
     use super::*;
 
     #[test]
@@ -223,14 +228,5 @@ mod tests {
         assert_eq!(reports.of_sent(3, reports).lost(), 3, "what was known before is of others");
         let twice = reports.plus(reports);
         assert_eq!((twice.sent, twice.lost(), twice.unaccounted()), (18, 8, 2));
-    }
-
-    #[test]
-    fn a_core_is_left_as_it_was_found() {
-        let before = sched_getaffinity(None).unwrap();
-        let first = (0..CpuSet::MAX_CPU).find(|core| before.is_set(*core)).unwrap();
-        let during = on_core(first as u16, || Ok(sched_getaffinity(None).unwrap())).unwrap().unwrap();
-        assert_eq!(during.count(), 1);
-        assert_eq!(sched_getaffinity(None).unwrap(), before);
     }
 }

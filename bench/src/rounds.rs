@@ -9,24 +9,14 @@ use crate::machine::Machine;
 use crate::noise;
 use crate::report::{Cost, Costs, FigureReport, PeerReport, Place};
 use crate::reports::Reports;
-use crate::side::{Seat, Trial};
+use crate::side::Trial;
 use crate::stats::Spread;
 
-/// Where reports took so much longer to send than they should have, there were fewer beside the data than was asked for:
-/// such a round is in no ratio.
+/// Where what comes beside the data took so much longer than it should have, there was less of it than was asked for: such a
+/// round is in no ratio.
 const HELD_UP: f64 = 1.03;
 /// Of a core that a forwarding thread waited for less than this is not worth a word.
 const WAITED: f64 = 0.005;
-
-impl Seat {
-    /// Trials of one turn: the two of ours are next to each other.
-    pub(crate) fn trials(self) -> usize {
-        match self {
-            Self::Ours => 2,
-            Self::Peer => 1,
-        }
-    }
-}
 
 /// One round: what drifts evenly over its four trials falls out of its ratio.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +40,8 @@ pub(crate) struct Outcome {
     pub(crate) ratio: Spread,
     /// The peer by itself, round by round: its first trial by its last.
     pub(crate) itself: Spread,
-    /// The longest that reports took to send, by how long they should have, and in how many rounds they took too long.
+    /// The longest that reports took to send, or writes of the table to make, by how long they should have, and in how many
+    /// rounds they took too long.
     pub(crate) held_up: Option<(f64, usize)>,
     /// Copies a second of each trial, round by round: the peer's, ours, ours, the peer's.
     pub(crate) trials: Vec<[f64; 4]>,
@@ -84,18 +75,6 @@ pub(crate) fn run(
     outcome(figure, &done).ok_or_else(|| BenchError::machine("no round was run", "ask for one or more"))
 }
 
-/// A round of trials one after the other, in three turns of which `trials` returns the [`Seat::trials`].
-///
-/// # Errors
-/// What `trials` returns; a signal came.
-pub(crate) fn by_turns(
-    mut trials: impl FnMut(Seat) -> Result<Vec<Trial>, BenchError>,
-) -> Result<[Trial; 4], BenchError> {
-    let mut trials = |turn: Seat| expect_no_signal().and_then(|()| trials(turn));
-    let round = [trials(Seat::Peer)?, trials(Seat::Ours)?, trials(Seat::Peer)?].concat();
-    <[Trial; 4]>::try_from(round).map_err(|_| BenchError::machine("a round has not four trials", "report it"))
-}
-
 fn expect_no_signal() -> Result<(), BenchError> {
     if stop::stopped() { Err(LabError::Interrupted.into()) } else { Ok(()) }
 }
@@ -117,12 +96,12 @@ impl Round {
         first / last
     }
 
-    /// How long reports took to send at most, by how long they should have, where some were sent.
+    /// How long what comes beside the data took at most, by how long they should have, where some were sent.
     fn held_up(&self) -> Option<f64> {
         self.in_order().into_iter().filter_map(|trial| trial.held_up).reduce(f64::max)
     }
 
-    /// Whether reports, if any, came at their rate, on both sides.
+    /// Whether what comes beside the data, if anything, came at its rate, on both sides.
     fn is_in_time(&self) -> bool {
         self.held_up().is_none_or(|longer| longer <= HELD_UP)
     }
@@ -220,8 +199,8 @@ impl Outcome {
         }
         if let Some((longest, late)) = self.held_up.filter(|(_, late)| *late > 0) {
             notes.push(format!(
-                "in {late} of {} rounds the hosts were held up and their reports took up to {longest:.2} times as long to send \
-                 as they should: above {HELD_UP} that is another load, and the round is in no ratio",
+                "in {late} of {} rounds what comes beside the data was held up and took up to {longest:.2} times as long as it \
+                 should: above {HELD_UP} that is another load, and the round is in no ratio",
                 self.trials.len()
             ));
         }
@@ -258,28 +237,22 @@ mod tests {
     }
 
     /// Trials that come to these copies a second, in this order.
-    fn run_with(figure: Figure, values: &[f64]) -> Result<(Outcome, Vec<Seat>), BenchError> {
-        let mut turns = Vec::new();
-        let mut values = values.iter();
-        let rounds = values.len() / 4;
-        let mut trials = |turn: Seat| {
-            turns.push(turn);
-            let of = |copies_per_s: &f64| {
-                let waited = Some(copies_per_s / 1000.0);
-                Trial { copies_per_s: *copies_per_s, waited, ..Trial::default() }
-            };
-            Ok(values.by_ref().take(turn.trials()).map(of).collect())
+    fn run_with(figure: Figure, values: &[f64]) -> Result<Outcome, BenchError> {
+        let (mut values, rounds) = (values.iter(), values.len() / 4);
+        let round = || {
+            Ok(std::array::from_fn(|_| {
+                let copies_per_s = *values.next().unwrap();
+                Trial { copies_per_s, waited: Some(copies_per_s / 1000.0), ..Trial::default() }
+            }))
         };
-        run(figure, rounds, || by_turns(&mut trials), |_, _, _| {}).map(|outcome| (outcome, turns))
+        run(figure, rounds, round, |_, _, _| {})
     }
 
     #[test]
     fn an_even_drift_falls_out() {
         // The machine gets slower by 5 with every trial; ours is nine tenths of the peer.
         let values = [100.0, 85.5, 81.0, 85.0, 80.0, 67.5, 63.0, 65.0];
-        let (outcome, turns) = run_with(figure("b1/1"), &values).unwrap();
-        use Seat::{Ours, Peer};
-        assert_eq!(turns, [Peer, Ours, Peer, Peer, Ours, Peer]);
+        let outcome = run_with(figure("b1/1"), &values).unwrap();
         assert_eq!(outcome.trials, [[100.0, 85.5, 81.0, 85.0], [80.0, 67.5, 63.0, 65.0]]);
         let Spread { min, max, .. } = outcome.ratio;
         assert!((min - 0.9).abs() < 1e-9 && (max - 0.9).abs() < 1e-9, "{outcome:?}");
@@ -291,7 +264,7 @@ mod tests {
 
     #[test]
     fn verdicts_follow_the_ratio_unless_the_peer_differs_from_itself() {
-        let verdict = |ours, last| run_with(figure("b1/1"), &[100.0, ours, ours, last]).unwrap().0.verdict();
+        let verdict = |ours, last| run_with(figure("b1/1"), &[100.0, ours, ours, last]).unwrap().verdict();
         assert_eq!(verdict(86.0, 100.0), Verdict::Reached);
         assert_eq!(verdict(84.0, 100.0), Verdict::Held);
         assert_eq!(verdict(49.0, 100.0), Verdict::Missed);
@@ -303,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_cost_should_be_small() {
-        let of = |ours| run_with(figure("b5/16"), &[100.0, ours, ours, 100.0]).unwrap().0;
+        let of = |ours| run_with(figure("b5/16"), &[100.0, ours, ours, 100.0]).unwrap();
         let half = of(50.0);
         assert_eq!((half.ratio.median, half.verdict()), (2.0, Verdict::Missed));
         assert_eq!(of(96.0).verdict(), Verdict::Reached);
@@ -313,7 +286,7 @@ mod tests {
     #[test]
     fn wild_rounds_are_decided_by_their_median() {
         let values = [90.0, 68.0, 68.0, 60.0, 60.0, 60.0, 60.0, 60.0, 60.0, 90.0, 90.0, 90.0];
-        let (outcome, _) = run_with(figure("b1/1"), &values).unwrap();
+        let outcome = run_with(figure("b1/1"), &values).unwrap();
         assert_eq!((outcome.itself.median, outcome.verdict()), (1.0, Verdict::Reached));
         assert_eq!((outcome.itself.max, outcome.ratio.median), (1.5, 1.0));
     }
@@ -322,12 +295,10 @@ mod tests {
     fn a_lost_report_is_missed_where_none_may_be() {
         let verdict = |name: &str, taken, held_up| {
             let reports = Some(Reports { sent: 10, taken, ..Reports::default() });
-            let trials = |turn: Seat| {
-                let reports = reports.filter(|_| turn == Seat::Ours);
-                let one = Trial { copies_per_s: 1e6, reports, held_up: Some(held_up), ..Trial::default() };
-                Ok(vec![one; turn.trials()])
-            };
-            run(figure(name), 3, || by_turns(trials), |_, _, _| {}).unwrap().verdict()
+            let unheard = Trial { copies_per_s: 1e6, held_up: Some(held_up), ..Trial::default() };
+            let heard = Trial { reports, ..unheard };
+            let round = || Ok([unheard, heard, heard, unheard]);
+            run(figure(name), 3, round, |_, _, _| {}).unwrap().verdict()
         };
         assert_eq!(verdict("b13/10000", 10, 1.0), Verdict::Reached);
         assert_eq!(verdict("b13/10000", 9, 1.0), Verdict::Missed);
@@ -338,21 +309,23 @@ mod tests {
 
     #[test]
     fn a_round_with_fewer_reports_than_asked_for_is_in_no_ratio() {
-        // Sides and rounds: the peer's second round is held up, and the rate beside it higher.
+        // In the second of them ours is held up, and the rate beside so few the higher.
         let mut rounds = 0;
-        let mut trials = |turn: Seat| {
-            rounds += usize::from(turn == Seat::Ours);
-            let late = rounds == 2 && turn == Seat::Ours;
-            let (copies_per_s, held_up) = if late { (2e6, Some(1.5)) } else { (1e6, Some(1.0)) };
-            Ok(vec![Trial { copies_per_s, held_up, ..Trial::default() }; turn.trials()])
+        let round = || {
+            rounds += 1;
+            let of =
+                |(copies_per_s, held_up)| Trial { copies_per_s, held_up: Some(held_up), ..Trial::default() };
+            let ours = of(if rounds == 2 { (2e6, 1.5) } else { (1e6, 1.0) });
+            let peer = of((1e6, 1.0));
+            Ok([peer, ours, ours, peer])
         };
-        let outcome = run(figure("b13/100000"), 3, || by_turns(&mut trials), |_, _, _| {}).unwrap();
+        let outcome = run(figure("b13/100000"), 3, round, |_, _, _| {}).unwrap();
         assert_eq!(
             (outcome.ratio.max, outcome.held_up, outcome.verdict()),
             (1.0, Some((1.5, 1)), Verdict::Reached)
         );
         assert!(
-            outcome.notes()[0].starts_with("in 1 of 3 rounds the hosts were held up"),
+            outcome.notes()[0].starts_with("in 1 of 3 rounds what comes beside the data was held up"),
             "{:?}",
             outcome.notes()
         );
@@ -360,7 +333,7 @@ mod tests {
 
     #[test]
     fn reports_and_waiting_are_told() {
-        let (mut outcome, _) = run_with(figure("b1/1"), &[31.0, 10.0, 10.0, 31.0]).unwrap();
+        let mut outcome = run_with(figure("b1/1"), &[31.0, 10.0, 10.0, 31.0]).unwrap();
         outcome.reports = Some(Reports { sent: 10, taken: 4, policed: 3, ring_full: 2 });
         assert_eq!(
             outcome.notes(),

@@ -76,7 +76,39 @@ impl OnInterfaces {
         command.arg("run").arg("-c").arg(&config).stdin(Stdio::null()).stdout(Stdio::null());
         let side = Side::start(&mut command, manifold::NAME, scratch.join("interfaces.log"))?;
         let (side, client) = manifold::answering(side, &scratch.join("run/manifold.sock"), &settings)?;
-        Ok(Self { side, client })
+        let mut running = Self { side, client };
+        running.expect(driver)?;
+        Ok(running)
+    }
+
+    /// Every port has the driver that is to be measured, whoever chose it.
+    fn expect(&mut self, driver: Driver) -> Result<(), BenchError> {
+        let ports = self.client.ports().map_err(|e| self.side.error(e.to_string()))?.ports;
+        let wanted = format!("net_{}", driver.taken());
+        match ports.iter().find(|port| port.driver != wanted) {
+            None => Ok(()),
+            Some(port) => {
+                let what = format!("its port {} has {}, not {wanted}", port.name, port.driver);
+                Err(self.side.error(what))
+            }
+        }
+    }
+
+    /// Halts it, threads and all.
+    ///
+    /// # Errors
+    /// It has ended, or the system refuses.
+    pub(crate) fn halt(&mut self) -> Result<(), BenchError> {
+        self.side.expect_running()?;
+        self.side.halt()
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub(crate) fn resume(&mut self) -> Result<(), BenchError> {
+        self.side.resume()
     }
 
     /// Frames that each client port's driver took, and how many of them were the control thread's.

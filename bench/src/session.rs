@@ -127,7 +127,7 @@ impl Session {
         let multicast = needs(|f| f.peer.who == Who::Ipv4Multicast);
         let outer = [outer::JOIN, outer::LEAVE].iter().any(|(_, name)| selection.has(name));
         let on_wires = [needs(|f| f.source == Source::Wire), outer];
-        let (ours, folder) = (programs.manifolds[&Build::Packaged].program.clone(), scratch.path());
+        let folder = scratch.path();
         let hosts = needs(|f| f.reports_per_second().is_some());
         Ok(Self {
             cores,
@@ -142,7 +142,7 @@ impl Session {
             multicast: Part::new(multicast, || Multicast::build(folder))?,
             alone: Alone::default(),
             stamp: Part::new(stamps, || Stamp::build(folder).map(Rc::new))?,
-            veth: Part::new(on_wires.contains(&true), || Veth::new(&ours, folder, on_wires))?,
+            veth: Part::new(on_wires.contains(&true), || Veth::new(folder, on_wires))?,
             hosts: Part::new(hosts, || Hosts::new().map(Rc::new))?,
             claim,
             scratch,

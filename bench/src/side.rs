@@ -147,7 +147,7 @@ pub(crate) struct Trial {
     pub(crate) waited: Option<f64>,
     /// What became of the hosts' reports, where some were sent.
     pub(crate) reports: Option<Reports>,
-    /// How long the reports took to send, by how long they should have, where some were sent.
+    /// How long what came beside the data took, by how long it should have, where something came.
     pub(crate) held_up: Option<f64>,
     /// Share of the frames that a source on a clock of its own offered which came through.
     pub(crate) kept: Option<f64>,

@@ -57,7 +57,8 @@ impl<'w> Seated<'w> {
     fn slice(&mut self) -> Result<Slice, BenchError> {
         let (side, telemetry) = self.program.parts();
         side.resume()?;
-        let counted = count(side, telemetry);
+        let counted =
+            stop::pause(COLD).map_err(BenchError::from).and_then(|()| count(side, telemetry, SLICE));
         // One that has ended cannot be halted; its end says more.
         side.expect_running()?;
         side.halt()?;
@@ -88,15 +89,18 @@ pub(crate) fn wait_for_traffic(side: &mut Side, telemetry: &Telemetry) -> Result
 
 /// What a sink got in a slice, or in several.
 #[derive(Debug, Clone, Copy, Default)]
-struct Slice {
-    frames: u64,
-    length: Duration,
+pub(crate) struct Slice {
+    /// Frames.
+    pub(crate) frames: u64,
+    /// How long it was counted.
+    pub(crate) length: Duration,
     /// Of its forwarding thread's time, what it waited for its core, in seconds.
-    waited_s: Option<f64>,
+    pub(crate) waited_s: Option<f64>,
 }
 
 impl Slice {
-    fn add(&mut self, other: Self) {
+    /// And another.
+    pub(crate) fn add(&mut self, other: Self) {
         self.frames += other.frames;
         self.length += other.length;
         self.waited_s = match (self.waited_s, other.waited_s) {
@@ -105,8 +109,8 @@ impl Slice {
         };
     }
 
-    /// `each`: copies that all sinks get while [`SINK`] gets one.
-    fn trial(self, each: f64) -> Trial {
+    /// All of them as a trial. `each`: copies that all sinks get while the one that was asked got one.
+    pub(crate) fn trial(self, each: f64) -> Trial {
         let seconds = self.length.as_secs_f64();
         Trial {
             copies_per_s: self.frames as f64 * each / seconds,
@@ -116,10 +120,13 @@ impl Slice {
     }
 }
 
-fn count(side: &Side, telemetry: &Telemetry) -> Result<Slice, BenchError> {
-    stop::pause(COLD)?;
+/// What a side forwards in `length`.
+///
+/// # Errors
+/// It does not answer, or a signal came.
+pub(crate) fn count(side: &Side, telemetry: &Telemetry, length: Duration) -> Result<Slice, BenchError> {
     let (cpu, before) = (side.cpu_time(), sent(telemetry)?);
-    stop::pause(SLICE)?;
+    stop::pause(length)?;
     let (after, cpu_after) = (sent(telemetry)?, side.cpu_time());
     let length = after.0 - before.0;
     let waited = cpu_after.waited_since(&cpu);
@@ -137,7 +144,7 @@ fn sent(telemetry: &Telemetry) -> Result<(Instant, u64), BenchError> {
 /// A side ends or does not answer, delivered something else than what came in, or a signal came.
 pub(crate) fn round(mut ours: Seated<'_>, mut peer: Seated<'_>) -> Result<[Trial; 4], BenchError> {
     let mut trials = [Slice::default(); 4];
-    for _ in 0..slices(ours.work.window) {
+    for _ in 0..number(ours.work.window, SLICE) {
         for (trial, turn) in trials.iter_mut().zip(TURNS) {
             trial.add(match turn {
                 Seat::Ours => ours.slice()?,
@@ -163,8 +170,8 @@ fn copies_of_each(work: &Work) -> f64 {
 }
 
 /// Slices of a trial of that length, one at least.
-fn slices(window: Duration) -> u128 {
-    window.as_micros().div_ceil(SLICE.as_micros()).max(1)
+pub(crate) fn number(window: Duration, slice: Duration) -> u128 {
+    window.as_micros().div_ceil(slice.as_micros()).max(1)
 }
 
 #[cfg(test)]
@@ -173,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_trial_is_as_long_as_its_slices() {
-        assert_eq!([0, 100, 1000, 1001].map(|ms| slices(Duration::from_millis(ms))), [1, 1, 10, 11]);
+        assert_eq!([0, 100, 1000, 1001].map(|ms| number(Duration::from_millis(ms), SLICE)), [1, 1, 10, 11]);
         let mut all = Slice::default();
         for (frames, ms, waited_s) in [(100, 125, Some(0.0625)), (80, 125, None), (20, 250, Some(0.0625))] {
             all.add(Slice { frames, length: Duration::from_millis(ms), waited_s });

@@ -3,7 +3,8 @@
 use std::net::Ipv4Addr;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::Thread;
 
 use lab::helper::write_line;
 use lab::{Helper, Netns, PacketSocket};
@@ -17,6 +18,10 @@ use crate::{probe, source};
 /// The first argument of a program that is to send; the second is the task.
 const ARGUMENT: &str = "__bench-traffic";
 
+/// The lines that begin a flood, and end it.
+pub(crate) const GO: &str = "go";
+pub(crate) const STOP: &str = "stop";
+
 /// What to do.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -27,7 +32,7 @@ pub(crate) enum Task {
     Probe(probe::Task),
 }
 
-/// One frame, over and over, from the first line of standard input to its end.
+/// One frame, over and over, between the lines [`GO`] and [`STOP`] of standard input, as often as they come.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Flood {
     /// The sender, whose interface multicast leaves by.
@@ -101,19 +106,86 @@ fn flood(task: &Flood) -> Result<(), BenchError> {
     let socket = PacketSocket::open(task.from).map_err(failed())?;
     let frame = source::frame(task.group, 0, task.wire_len);
     write_line(&Ready {}).map_err(failed())?;
-    let stdin = std::io::stdin();
-    stdin.read_line(&mut String::new()).map_err(failed())?;
-    let stopped = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stopped);
+    let orders = Arc::new(Orders::default());
+    let (told, me) = (Arc::clone(&orders), std::thread::current());
     std::thread::spawn(move || {
+        let lines = std::io::stdin().lines().map_while(Result::ok);
+        lines.for_each(|line| told.take(&line, &me));
         // Whatever ends the input ends the flood.
-        let _ = std::io::copy(&mut stdin.lock(), &mut std::io::sink());
-        flag.store(true, Ordering::Relaxed);
+        told.end(&me);
     });
-    let mut frames = 0;
-    while !stopped.load(Ordering::Relaxed) {
-        socket.send(&frame).map_err(failed())?;
-        frames += 1;
+    let mut floods = 0;
+    while orders.wait_for(floods) {
+        let mut frames = 0;
+        while orders.is_on(floods) {
+            socket.send(&frame).map_err(failed())?;
+            frames += 1;
+        }
+        write_line(&Offered { frames }).map_err(failed())?;
+        floods += 1;
     }
-    write_line(&Offered { frames }).map_err(failed())
+    Ok(())
+}
+
+/// Between who reads orders and who sends: one that ends before it was seen to begin is a flood, too.
+#[derive(Debug, Default)]
+struct Orders {
+    /// Floods that were begun.
+    begun: AtomicU32,
+    /// Floods that are over.
+    over: AtomicU32,
+    ended: AtomicBool,
+}
+
+impl Orders {
+    fn take(&self, line: &str, sender: &Thread) {
+        match line.trim() {
+            GO => self.begun.fetch_add(1, Ordering::AcqRel),
+            STOP => self.over.fetch_add(1, Ordering::AcqRel),
+            _ => 0,
+        };
+        sender.unpark();
+    }
+
+    fn end(&self, sender: &Thread) {
+        self.ended.store(true, Ordering::Release);
+        sender.unpark();
+    }
+
+    /// Waits for the flood after so many. Whether there is one.
+    fn wait_for(&self, floods: u32) -> bool {
+        while self.begun.load(Ordering::Acquire) <= floods {
+            if self.ended.load(Ordering::Acquire) {
+                return false;
+            }
+            std::thread::park();
+        }
+        true
+    }
+
+    /// Whether the flood after so many goes on.
+    fn is_on(&self, floods: u32) -> bool {
+        self.over.load(Ordering::Relaxed) <= floods && !self.ended.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_that_was_not_seen_is_one_all_the_same() {
+        let (orders, me) = (Orders::default(), std::thread::current());
+        orders.take(GO, &me);
+        assert!(orders.wait_for(0) && orders.is_on(0));
+        orders.take("stop\n", &me);
+        assert!(!orders.is_on(0));
+        orders.take(GO, &me);
+        orders.take(STOP, &me);
+        assert!(orders.wait_for(1) && !orders.is_on(1));
+        orders.take(GO, &me);
+        assert!(orders.wait_for(2) && orders.is_on(2));
+        orders.end(&me);
+        assert!(!orders.is_on(2) && !orders.wait_for(3));
+    }
 }

@@ -24,7 +24,7 @@ pub(crate) const UPSTREAM: &str = "wan";
 pub(crate) const UPSTREAM_ADDRESS: &str = "10.0.0.1/24";
 pub(crate) const SOURCE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 /// Counters that did not move for so long will not.
-const SETTLED: Duration = Duration::from_millis(50);
+const SETTLED: Duration = Duration::from_millis(25);
 
 /// The namespaces and cables. Dropping it takes them away.
 #[derive(Debug)]

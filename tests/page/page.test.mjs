@@ -288,6 +288,17 @@ test("Russian, by the browser's language and by choice, which is remembered", as
   await says(page, '.connection[data-device="br0"]', "Мост: он уже сам передаёт мультикаст");
   await says(page, '.connection[data-device="br0"]', "Выведите из него участника");
   await shoot(page, "provider-ru-dark", true);
+  await page.click('details.port[data-name="hall-a"] summary');
+  const limit = '[data-port="hall-a"][data-key="max-groups"]';
+  await page.fill(`${limit} input`, "0");
+  await says(page, `${limit} .error`, "допустимо целое число от 1");
+  await page.fill(`${limit} input`, "50");
+  await page.waitForFunction((selector) => !document.querySelector(selector).textContent, `${limit} .error`);
+  await page.click(".bar button.main");
+  await page.click("dialog.box button.main");
+  await says(page, ".note.good li", "порт hall-a: max-groups – 50, не было задано");
+  assert.equal(await page.locator('.note.good [lang=en], details.port[data-name="hall-a"] [lang=en]').count(), 0, "nothing is left in English");
+  await backend.api("POST", "changes", { edits: [{ port: "hall-a", key: "max-groups", value: null }] });
   await page.selectOption(".looks select >> nth=0", "en");
   await says(page, ".panel h2", "Connection to the provider");
   await page.reload();

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use api::{Client, ClientError, CountersReply, LinkState, PortsReply};
 use lab::stop;
@@ -113,7 +113,7 @@ impl Ours {
         // Counters are of whole passes, and the last one is over.
         stop::pause(Duration::from_millis(10))?;
         let after = self.counters()?;
-        let sample = |counters: &CountersReply| Sample::read(counters, Instant::now(), self.sinks);
+        let sample = |counters: &CountersReply| Sample::read(counters, self.sinks);
         let (Some(first), Some(last)) = (sample(&before), sample(&after)) else {
             return Err(self.side.error("its counters are not those that were expected"));
         };

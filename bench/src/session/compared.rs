@@ -5,13 +5,13 @@ use crate::churn;
 use crate::error::BenchError;
 use crate::figures::{Build, Figure, Source, Who};
 use crate::hugepages::Hugepages;
-use crate::manifold::Manifold;
+use crate::manifold::{Manifold, mixed};
 use crate::multicast::Multicast;
 use crate::part::Part;
 use crate::progress::Progress;
 use crate::report::FigureReport;
-use crate::rounds;
-use crate::side::{Seat, Trial, Work};
+use crate::rounds::{self, Outcome};
+use crate::side::{Trial, Work};
 use crate::slices::{self, Forwards, Seated};
 use crate::source;
 
@@ -34,15 +34,37 @@ impl Session {
             self.check_delivery(work)?;
         }
         let rounds = self.plan.rounds.min(figure.most_rounds);
-        let round = || match figure.is_in_slices() {
-            true => self.in_slices(&figure),
-            false => rounds::by_turns(|turn| self.trials(&figure, turn)),
-        };
-        let outcome = rounds::run(figure, rounds, round, |done, ours, peer| {
+        let works = self.works(&figure);
+        let [ours, _] = &works;
+        let told = |done: usize, ours: f64, peer: f64| {
             let (ours, peer) = (ours / 1e6, peer / 1e6);
             progress.say(format_args!("round {done}/{rounds}, ours {ours:.1}, peer {peer:.1} M copies/s"));
-        })?;
+        };
+        let (outcome, notes) = match (figure.ours.who, figure.reports_per_second()) {
+            (Who::Forwarder { updates }, _) => {
+                let round = || churn::round(ours, updates);
+                let (outcome, asides) = with_asides(figure, rounds, round, told)?;
+                (outcome, churn::notes(&asides))
+            }
+            (Who::Manifold(build), Some(per_second)) => {
+                let manifold = self.programs.manifold(build)?;
+                let round = || manifold.mixed_round(ours, per_second);
+                let (outcome, quiet) = with_asides(figure, rounds, round, told)?;
+                (outcome, mixed::notes(&quiet))
+            }
+            (Who::OnInterfaces(driver, build), _) => {
+                let program = &self.programs.manifold(build)?.program;
+                let mut both = self.veth.get()?.both(program, driver, &works)?;
+                let outcome = rounds::run(figure, rounds, || both.round(), told)?;
+                both.end()?;
+                (outcome, Vec::new())
+            }
+            (Who::Manifold(_) | Who::Testpmd(..) | Who::Ipv4Multicast | Who::Kernel, _) => {
+                (rounds::run(figure, rounds, || self.in_slices(&works), told)?, Vec::new())
+            }
+        };
         let mut report = outcome.report(&self.machine);
+        report.notes.extend(notes);
         if figure.source == Source::Stamped {
             report.notes.extend(self.source_alone(&figure)?);
         }
@@ -57,7 +79,8 @@ impl Session {
             // Without cables it is not for want of a peer.
             Who::Kernel => self.veth.get().ok()?.smcrouted().err(),
             Who::Ipv4Multicast => self.multicast.get().err().map(BenchError::no_peer),
-            Who::OnInterfaces(_) | Who::Forwarder { .. } => None,
+            Who::OnInterfaces(_, build) => self.programs.manifold(build).err(),
+            Who::Forwarder { .. } => None,
         };
         let missing = figure.parties().into_iter().find_map(|party| missing(party.who))?.to_string();
         // What follows are a tool's own words.
@@ -93,7 +116,7 @@ impl Session {
             }
             // Each of their trials ends with a count.
             Who::Testpmd(..) => source::write_for(work),
-            Who::Forwarder { .. } | Who::OnInterfaces(_) | Who::Kernel => Ok(()),
+            Who::Forwarder { .. } | Who::OnInterfaces(..) | Who::Kernel => Ok(()),
             Who::Ipv4Multicast => {
                 Multicast::write_source(work, source::LOOPED_FRAMES)?;
                 self.multicast.get()?.check_delivery(work)
@@ -102,8 +125,7 @@ impl Session {
     }
 
     /// A round in slices, of processes of its own.
-    fn in_slices(&self, figure: &Figure) -> Result<[Trial; 4], BenchError> {
-        let [ours, peer] = &self.works(figure);
+    fn in_slices(&self, [ours, peer]: &[Work; 2]) -> Result<[Trial; 4], BenchError> {
         let peer = Seated::new(peer, self.forwards(ours, peer)?)?;
         let ours = Seated::new(ours, self.forwards(ours, ours)?)?;
         slices::round(ours, peer)
@@ -118,23 +140,8 @@ impl Session {
                 self.programs.testpmd(build)?.forwards(mode, work, &ours)
             }
             Who::Ipv4Multicast => self.multicast.get()?.forwards(work),
-            who @ (Who::Forwarder { .. } | Who::OnInterfaces(_) | Who::Kernel) => {
+            who @ (Who::Forwarder { .. } | Who::OnInterfaces(..) | Who::Kernel) => {
                 Err(BenchError::machine(format!("{who:?} is not on devices of DPDK"), "report it"))
-            }
-        }
-    }
-
-    /// The trials of a turn.
-    fn trials(&self, figure: &Figure, turn: Seat) -> Result<Vec<Trial>, BenchError> {
-        let (work, count) = (self.work(figure, turn), turn.trials());
-        match work.party.who {
-            // These take long to start: trials that are next to each other share a process.
-            Who::Manifold(build) => self.programs.manifold(build)?.trials(&work, count),
-            Who::OnInterfaces(driver) => self.veth.get()?.ours(driver, &work, count),
-            Who::Forwarder { updates } => (0..count).map(|_| churn::trial(&work, updates)).collect(),
-            Who::Kernel => (0..count).map(|_| self.veth.get()?.kernel(&work)).collect(),
-            who @ (Who::Testpmd(..) | Who::Ipv4Multicast) => {
-                Err(BenchError::machine(format!("{who:?} takes turns in slices only"), "report it"))
             }
         }
     }
@@ -144,4 +151,21 @@ impl Session {
         let Ok(testpmd) = self.programs.testpmd(Build::Packaged) else { return Ok(None) };
         self.alone.told(testpmd, &self.works(figure)).map(Some)
     }
+}
+
+/// Rounds that come to something besides their trials.
+fn with_asides<T>(
+    figure: Figure,
+    rounds: usize,
+    mut round: impl FnMut() -> Result<([Trial; 4], T), BenchError>,
+    told: impl FnMut(usize, f64, f64),
+) -> Result<(Outcome, Vec<T>), BenchError> {
+    let mut asides = Vec::with_capacity(rounds);
+    let trials = || {
+        let (trials, aside) = round()?;
+        asides.push(aside);
+        Ok(trials)
+    };
+    let outcome = rounds::run(figure, rounds, trials, told)?;
+    Ok((outcome, asides))
 }

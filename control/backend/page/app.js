@@ -1,7 +1,7 @@
 // The page: who is there, what is shown, and what stands around it.
 
 import { logOut, onLoggedOut, whoAmI } from "./api.js";
-import { el, icon, put, say } from "./dom.js";
+import { el, icon, put, say, tell } from "./dom.js";
 import { draft } from "./draft.js";
 import { LANGUAGES, beginLanguage, chooseLanguage, currentLanguage, span, t } from "./i18n.js";
 import { keep, recall } from "./keep.js";
@@ -9,6 +9,7 @@ import { live } from "./live.js";
 import { loginView } from "./login.js";
 import { nowView } from "./now.js";
 import { serviceView } from "./service.js";
+import { said, wrong } from "./told.js";
 
 const VIEWS = { "#/now": nowView, "#/igmp-proxy": serviceView };
 
@@ -118,8 +119,8 @@ function outage() {
     } else if (!node.hidden) {
       const seconds = Math.floor(proxy.down_s ?? 0);
       say(title, seconds > 0 ? t("outage.proxy-since", { span: span(seconds) }) : t("outage.proxy"));
-      say(why, proxy.error ? `${proxy.error.message}; ${proxy.error.cure}` : "");
-      say(unit, proxy.unit ? `${proxy.unit.unit}: ${proxy.unit.text}; ${proxy.unit.cure}` : "");
+      tell(why, proxy.error ? wrong(proxy.error) : []);
+      tell(unit, proxy.unit ? [{ text: proxy.unit.unit, lang: null }, said(proxy.unit.text), said(proxy.unit.cure)] : []);
     }
     root.classList.toggle("stale", !node.hidden);
   };

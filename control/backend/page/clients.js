@@ -1,10 +1,11 @@
 // The client ports with their policies, the provider port's own, and what holds for the whole proxy.
 
 import { draft } from "./draft.js";
-import { Rows, el, icon, newId, put, say } from "./dom.js";
+import { Rows, el, icon, newId, put, say, tell } from "./dom.js";
 import { field } from "./fields.js";
 import { orWords, t } from "./i18n.js";
 import { isFree, nameFor } from "./provider.js";
+import { wrong } from "./told.js";
 import { fromToml, plain, toToml } from "./toml.js";
 
 /** Keys by what they are about. Keys of a role that the port has not mean nothing to it, and are left out. */
@@ -148,7 +149,7 @@ function newRow({ name }) {
       address.value = value;
     }
     const problems = (draft.preview?.problems ?? []).filter((problem) => problem.port === name);
-    say(error, problems.map((problem) => `${problem.message}; ${problem.cure}`).join(" "));
+    tell(error, problems.flatMap(wrong));
     put(address, "aria-invalid", problems.length > 0 ? "true" : null);
   };
   return { node, update };

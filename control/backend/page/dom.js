@@ -68,6 +68,16 @@ export function say(node, text) {
   }
 }
 
+/** Several texts, one after the other, each in its language: `{text, lang}`. */
+export const spoken = (texts) => texts.flatMap(({ text, lang }, at) => [at > 0 ? "; " : "", el("span", { lang }, text)]);
+
+/** Sets a node's texts, if they are others. */
+export function tell(node, texts) {
+  if (node.textContent !== texts.map(({ text }) => text).join("; ")) {
+    node.replaceChildren(...spoken(texts));
+  }
+}
+
 /** Sets an attribute, or takes it away with `null`, if it is another. */
 export function put(node, name, value) {
   if (value === null) {

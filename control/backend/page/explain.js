@@ -1,7 +1,7 @@
 // Why is this channel dark? One group, looked at closely.
 
 import { get } from "./api.js";
-import { el, icon, mark, say } from "./dom.js";
+import { el, icon, mark, say, spoken } from "./dom.js";
 import { drawer } from "./drawer.js";
 import { bitRate, count, countdown, frameRate, orWords, size, t } from "./i18n.js";
 import { live } from "./live.js";
@@ -137,8 +137,8 @@ export function showGroup(group) {
       const reply = await get(`explain/${encodeURIComponent(group)}${about}`);
       [shown, looked] = [[verdict(reply)], reply.checks.map(check)];
     } catch (problem) {
-      const text = [problem.detail, problem.cure].filter(Boolean).join("; ") || t("unreachable");
-      shown = [el("p", { class: "error" }, icon("bad"), ` ${text}`)];
+      const texts = problem.detail ? told.wrong(problem) : [{ text: t("unreachable"), lang: null }];
+      shown = [el("p", { class: "error" }, icon("bad"), " ", spoken(texts))];
     }
     if (mine === turn && panel.isConnected) {
       answer.replaceChildren(...shown);

@@ -1,8 +1,9 @@
 // Form fields, made from what the proxy says a key's value may be. The proxy alone decides what passes.
 
 import { draft } from "./draft.js";
-import { el, icon, newId, put, say } from "./dom.js";
+import { el, icon, newId, put, say, tell } from "./dom.js";
 import { currentLanguage, has, orWords, t } from "./i18n.js";
+import { wrong } from "./told.js";
 import { fromToml, plain, toToml } from "./toml.js";
 
 /** What a value may be, in a few words. */
@@ -135,7 +136,7 @@ export function field(port, first) {
     from.className = edit ? "tag changed" : `tag ${view.origin}`;
     undo.hidden = !edit;
     reset.hidden = Boolean(edit) || view.origin !== "live" || !view.live;
-    say(error, problem ? [problem.message, problem.cure].filter(Boolean).join("; ") : "");
+    tell(error, problem ? wrong(problem) : []);
     put(input.node, "aria-invalid", problem ? "true" : null);
     node.classList.toggle("edited", Boolean(edit));
     node.classList.toggle("wrong", Boolean(problem));

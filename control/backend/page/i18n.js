@@ -3,6 +3,9 @@
 import { keep, recall } from "./keep.js";
 import en from "./en.js";
 import ru from "./ru.js";
+import doneRu from "./done-ru.js";
+import saidRu from "./said-ru.js";
+import { sentences } from "./sentences.js";
 import toldRu from "./told-ru.js";
 
 /** Every language, by its own name. */
@@ -10,6 +13,7 @@ export const LANGUAGES = { en: "English", ru: "Русский" };
 
 // What the proxy says is English as it is.
 const DICTIONARIES = { en, ru: { ...ru, ...toldRu } };
+const SENTENCES = { en: sentences([]), ru: sentences([...doneRu, ...saidRu]) };
 
 let language = "en";
 let numbers;
@@ -38,6 +42,9 @@ export function chooseLanguage(tag) {
 
 /** The language's tag. */
 export const currentLanguage = () => language;
+
+/** Sentences of the proxy's in this language; `null` if they are not all known. */
+export const sentence = (text) => SENTENCES[language](text);
 
 /** Whether there is a text for `key`. */
 export const has = (key) => Object.hasOwn(DICTIONARIES[language], key);

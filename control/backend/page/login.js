@@ -1,15 +1,17 @@
 // The way in.
 
 import { logIn, whoAmI } from "./api.js";
-import { el, icon, say } from "./dom.js";
+import { el, icon, tell } from "./dom.js";
 import { t } from "./i18n.js";
+import { said, wrong } from "./told.js";
 
+/** Why nobody came in. */
 function failure(problem) {
   if (problem.word === "too-many-attempts") {
-    return t("login.too-many", { cure: problem.cure });
+    return [{ text: t("login.too-many", { cure: said(problem.cure).text }), lang: null }];
   }
   const known = { "wrong-password": "login.wrong", unreachable: "unreachable", busy: "login.busy" };
-  return known[problem.word] ? t(known[problem.word]) : [problem.detail || problem.title, problem.cure].filter(Boolean).join("; ");
+  return known[problem.word] ? [{ text: t(known[problem.word]), lang: null }] : wrong(problem);
 }
 
 /** A form for name and password; while there is no user, how to make one. `enter` takes the session. */
@@ -47,7 +49,7 @@ export function loginView(enter) {
 
   async function submit(event) {
     event.preventDefault();
-    say(error, "");
+    tell(error, []);
     button.disabled = true;
     try {
       enter(await logIn(user.value.trim(), password.value));
@@ -55,7 +57,7 @@ export function loginView(enter) {
       if (problem.word === "no-users") {
         begin();
       } else {
-        say(error, failure(problem));
+        tell(error, failure(problem));
         password.select();
         password.focus();
       }
@@ -72,7 +74,7 @@ export function loginView(enter) {
       nobody.hidden = problem.word !== "no-users";
       form.hidden = !nobody.hidden;
       if (!["no-users", "unauthenticated"].includes(problem.word)) {
-        say(error, failure(problem));
+        tell(error, failure(problem));
       }
       if (nobody.hidden) {
         user.focus();

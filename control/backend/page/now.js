@@ -1,11 +1,12 @@
 // What goes on right now.
 
-import { el, say } from "./dom.js";
+import { el, say, spoken } from "./dom.js";
 import { eventsPanel } from "./events.js";
 import { groupsPanel } from "./groups.js";
 import { bitRate, count, frameRate, percent, span, t } from "./i18n.js";
 import { live } from "./live.js";
 import { portsPanel } from "./ports.js";
+import { said } from "./told.js";
 
 /** The figures of the whole: what each is called, and what it is at the moment, with a second line. */
 const FIGURES = [
@@ -62,13 +63,13 @@ function summary() {
 
 /** The proxy's own doubts. */
 function warnings() {
-  const list = el("ul", { class: "note warn", hidden: true, lang: "en" });
+  const list = el("ul", { class: "note warn", hidden: true });
   let shown = "";
   const update = () => {
     const lines = live.status?.proxy.status?.warnings ?? [];
     if (lines.join("\n") !== shown) {
       shown = lines.join("\n");
-      list.replaceChildren(...lines.map((line) => el("li", null, line)));
+      list.replaceChildren(...lines.map((line) => el("li", null, spoken([said(line)]))));
     }
     list.hidden = lines.length === 0;
   };

@@ -1,11 +1,12 @@
 // The ports.
 
 import { get } from "./api.js";
-import { Rows, el, icon, mark, put, say } from "./dom.js";
+import { Rows, el, icon, mark, put, say, spoken } from "./dom.js";
 import { bitRate, count, countdown, frameRate, has, orWords, t } from "./i18n.js";
 import { drawer } from "./drawer.js";
 import { live } from "./live.js";
 import { spark } from "./spark.js";
+import { said, wrong } from "./told.js";
 
 /** `[tone, text, why]` of a port's link. */
 function link({ link, outage }) {
@@ -151,7 +152,7 @@ async function showPort(port) {
     const own = all.ports.find((counters) => counters.port === port.name) ?? {};
     const [tone, text, why] = link(port);
     content.replaceChildren(
-      el("p", null, mark(tone, text), why ? el("span", { lang: "en" }, ` – ${why}`) : null),
+      el("p", null, mark(tone, text), why ? [" – ", spoken([said(why)])] : null),
       facts(port),
       counters(t("counters.drops"), own.drops, "drop"),
       counters(t("counters.losses"), own.losses, "loss"),
@@ -161,7 +162,7 @@ async function showPort(port) {
       counters(t("counters.frames"), own.frames, "frames"),
     );
   } catch (problem) {
-    content.replaceChildren(el("p", { class: "error" }, icon("bad"), " ", problem.detail || t("unreachable")));
+    content.replaceChildren(el("p", { class: "error" }, icon("bad"), " ", problem.detail ? spoken(wrong(problem)) : t("unreachable")));
   }
 }
 

@@ -1,7 +1,7 @@
 // The connection to the provider: every connection of the machine, and why some cannot be it.
 
 import { draft } from "./draft.js";
-import { Rows, el, icon, mark, newId, put, say } from "./dom.js";
+import { Rows, el, icon, mark, newId, put, say, tell } from "./dom.js";
 import { orWords, t } from "./i18n.js";
 import * as told from "./told.js";
 import { fromToml, toToml } from "./toml.js";
@@ -113,7 +113,7 @@ export function providerPanel() {
     fieldset.disabled = locked;
     rows.show([...draft.connections].sort((a, b) => rank(a) - rank(b)));
     const problem = draft.problem(null, "upstream");
-    say(error, problem ? [problem.message, problem.cure].filter(Boolean).join("; ") : "");
+    tell(error, problem ? told.wrong(problem) : []);
     put(list, "aria-invalid", problem ? "true" : null);
   };
   return { node, update };

@@ -1,9 +1,10 @@
 // What a change would do, told before it is done.
 
 import { draft } from "./draft.js";
-import { el, icon, say } from "./dom.js";
+import { el, icon, say, spoken, tell } from "./dom.js";
 import { dialog } from "./drawer.js";
 import { orWords, t } from "./i18n.js";
+import { said, wrong } from "./told.js";
 import { plain } from "./toml.js";
 
 /** A value as a person reads it. */
@@ -57,7 +58,7 @@ export function changeTable(changes, more, heads = ["from", "to"]) {
 }
 
 const lines = (title, texts) =>
-  texts.length === 0 ? null : el("div", { class: "note warn" }, el("p", null, icon("warn"), el("strong", null, title)), el("ul", { lang: "en" }, texts.map((text) => el("li", null, text))));
+  texts.length === 0 ? null : el("div", { class: "note warn" }, el("p", null, icon("warn"), el("strong", null, title)), el("ul", null, texts.map((text) => el("li", null, spoken([said(text)])))));
 
 /**
  * Shows the difference, and applies it when that is wished: `applied` gets the reply. `again` is called when
@@ -97,8 +98,8 @@ export function review(preview, applied, again, news = "") {
         again();
         return;
       }
-      const texts = [problem.detail || problem.title || t("unreachable"), problem.cure, ...problem.problems.map((one) => `${one.message}; ${one.cure}`)];
-      say(error, texts.filter(Boolean).join("; "));
+      const texts = [problem, ...problem.problems].flatMap(wrong);
+      tell(error, texts.length > 0 ? texts : [{ text: t("unreachable"), lang: null }]);
       apply.disabled = back.disabled = false;
       say(apply, t("review.apply"));
     } finally {

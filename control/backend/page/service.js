@@ -1,12 +1,13 @@
 // Services -> IGMP Proxy: the switch, the connection to the provider, the ports.
 
 import { draft } from "./draft.js";
-import { el, icon, put, say } from "./dom.js";
+import { el, icon, put, say, spoken, tell } from "./dom.js";
 import { portsForm, wholeForm } from "./clients.js";
 import { t } from "./i18n.js";
 import { live } from "./live.js";
 import { providerPanel } from "./provider.js";
 import { changeTable, review } from "./review.js";
+import { said, wrong } from "./told.js";
 
 function switchPanel() {
   const [state, error] = [el("strong"), el("p", { class: "error", role: "alert" })];
@@ -37,7 +38,7 @@ function switchPanel() {
     say(state, t(on ? "on" : "off"));
     badge.hidden = !draft.edit(null, "enabled");
     const problem = draft.problem(null, "enabled");
-    say(error, problem ? `${problem.message}; ${problem.cure}` : "");
+    tell(error, problem ? wrong(problem) : []);
   };
   return { node, update };
 }
@@ -70,20 +71,20 @@ function othersNote() {
 
 /** What was done, until the next change. */
 function doneNote() {
-  const list = el("ul", { lang: "en" });
+  const list = el("ul");
   const title = el("strong");
   const node = el("section", { class: "note good", role: "status", hidden: true }, el("p", null, icon("good"), title), list);
   const show = (reply) => {
     say(title, t("done"));
-    const lines = [
-      ...reply.applied,
-      ...reply.restart.map((line) => `${t("done.restart")} ${line}`),
-      ...reply.warnings.map((line) => `${t("done.warning")} ${line}`),
-    ];
+    const line = (before) => (text) => el("li", null, before, spoken([said(text)]));
+    list.replaceChildren(
+      ...reply.applied.map(line("")),
+      ...reply.restart.map(line(`${t("done.restart")} `)),
+      ...reply.warnings.map(line(`${t("done.warning")} `)),
+    );
     if (reply.switch_ms !== null) {
-      lines.push(t("done.switch", { ms: reply.switch_ms.toFixed(1) }));
+      list.append(el("li", null, t("done.switch", { ms: reply.switch_ms.toFixed(1) })));
     }
-    list.replaceChildren(...lines.map((line) => el("li", null, line)));
     node.hidden = false;
     node.scrollIntoView({ block: "nearest" });
   };
@@ -110,7 +111,7 @@ function bar(applied, outdone) {
         outdone();
       }
     } catch (problem) {
-      say(error, [problem.detail, problem.cure].filter(Boolean).join("; ") || t("unreachable"));
+      tell(error, problem.detail ? wrong(problem) : [{ text: t("unreachable"), lang: null }]);
     } finally {
       update();
     }
@@ -124,7 +125,8 @@ function bar(applied, outdone) {
     document.querySelectorAll("main [data-key]").forEach(({ dataset }) => shownAt.add(`${dataset.port}\n${dataset.key}`));
     const beside = draft.problemsBeside(shownAt).filter(({ port }) => !draft.newPorts.some(({ name }) => name === port));
     const all = draft.preview?.problems.length ?? 0;
-    say(error, beside.length > 0 ? beside.map(({ place, message, cure }) => [[place, message].filter(Boolean).join(": "), cure].filter(Boolean).join("; ")).join(" ") : all > 0 ? t("bar.wrong", { n: all }) : "");
+    const inWhole = ({ place, message, cure }) => wrong({ message: [place, message].filter(Boolean).join(": "), cure });
+    tell(error, beside.length > 0 ? beside.flatMap(inWhole) : all > 0 ? [{ text: t("bar.wrong", { n: all }), lang: null }] : []);
   };
   return { node, update };
 }
@@ -157,7 +159,7 @@ export function serviceView(session) {
     form.hidden = settings === null;
     failure.hidden = problem === null || settings !== null;
     if (problem) {
-      failure.replaceChildren(el("p", null, icon("bad"), el("strong", null, t("settings.none"))), el("p", { lang: "en" }, [problem.detail, problem.cure].filter(Boolean).join("; ")));
+      failure.replaceChildren(el("p", null, icon("bad"), el("strong", null, t("settings.none"))), el("p", null, spoken(wrong(problem))));
     }
     fixed.hidden = locked || settings?.changeable !== false;
     const fast = locked || settings?.changeable === false;

@@ -1,10 +1,19 @@
 // What the proxy tells: in the page's language where that has the words, else as it stands, in English.
 
-import { has, number, orWords, t } from "./i18n.js";
+import { has, number, orWords, sentence, t } from "./i18n.js";
 
 /** Words, and whether they are the proxy's own: `{text, lang}`. */
 const own = (text) => ({ text, lang: "en" });
 const translated = (text) => ({ text, lang: null });
+
+/** The proxy's sentences. */
+export function said(text) {
+  const words = sentence(text);
+  return words === null ? own(text) : translated(words);
+}
+
+/** What is wrong, and the cure: as many of them as there are words for. */
+export const wrong = ({ message, detail, title, cure }) => [message || detail || title, cure].filter(Boolean).map(said);
 
 /** The first of these keys that there is a text for, or `undefined`. */
 const first = (...keys) => keys.find(has);
@@ -23,6 +32,7 @@ export function obstacle({ device, kind, kind_text }, { what, about, reason, cur
   return [translated(t(key, values)), help ? translated(t(help, values)) : own(cure)];
 }
 
+/** What needs no more than its kind, group and port. */
 const PLAIN = new Set(["joined", "left", "upstream-joined", "upstream-left"]);
 
 /** An event, and what the proxy says beside that, or `null`. */
@@ -31,7 +41,7 @@ export function event({ kind, port, group, text }) {
   if (!has(key)) {
     return [own(text), null];
   }
-  return [translated(t(key, { port: port ?? "", group: group ?? "" })), PLAIN.has(kind) ? null : own(text)];
+  return [translated(t(key, { port: port ?? "", group: group ?? "" })), PLAIN.has(kind) ? null : said(text)];
 }
 
 /** `3 ttl, 1 mtu` in words. */
@@ -46,7 +56,7 @@ function valuesOf({ port, values }) {
     if (name === "lost" || name === "lost_before") {
       return [name, counted(value)];
     }
-    return [name, name === "reason" ? orWords(`drop.${value}`, value) : value];
+    return [name, name === "reason" ? orWords(`drop.${value}`, value) : name === "why" ? said(value).text : value];
   };
   return { ...Object.fromEntries(Object.entries(values).map(read)), port: port ?? "" };
 }
