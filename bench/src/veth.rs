@@ -163,11 +163,6 @@ impl<'v> Lane<'v> {
             )),
         }
     }
-
-    fn end(mut self) -> Result<(), BenchError> {
-        self.source.finish();
-        Ok(())
-    }
 }
 
 /// Slices of a trial.
@@ -232,9 +227,7 @@ impl Both<'_> {
     pub(crate) fn end(mut self) -> Result<(), BenchError> {
         self.manifold.resume()?;
         self.manifold.end()?;
-        self.kernel.end()?;
-        self.ours.end()?;
-        self.peer.end()
+        self.kernel.end()
     }
 }
 

@@ -28,14 +28,19 @@ impl Session {
             return Ok(blank.without(what));
         }
         self.expect_parts(&figure, memory)?;
-        // On kernel interfaces each trial ends with a count.
-        for work in self.works(&figure).iter().filter(|_| figure.source != Source::Wire) {
+        let works = self.works(&figure);
+        let [ours, _] = &works;
+        // On kernel interfaces each round ends with a count; beside hosts both sides are one process.
+        let counted = match (figure.source, figure.reports_per_second()) {
+            (Source::Wire, _) => &works[..0],
+            (Source::Pcap | Source::Stamped | Source::Memory, Some(_)) => &works[..1],
+            (Source::Pcap | Source::Stamped | Source::Memory, None) => &works[..],
+        };
+        for work in counted {
             progress.say(format_args!("{}: counting {COUNTED_FRAMES} frames", work.party.name));
             self.check_delivery(work)?;
         }
         let rounds = self.plan.rounds.min(figure.most_rounds);
-        let works = self.works(&figure);
-        let [ours, _] = &works;
         let told = |done: usize, ours: f64, peer: f64| {
             let (ours, peer) = (ours / 1e6, peer / 1e6);
             progress.say(format_args!("round {done}/{rounds}, ours {ours:.1}, peer {peer:.1} M copies/s"));
