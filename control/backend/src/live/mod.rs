@@ -1,7 +1,8 @@
 //! What goes on, as it goes on: one poller asks the proxy while anybody looks, and tells all who look.
 //!
 //! A stream begins with the whole (`groups` with `full`), and goes on with what differs. Messages are written once and
-//! shared; a client that falls 64 of them behind is cut off, and begins anew when it comes again.
+//! shared; a client that falls 64 of them behind is cut off, or fewer where that is too many bytes, and begins anew when it
+//! comes again.
 
 mod difference;
 mod events;
@@ -29,7 +30,10 @@ use rates::Ports;
 
 /// Messages that a client may be behind: some ten seconds.
 const BACKLOG: usize = 64;
-/// Bytes that messages may hold when one more stream begins: what slow clients of a large proxy have yet to take.
+/// Messages that a client may be behind whatever they hold: some turns.
+const NEAR: usize = 16;
+/// Bytes that messages may hold: what slow clients of a large proxy have yet to take. Beyond that no stream begins, and those
+/// that are behind end.
 const MOST_HELD: usize = 128 << 20;
 
 /// The poller's state, and those who listen.
@@ -120,6 +124,16 @@ impl Live {
         taken.ok().map(|_| Place(Arc::clone(&self.open)))
     }
 
+    /// Sends to all who listen. Where what the slow ones have yet to take is too much, the slowest are cut off first: by empty
+    /// messages, of which nobody is told, until they are as far behind as is allowed.
+    fn send(&self, messages: impl IntoIterator<Item = Bytes>) {
+        // Without listeners they go nowhere, which is right.
+        let send = |message| drop(self.sender.send(message));
+        messages.into_iter().for_each(send);
+        let empty = (NEAR..BACKLOG).map(|_| Bytes::new());
+        empty.take_while(|_| self.held() > MOST_HELD).for_each(send);
+    }
+
     /// All that comes from now on, and what it goes on from.
     fn subscribe(&self) -> (Vec<Bytes>, broadcast::Receiver<Bytes>) {
         // Under the lock: no message falls between the two.
@@ -179,6 +193,29 @@ mod tests {
         live.heard().first = None;
         drop((one, two));
         assert_eq!(live.held(), 0);
+    }
+
+    #[test]
+    fn those_who_are_behind_are_cut_off_where_that_is_too_much_and_nobody_else() {
+        let live = Live::new(64);
+        let [mut slow, mut near] = [live.sender.subscribe(), live.sender.subscribe()];
+        let much = || live.message("groups", &"x".repeat(MOST_HELD / 24));
+        let heard = |listener: &mut broadcast::Receiver<Bytes>| {
+            std::iter::from_fn(|| listener.try_recv().ok()).filter(|message| !message.is_empty()).count()
+        };
+        for turn in 1..=5 {
+            live.send([live.message("status", &1), live.message("ports", &1), much(), much()]);
+            assert!(live.held() <= MOST_HELD);
+            assert!(turn == 5 || heard(&mut near) == 4);
+        }
+        // Four turns more than `slow` takes: one that takes nothing of the last is still there.
+        assert!(live.held() > MOST_HELD / 3, "nobody is behind by too much yet");
+        live.send([much(), much()]);
+        live.send((0..4).map(|_| much()));
+        live.send((0..8).map(|_| much()));
+        assert!(live.held() <= MOST_HELD);
+        assert!(matches!(slow.try_recv(), Err(broadcast::error::TryRecvError::Lagged(_))));
+        assert_eq!(heard(&mut near), 4 + 14);
     }
 
     #[test]

@@ -95,8 +95,5 @@ async fn turn(app: &App) {
     heard.at = Some(now);
     heard.told = told.clone();
     heard.first = None;
-    for message in std::iter::once(told).chain(messages) {
-        // Without listeners it goes nowhere, which is right.
-        let _ = live.sender.send(message);
-    }
+    live.send(std::iter::once(told).chain(messages));
 }

@@ -53,13 +53,16 @@ impl Listener {
                 return None;
             }
         }
-        match self.rest.recv().await {
-            Ok(message) => Some(message),
-            Err(RecvError::Lagged(_)) => {
-                self.app.counts.stream_dropped();
-                None
+        loop {
+            match self.rest.recv().await {
+                Ok(message) if message.is_empty() => {}
+                Ok(message) => return Some(message),
+                Err(RecvError::Lagged(_)) => {
+                    self.app.counts.stream_dropped();
+                    return None;
+                }
+                Err(RecvError::Closed) => return None,
             }
-            Err(RecvError::Closed) => None,
         }
     }
 }
