@@ -86,14 +86,19 @@ impl Nodes<'_> {
         entries.filter_map(number).count()
     }
 
-    /// MiB of free hugepages on a node, of every size.
+    /// MiB of hugepages that this process can have on a node, of every size. What others reserved and do not use yet counts as
+    /// free on some node, the kernel does not say on which, and gives no more than is left of the whole machine. EAL looks at
+    /// the node alone, and gives up where it is refused.
     fn free_hugepages_mb(self, node: u32) -> u64 {
         let folder = format!("devices/system/node/node{node}/hugepages");
         let sizes = fs::read_dir(self.0.join(&folder)).into_iter().flatten().flatten();
         let of_size = |entry: fs::DirEntry| {
             let name = entry.file_name().into_string().ok()?;
             let kib: u64 = name.strip_prefix("hugepages-")?.strip_suffix("kB")?.parse().ok()?;
-            Some(u64::from(self.read(&format!("{folder}/{name}/free_hugepages"))?) * kib / 1024)
+            let free = self.read(&format!("{folder}/{name}/free_hugepages"))?;
+            let of_all = |what: &str| self.read(&format!("kernel/mm/hugepages/{name}/{what}_hugepages"));
+            let left = of_all("free")?.saturating_sub(of_all("resv")?);
+            Some(u64::from(free.min(left)) * kib / 1024)
         };
         sizes.filter_map(of_size).sum()
     }
@@ -225,6 +230,8 @@ mod tests {
         }
         write("devices/system/node/has_cpu", "0-1");
         write("devices/system/node/node1/hugepages/hugepages-2048kB/free_hugepages", "32\n");
+        write("kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "96\n");
+        write("kernel/mm/hugepages/hugepages-2048kB/resv_hugepages", "64\n");
         write("devices/system/cpu/cpu0/node0", "");
         write("devices/system/cpu/cpu2/node1", "");
         write("bus/pci/devices/0000:3b:00.0/numa_node", "1\n");
@@ -319,6 +326,11 @@ mod tests {
         );
         let (node, warning) = settle_of(MemoryMode::Hugepages, 64, sys.path(), &[0]);
         assert!(node.is_none() && warning.unwrap().starts_with("0 MiB "), "a cpuset keeps us from it");
+        let reserved = sys.path().join("kernel/mm/hugepages/hugepages-2048kB/resv_hugepages");
+        fs::write(reserved, "80\n").unwrap();
+        let (node, warning) = settle(MemoryMode::Hugepages, 64, sys.path());
+        assert!(node.is_none() && warning.unwrap().starts_with("32 MiB "), "others reserved the rest");
+        assert_eq!(settle(MemoryMode::Hugepages, 32, sys.path()), (Some(1), None));
         fs::remove_dir_all(sys.path().join("devices/system/node/node0")).unwrap();
         assert_eq!(settle(MemoryMode::Hugepages, 65, sys.path()), (None, None), "there is one node");
     }
