@@ -35,13 +35,19 @@ impl DeviceMac {
     /// The MAC of its own that a port sends from; `None` where that is the router's.
     ///
     /// # Errors
-    /// The settings want the router's, `router_mac`, from a device that cannot: why, and the cure.
+    /// The settings want the router's, `router_mac`, from a device that cannot, or its own from one that has none: why, and
+    /// the cure.
     pub(crate) fn of_port(
         self,
         settings: &PortSettings,
         router_mac: MacAddr,
     ) -> Result<Option<MacAddr>, String> {
         match settings.mac {
+            // Some virtual devices say zero.
+            Some(SourceMac::Port) if self.own == Some(MacAddr::ZERO) => Err(format!(
+                "{} has no MAC of its own, and `mac` is \"port\"; leave it out, or set it to \"router\"",
+                settings.device
+            )),
             Some(SourceMac::Port) => Ok(self.own),
             Some(SourceMac::Router) if self.fixed && self.own != Some(router_mac) => Err(format!(
                 "{} is a macvlan, which sends from its own MAC only, and `mac` is \"router\"; leave it out, or set it to \
@@ -144,6 +150,12 @@ mod tests {
             "mv0 is a macvlan, which sends from its own MAC only, and `mac` is \"router\"; leave it out, or set it to \
              \"port\""
         );
+        let ring = DeviceMac { own: Some(MacAddr::ZERO), fixed: false };
+        assert_eq!(
+            ring.of_port(&port("mac = \"port\""), ROUTER).unwrap_err(),
+            "mv0 has no MAC of its own, and `mac` is \"port\"; leave it out, or set it to \"router\""
+        );
+        assert_eq!(ring.of_port(&port(""), ROUTER), Ok(None));
         assert_eq!(DeviceMac::MISSING.of_port(&port("mac = \"port\""), ROUTER), Ok(None));
     }
 

@@ -104,17 +104,21 @@ pub(crate) fn open_all(
     settings.ports.iter().zip(looked).map(opened).collect()
 }
 
-/// The one source MAC for all ports: the settings', else the provider port's, else that of the first one that is there.
+/// The one source MAC for all ports: the settings', else the provider port's, else that of the first one that is there and
+/// has one.
 ///
 /// # Errors
-/// None is there.
+/// None has.
 pub(crate) fn router_mac(settings: &Settings, ports: &[OpenedPort]) -> Result<MacAddr, Failure> {
-    let mac = |opened: &OpenedPort| opened.1.as_ref().ok().map(|port| port.info().mac);
+    let mac = |opened: &OpenedPort| {
+        let mac = opened.1.as_ref().ok()?.info().mac;
+        (mac != MacAddr::ZERO).then_some(mac)
+    };
     let upstream = || ports.get(settings.proxy.upstream?.get()).and_then(mac);
     let own = settings.proxy.router_mac.or_else(upstream).or_else(|| ports.iter().find_map(mac));
     own.ok_or_else(|| {
         Failure::machine(
-            "no port's device is there; set `router-mac` in [proxy], and the ports wait for theirs",
+            "no port's device is there and has a MAC; set `router-mac` in [proxy], and ports wait for missing devices",
         )
     })
 }
