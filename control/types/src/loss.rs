@@ -25,7 +25,7 @@ impl Loss {
         match self {
             Self::RxMissed => {
                 "`manifoldctl show workers` tells whether a worker is too busy: give it a core of its own, or more \
-                 workers; raise `rx-descriptors` for bursts"
+                 workers; raise `rx-descriptors` for bursts (af_packet's ring has 512 frames, 17 ms of 30,000 a second)"
             }
             Self::RxErrors => "look at the cable, the optics and the far end, and at the port's `mtu`",
             Self::RxNoBuffer | Self::RxNotCopied => {
