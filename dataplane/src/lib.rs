@@ -17,6 +17,7 @@ mod loop_watch;
 mod losses;
 mod machine;
 mod macs;
+mod memory_lock;
 mod numa;
 mod pace;
 mod pages;

@@ -46,6 +46,7 @@ use crate::inventory::{Inventory, ServedPort, Told};
 use crate::loop_watch::LoopWatch;
 use crate::losses::LossWatch;
 use crate::machine;
+use crate::memory_lock::{self, lock_memory};
 use crate::numa::Nodes;
 use crate::ports::{Devices, Try, open_all, router_mac};
 use crate::quota::{Demand, Groups};
@@ -70,9 +71,13 @@ pub fn run(config: &Path, trailing: &[String]) -> Result<(), Failure> {
     let (placement, fewer) = machine::place(&settings)?;
     // Before the first thread, which is the log's.
     let left = machine::leave_worker_cores(&settings, &placement);
+    let locked = lock_memory();
     let log = start_log(settings.log.level.as_str()).map_err(Failure::settings)?;
     if let Err(error) = left {
         tracing::warn!(%error, "threads could not be kept off the workers' cores");
+    }
+    if let Err(error) = locked {
+        tracing::warn!("memory is not locked: {error}; {}", memory_lock::CURE);
     }
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
