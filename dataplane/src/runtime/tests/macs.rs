@@ -133,3 +133,25 @@ fn each_port_sends_all_from_its_mac_whatever_the_others_drivers_keep() {
         }
     });
 }
+
+#[test]
+fn a_providers_port_without_a_mac_sends_from_anothers() {
+    // That driver counts references by several threads.
+    if !dpdk::REFCNT_IS_ATOMIC {
+        return;
+    }
+    alone("runtime::tests::macs::a_providers_port_without_a_mac_sends_from_anothers", || {
+        let settings = format!(
+            "[proxy]\nupstream = \"wan\"\ninstance = \"macs-{}\"\n[eal]\nhugepages = \"no\"\n\
+             [paths]\nlive = false\n\
+             [[port]]\nname = \"wan\"\ndevice = \"net_ring0\"\n\
+             [[port]]\nname = \"hall\"\ndevice = \"net_null0\"\naddress = \"10.1.0.1/24\"\n",
+            std::process::id(),
+        );
+        // It joins nothing: what it sends stays in the ring.
+        let crew = TestCrew::start(&settings, 1);
+        assert_eq!(crew.device_mac("wan"), MacAddr::ZERO);
+        assert_eq!(crew.router_mac(), crew.device_mac("hall"));
+        crew.end();
+    });
+}
