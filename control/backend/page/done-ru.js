@@ -80,6 +80,8 @@ const CHANGES = [
     "{name} – macvlan, он посылает только со своего MAC, а `mac` – router",
   ],
   ['leave it out, or set it to "port"', "уберите это или задайте port"],
+  ['{name} has no MAC of its own, and `mac` is "port"', "у {name} нет своего MAC, а `mac` – port"],
+  ['leave it out, or set it to "router"', "уберите это или задайте router"],
   [
     "{name} has an MTU of {n}, the port's buffers are made for {m}",
     "MTU {name} – {n}, буферы порта сделаны для {m}",
@@ -205,8 +207,8 @@ const EVENTS = [
   ],
   ["taken for sending, and not sent", "взято на отправку и не отправлено"],
   [
-    "`manifoldctl show workers` tells whether a worker is too busy: give it a core of its own, or more workers; raise `rx-descriptors` for bursts",
-    "успевает ли обработчик, скажет `manifoldctl show workers`: дайте ему своё ядро или добавьте обработчиков; от всплесков увеличьте `rx-descriptors`",
+    "`manifoldctl show workers` tells whether a worker is too busy: give it a core of its own, or more workers; raise `rx-descriptors` for bursts (af_packet's ring has 512 frames, 17 ms of 30,000 a second)",
+    "успевает ли обработчик, скажет `manifoldctl show workers`: дайте ему своё ядро или добавьте обработчиков; от всплесков увеличьте `rx-descriptors` (в кольце af_packet 512 кадров: 17 мс при 30 000 в секунду)",
   ],
   [
     "look at the cable, the optics and the far end, and at the port's `mtu`",
