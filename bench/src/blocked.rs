@@ -14,7 +14,7 @@ use crate::machine::Cores;
 use crate::memif::ours::Ours;
 use crate::memif::{self, Answer, Links, Order, STREAMS};
 use crate::noise;
-use crate::report::{FigureReport, PeerReport, Place};
+use crate::report::{FigureReport, PeerReport, Varied};
 use crate::side::bound_to_us;
 use crate::stats::Spread;
 
@@ -178,7 +178,7 @@ fn row(still: &Slices, churning: &Slices, waited: f64) -> Option<FigureReport> {
         ours: Some(ours),
         peer: Some(PeerReport { name: "Manifold without churn", spread: peer }),
         verdict,
-        at: Some(Place {
+        at: Some(Varied {
             fan_out: SINKS,
             groups: STREAMS,
             wire_len: 64,

@@ -17,13 +17,14 @@
 
 use std::time::{Duration, Instant};
 
-use forwarding::{BURST, Egress, OwnedBurst, OwnedFrame};
+use forwarding::{BURST, Egress, OwnedFrame};
 use igmp::wire::{Outgoing, emit};
 use lab::stop;
 use settings::Poll;
-use types::{GroupAddr, MacAddr, PortSet};
+use types::{GroupAddr, PortSet};
 
 use crate::aim::{Aim, Verdict};
+use crate::burst::PlainBurst;
 use crate::chance::Chance;
 use crate::error::BenchError;
 use crate::live::{Live, port};
@@ -39,7 +40,7 @@ use crate::wake;
 /// The ids of joins and of leaves: one run measures both.
 pub(crate) const JOIN: &str = "b10";
 pub(crate) const LEAVE: &str = "b11";
-const SIDE: &str = "the proxy in this process";
+const PROXY: &str = "the proxy in this process";
 /// Client ports that the data beside goes to.
 const CLIENTS: usize = 4;
 const FIRST_GROUP: u32 = 0xef20_0000; // 239.32.0.0
@@ -47,10 +48,7 @@ const FIRST_GROUP: u32 = 0xef20_0000; // 239.32.0.0
 const GROUPS: u32 = 4096;
 /// The group of the data beside.
 const BESIDE: u32 = FIRST_GROUP + GROUPS;
-const HOST_MAC: MacAddr = MacAddr([2, 0, 0, 0, 2, 2]);
 const HOST: [u8; 4] = [10, 1, 0, 2];
-/// Bytes of a data frame on the wire.
-const WIRE_LEN: usize = 64;
 /// Share of its time that a busy worker works, and how far from it is another load.
 const BUSY: f64 = 0.8;
 const BUSY_WITHIN: f64 = 0.03;
@@ -317,7 +315,7 @@ struct Bench {
     live: Live,
     beside: Beside,
     egress: Copies,
-    burst: OwnedBurst,
+    burst: PlainBurst,
     /// The frame of the group that is asked for.
     probe: Vec<u8>,
     /// The frame of the data beside.
@@ -329,9 +327,9 @@ struct Bench {
 impl Bench {
     fn new(live: Live, beside: Beside) -> Result<Self, BenchError> {
         let group = group(BESIDE)?;
-        let data = source::frame(group.addr(), 0, WIRE_LEN);
+        let data = source::frame(group.addr(), 0, source::SHORTEST);
         let egress = Copies { group: group.addr().octets(), copies: 0, buffers: Vec::new() };
-        let (burst, throttle) = (OwnedBurst::default(), Throttle::new(beside.load()));
+        let (burst, throttle) = (PlainBurst::default(), Throttle::new(beside.load()));
         let (probe, chance) = (data.clone(), Chance::new(1));
         Ok(Self { live, beside, egress, burst, probe, data, chance, throttle })
     }
@@ -351,7 +349,7 @@ impl Bench {
                 return Err(lab::LabError::Interrupted.into());
             }
             let group = group(FIRST_GROUP + number as u32 % GROUPS)?;
-            self.probe = source::frame(group.addr(), 0, WIRE_LEN);
+            self.probe = source::frame(group.addr(), 0, source::SHORTEST);
             self.egress.group = group.addr().octets();
             self.rest();
             let joined = Instant::now();
@@ -363,7 +361,7 @@ impl Bench {
             let leave = self.wait_until(false)? - left;
             if (0..WATCHED).any(|_| self.pass() > 0) {
                 return Err(BenchError::delivery(
-                    SIDE,
+                    PROXY,
                     format!("a frame of {group} came after the last one"),
                 ));
             }
@@ -382,7 +380,7 @@ impl Bench {
 
     /// A burst with one IGMP message, by a client port.
     fn igmp(&mut self, message: Outgoing, client: usize) -> Result<(), BenchError> {
-        self.burst.0.push(OwnedFrame(emit(message, HOST_MAC, HOST.into(), 0).as_slice().to_vec()));
+        self.burst.push(OwnedFrame(emit(message, source::HOST_MAC, HOST.into(), 0).as_slice().to_vec()));
         self.live.pass(port(client)?, &mut self.burst, &mut self.egress);
         Ok(())
     }
@@ -398,7 +396,7 @@ impl Bench {
             }
             if now - began > LONGEST {
                 let what = if sent { "a join had no effect" } else { "a leave had no effect" };
-                return Err(BenchError::delivery(SIDE, format!("{what} within {LONGEST:?}")));
+                return Err(BenchError::delivery(PROXY, format!("{what} within {LONGEST:?}")));
             }
         }
     }
@@ -420,7 +418,7 @@ impl Bench {
             let mut buffer = self.egress.buffers.pop().unwrap_or_else(|| OwnedFrame(self.data.clone()));
             let frame = if number == 0 { &self.probe } else { &self.data };
             buffer.0.clone_from(frame);
-            self.burst.0.push(buffer);
+            self.burst.push(buffer);
         }
         // Always there: it is the provider's.
         if let Some(provider) = types::PortIndex::new(0) {

@@ -11,14 +11,15 @@ use control::{
 };
 use dataplane::sizes::{HOUSEKEEPING, INJECT_RING, INJECTED_A_PASS, PUNT_BURST, PUNT_RING, PUNTS_PER_SECOND};
 use forwarding::{
-    Egress, Forwarder, ForwarderParts, ForwardingPolicy, FrameReceiver, Ingress, IngressSettings, OwnedBurst,
-    OwnedFrame, Policer, frame_ring, worker_counters,
+    Egress, Forwarder, ForwarderParts, ForwardingPolicy, FrameReceiver, Ingress, IngressSettings, OwnedFrame,
+    Policer, frame_ring, worker_counters,
 };
 use group_table::{PortMasks, TableSettings, group_table};
 use igmp::{ClientPortSettings, FastLeave, UpstreamPortSettings};
 use settings::{Poll, Sources};
-use types::{MacAddr, PortIndex};
+use types::{FrameBurst, MacAddr, PortIndex};
 
+use crate::burst::PlainBurst;
 use crate::error::BenchError;
 use crate::side::PATIENCE;
 
@@ -97,10 +98,10 @@ impl Live {
     pub(crate) fn pass(
         &mut self,
         port: PortIndex,
-        burst: &mut OwnedBurst,
+        burst: &mut PlainBurst,
         egress: &mut impl Egress<OwnedFrame>,
     ) {
-        if !burst.0.is_empty() {
+        if !burst.frames().is_empty() {
             let clock = self.clock;
             let report = self.forwarder.forward(|| clock.now(), port, burst, egress);
             if report.punted > 0 {

@@ -5,38 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use serde::Serialize;
 
 use crate::error::BenchError;
 use crate::hugepages;
 
-/// The two cores of either side.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Cores {
-    /// Control thread, console, and this process.
-    pub(crate) main: u16,
-    /// Forwarding, alone.
-    pub(crate) forward: u16,
-}
+mod cores;
 
-impl Cores {
-    /// The first and the last core that this process may use.
-    ///
-    /// # Errors
-    /// There is only one.
-    pub(crate) fn pick() -> Result<Self, BenchError> {
-        let set = sched_getaffinity(None).map_err(BenchError::io("look at the cores"))?;
-        let mut cores = (0..u16::MAX).take(CpuSet::MAX_CPU).filter(|core| set.is_set(usize::from(*core)));
-        match (cores.next(), cores.next_back()) {
-            (Some(main), Some(forward)) => Ok(Self { main, forward }),
-            _ => Err(BenchError::machine(
-                "this process may use one core only",
-                "give it two, one of which forwards alone",
-            )),
-        }
-    }
-}
+pub(crate) use cores::{CorePlace, Cores, bind, nodes, on_core, pin, unbound};
 
 /// The machine, for the report.
 #[derive(Debug, Clone, Serialize)]
@@ -61,30 +37,12 @@ pub(crate) struct Machine {
     pub(crate) tsc_mhz: Option<f64>,
     /// The core that forwards.
     pub(crate) forwarding_core: u16,
+    /// Where the core of everything else is, and where the one that forwards.
+    pub(crate) places: [CorePlace; 2],
+    /// NUMA nodes.
+    pub(crate) nodes: usize,
     /// Runnable processes of the last minute, when the run began.
     pub(crate) load: Option<f64>,
-}
-
-/// From now on the calling thread, and what it starts, runs on `core`.
-///
-/// # Errors
-/// The process may not.
-pub(crate) fn pin(core: u16) -> Result<(), BenchError> {
-    let mut only = CpuSet::new();
-    only.set(usize::from(core));
-    sched_setaffinity(None, &only).map_err(BenchError::io("choose a core"))
-}
-
-/// Runs `work` on `core`; what it starts stays there.
-///
-/// # Errors
-/// The process may not.
-pub(crate) fn on_core<T>(core: u16, work: impl FnOnce() -> T) -> Result<T, BenchError> {
-    let before = sched_getaffinity(None).map_err(BenchError::io("look at the cores"))?;
-    pin(core)?;
-    let done = work();
-    sched_setaffinity(None, &before).map_err(BenchError::io("choose the cores again"))?;
-    Ok(done)
 }
 
 impl Machine {
@@ -111,6 +69,8 @@ impl Machine {
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
             tsc_mhz: tsc_mhz(&cpuinfo),
             forwarding_core: cores.forward,
+            places: cores.places(),
+            nodes: nodes(),
             load: read("/proc/loadavg").split_whitespace().next().and_then(|load| load.parse().ok()),
         }
     }
@@ -278,14 +238,5 @@ mod tests {
         assert_eq!(bonding_keyword(Some("23.11")), "member");
         assert_eq!(bonding_keyword(Some("25.03.1")), "member");
         assert_eq!(bonding_keyword(None), "slave");
-    }
-
-    #[test]
-    fn a_core_is_left_as_it_was_found() {
-        let before = sched_getaffinity(None).unwrap();
-        let first = (0..CpuSet::MAX_CPU).find(|core| before.is_set(*core)).unwrap();
-        let during = on_core(first as u16, || sched_getaffinity(None).unwrap()).unwrap();
-        assert_eq!(during.count(), 1);
-        assert_eq!(sched_getaffinity(None).unwrap(), before);
     }
 }

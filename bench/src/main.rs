@@ -1,9 +1,12 @@
 //! `bench`: how fast Manifold forwards, beside programs that do the same work on the same devices.
 //!
-//! There is no NIC in it: frames come from a capture file that net_pcap plays without end, or from net_null, and go to net_null
-//! ports, which free them at once. So every figure is a ratio to a peer on the same devices in the same run, with
-//! the time of a copy beside it. Both sides are whole processes as their users run them, in turns, on the same
-//! core, with the same burst, buffers and memory.
+//! There is no NIC in it: frames come from a capture file that net_pcap plays without end, or from net_null with a header
+//! stamped on each, and go to null ports, which free them at once. So a figure is a ratio to a peer on the same devices in
+//! the same run, with the time of a copy beside it. Both sides are whole processes as their users run them, with the same
+//! burst, buffers and memory (but DPDK's ipv4_multicast, which has pools of its own), and take turns on the same core.
+//!
+//! Not all are of that kind: b8, b10 and b11, but for their rows on veth, are Manifold's forwarder within this process; b9 is
+//! Manifold beside itself, `stalls` beside a loop; b7, b15 and `heap` have no peer.
 //!
 //! A figure is data ([`figures`]); [`catalogue`] has the names of all kinds of figures. [`session`] runs them:
 //! [`rounds`] orders the trials, which [`slices`] cuts up; [`manifold`], [`testpmd`] and [`multicast`] are who
@@ -16,6 +19,7 @@
 mod aim;
 mod alone;
 mod blocked;
+mod burst;
 mod capacity;
 mod catalogue;
 mod chance;

@@ -101,7 +101,7 @@ impl Multicast {
         let prefix = format!("bench-{}-multicast", std::process::id());
         let mut command = work.command(&self.program, amount);
         command.args(["-l", &work.cores.forward.to_string(), "--no-pci", "--in-memory"]);
-        command.args(["-m", &MEMORY_MB.to_string(), &format!("--file-prefix={prefix}")]);
+        command.args([&work.cores.memory_argument(MEMORY_MB), &format!("--file-prefix={prefix}")]);
         command.arg(format!("--vdev={}", work.source_device(amount)));
         command.args((1..=work.fan_out).map(|number| format!("--vdev={}", Work::sink(number))));
         let ports = (1u32 << (work.fan_out + 1)) - 1;

@@ -62,14 +62,14 @@ impl Drop for Group {
 }
 
 /// A compiler, or a package of some megabytes, takes no longer.
-const PATIENCE: Duration = Duration::from_secs(120);
+const LONGEST_BUILD: Duration = Duration::from_secs(120);
 
 /// Runs a command to its end, two minutes at most, and says what it said when that is a bad one.
 ///
 /// # Errors
 /// It cannot be started, fails or takes too long; the text ends with `cure`. Or a signal came.
 pub(crate) fn run(command: &mut Command, cure: &str) -> Result<(), BenchError> {
-    run_within(PATIENCE, command, cure)
+    run_within(LONGEST_BUILD, command, cure)
 }
 
 fn run_within(limit: Duration, command: &mut Command, cure: &str) -> Result<(), BenchError> {

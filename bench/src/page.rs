@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::aim::Verdict;
 use crate::curves;
 use crate::error::BenchError;
+use crate::machine::CorePlace;
 use crate::plot::escape;
 use crate::report::{Cost, FigureReport, Report, write_whole};
 use crate::started::Started;
@@ -213,7 +214,9 @@ fn machine(report: &Report<'_>) -> String {
     };
     line("processor", format!("{}, {} cores", machine.cpu, machine.cores));
     line("time stamp counter", machine.tsc_mhz.map_or_else(unknown, |mhz| format!("{mhz:.0} MHz")));
-    line("forwarding", format!("on core {}, alone", machine.forwarding_core));
+    let [main, forward] = machine.places.each_ref().map(CorePlace::words);
+    line("forwarding", format!("on core {forward}, alone; all else on core {main}"));
+    line("NUMA nodes", machine.nodes.to_string());
     line("kernel", format!("Linux {}", machine.kernel));
     line("load at the start", machine.load.map_or_else(unknown, |load| format!("{load:.2}")));
     line("hypervisor", machine.hypervisor.clone().unwrap_or_else(|| "none".to_owned()));
@@ -277,7 +280,7 @@ mod tests {
     use crate::aim::Aim;
     use crate::figures::FIGURES;
     use crate::report::tests::{alone, machine, outcome, report};
-    use crate::report::{Distribution, PeerReport, Place};
+    use crate::report::{Distribution, PeerReport, Varied};
     use crate::rounds::{Outcome, blank};
 
     fn started() -> Vec<Started> {
@@ -294,7 +297,7 @@ mod tests {
 
     /// What is blocked at that rate: nothing in the best second.
     fn blocked(rate: u32) -> FigureReport {
-        let at = Place { fan_out: 2, groups: 16, wire_len: 64, updates: 20_000, frames_per_s: Some(rate) };
+        let at = Varied { fan_out: 2, groups: 16, wire_len: 64, updates: 20_000, frames_per_s: Some(rate) };
         let spread = Spread { min: 0.0, median: f64::from(rate) / 400.0, max: f64::from(rate) / 100.0 };
         let peer = PeerReport { name: "Manifold without churn", spread: Spread { median: 0.0, ..spread } };
         let new = FigureReport::new("b9", format!("rate={rate}/s"), "blocked time", "us/s");

@@ -12,7 +12,7 @@ use lab::PacketSocket;
 use lab::helper::write_line;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
-use types::{GroupAddr, MacAddr};
+use types::GroupAddr;
 
 use crate::chance::Chance;
 use crate::error::BenchError;
@@ -20,10 +20,7 @@ use crate::machine::pin;
 use crate::source;
 use crate::traffic::Ready;
 
-const SIDE: &str = "the forwarder";
-const HOST_MAC: MacAddr = MacAddr([2, 0, 0, 0, 2, 2]);
-/// Bytes of a data frame on the wire.
-const WIRE_LEN: usize = 64;
+const FORWARDER: &str = "the forwarder";
 /// From one data frame to the next, if the core manages.
 const GAP: Duration = Duration::from_micros(5);
 /// Gaps that are kept.
@@ -135,11 +132,11 @@ impl<'a> Probe<'a> {
     /// Asks for the group of that number, whose frames have been sent for a while; how long until the first came.
     fn join(&mut self, number: u32) -> Result<Duration, BenchError> {
         self.group = Ipv4Addr::from(u32::from(self.task.first) + number);
-        self.data = source::frame(self.group, 0, WIRE_LEN);
+        self.data = source::frame(self.group, 0, source::SHORTEST);
         // With chance in it: nobody is in step with a timer.
         let wait = Duration::from_micros(500 + u64::from(self.chance.next() % 1000));
         if self.watch(wait)?.frames > 0 {
-            return Err(BenchError::delivery(SIDE, format!("frames of {} came unasked", self.group)));
+            return Err(BenchError::delivery(FORWARDER, format!("frames of {} came unasked", self.group)));
         }
         let asked = self.say(Outgoing::ReportV2)?;
         while asked.elapsed() < LONGEST {
@@ -147,7 +144,10 @@ impl<'a> Probe<'a> {
                 return Ok(first - asked);
             }
         }
-        Err(BenchError::delivery(SIDE, format!("a join of {} had no effect within {LONGEST:?}", self.group)))
+        Err(BenchError::delivery(
+            FORWARDER,
+            format!("a join of {} had no effect within {LONGEST:?}", self.group),
+        ))
     }
 
     /// Leaves the present group; how long until the last frame, and how many came.
@@ -157,7 +157,7 @@ impl<'a> Probe<'a> {
         while self.watch(WATCHED)?.frames == 0 {
             if began.elapsed() > LONGEST {
                 return Err(BenchError::delivery(
-                    SIDE,
+                    FORWARDER,
                     format!("the stream of {} ended by itself", self.group),
                 ));
             }
@@ -173,14 +173,17 @@ impl<'a> Probe<'a> {
                 return Ok((last - left, after));
             }
         }
-        Err(BenchError::delivery(SIDE, format!("a leave of {} had no effect within {LONGEST:?}", self.group)))
+        Err(BenchError::delivery(
+            FORWARDER,
+            format!("a leave of {} had no effect within {LONGEST:?}", self.group),
+        ))
     }
 
     /// Sends a message about the present group; when.
     fn say(&mut self, message: impl Fn(GroupAddr) -> Outgoing) -> Result<Instant, BenchError> {
         let group = GroupAddr::from_bits(self.group.into())
             .ok_or_else(|| BenchError::machine("no multicast address", "report it"))?;
-        let frame = emit(message(group), HOST_MAC, self.task.host, 0);
+        let frame = emit(message(group), source::HOST_MAC, self.task.host, 0);
         let now = Instant::now();
         match self.host.send(frame.as_slice()).map_err(BenchError::io("send a report"))? {
             true => Ok(now),
@@ -250,11 +253,11 @@ mod tests {
     #[test]
     fn data_of_the_group_is_told_from_the_rest() {
         let group = Ipv4Addr::new(239, 32, 0, 1);
-        let frame = source::frame(group, 0, WIRE_LEN);
+        let frame = source::frame(group, 0, source::SHORTEST);
         assert!(is_data(&frame, group));
         assert!(!is_data(&frame, Ipv4Addr::new(239, 32, 0, 2)));
         let report =
-            emit(Outgoing::ReportV2(GroupAddr::from_bits(group.into()).unwrap()), HOST_MAC, group, 0);
+            emit(Outgoing::ReportV2(GroupAddr::from_bits(group.into()).unwrap()), source::HOST_MAC, group, 0);
         assert!(!is_data(report.as_slice(), group), "a report goes to its group, too");
         assert!(!is_data(&frame[..33], group));
     }

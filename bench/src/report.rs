@@ -73,7 +73,7 @@ pub(crate) struct FigureReport {
     /// What a copy costs.
     pub(crate) cost: Option<Costs>,
     /// Where it belongs in a plot.
-    pub(crate) at: Option<Place>,
+    pub(crate) at: Option<Varied>,
     /// Delays, for plots.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) distributions: Vec<Distribution>,
@@ -122,7 +122,7 @@ pub(crate) struct Cost {
 
 /// What was varied, for plots.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub(crate) struct Place {
+pub(crate) struct Varied {
     /// Copies of each packet.
     pub(crate) fan_out: usize,
     /// Groups in the data.
@@ -293,6 +293,8 @@ pub(crate) mod tests {
             kernel: "6.1".to_owned(),
             tsc_mhz: Some(2500.0),
             forwarding_core: 1,
+            places: crate::machine::Cores { main: 0, forward: 1 }.places(),
+            nodes: 1,
             load: Some(0.1),
         }
     }

@@ -7,7 +7,7 @@ use crate::error::BenchError;
 use crate::figures::{Figure, LOSSLESS, Terms};
 use crate::machine::Machine;
 use crate::noise;
-use crate::report::{Cost, Costs, FigureReport, PeerReport, Place};
+use crate::report::{Cost, Costs, FigureReport, PeerReport, Varied};
 use crate::reports::Reports;
 use crate::side::Trial;
 use crate::stats::Spread;
@@ -220,7 +220,7 @@ impl Outcome {
 pub(crate) fn blank(figure: Figure) -> FigureReport {
     let Figure { id, metric, fan_out, ours, floor, aim, .. } = figure;
     let updates = figure.updates_per_second();
-    let at = Place { fan_out, groups: ours.groups, wire_len: ours.wire_len, updates, frames_per_s: None };
+    let at = Varied { fan_out, groups: ours.groups, wire_len: ours.wire_len, updates, frames_per_s: None };
     let new = FigureReport::new(id, figure.variant(), metric, "copies/s").aiming(aim);
     // In no curve where what is varied is not in it.
     let at = (!figure.is_mixed()).then_some(at);

@@ -109,6 +109,7 @@ impl Session {
         let claim = Rc::new(Claim::take()?);
         hugepages::give_back_left(&claim)?;
         let cores = Cores::pick()?;
+        machine::bind(cores.main)?;
         for tool in ["setpriv", "chrt", "taskset", "stdbuf", "env"] {
             machine::find_program(Path::new(tool), "install Debian's packages util-linux and coreutils")?;
         }
@@ -224,7 +225,8 @@ impl Session {
         let links = if links { self.memory_of_links_mb(selection.has(latency::ID))? } else { 0 };
         let others = [capacity.as_ref(), stalls.as_ref()];
         let most = self.memory_mb(compared, others.into_iter().flatten())?.max(links);
-        Part::new(most > 0, || Hugepages::reserve(&self.claim, most))
+        // The kernel reserves as many on each node, and all are wanted on one.
+        Part::new(most > 0, || Hugepages::reserve(&self.claim, most * machine::nodes() as u64))
     }
 
     /// How many groups there can be, and how long a pass takes.

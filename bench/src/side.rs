@@ -14,7 +14,7 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use crate::error::BenchError;
 use crate::figures::{Party, Source};
-use crate::machine::Cores;
+use crate::machine::{self, Cores};
 use crate::reports::{Hosts, Reports};
 use crate::source;
 use crate::stamp::Stamp;
@@ -203,7 +203,8 @@ impl Side {
     pub(crate) fn start(command: &mut Command, name: &'static str, log: PathBuf) -> Result<Self, BenchError> {
         started::note(name, command, &log);
         let file = File::create(&log).map_err(BenchError::io(log.display()))?;
-        let process = Process::spawn(command.stderr(Stdio::from(file)), name)?;
+        // It has threads for both cores.
+        let process = machine::unbound(|| Process::spawn(command.stderr(Stdio::from(file)), name))?;
         Ok(Self { process, name, log, folder: None })
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use etherparse::PacketBuilder;
 use pcap_file::pcap::{PcapPacket, PcapWriter};
+use types::MacAddr;
 
 use crate::error::BenchError;
 use crate::figures::Source;
@@ -19,6 +20,10 @@ pub(crate) const GROUP: Ipv4Addr = Ipv4Addr::new(239, 1, 1, 1);
 const SENDER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 const SENDER_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x02];
 const TTL: u8 = 64;
+/// A host that asks.
+pub(crate) const HOST_MAC: MacAddr = MacAddr([2, 0, 0, 0, 2, 2]);
+/// Bytes of the shortest frame on the wire.
+pub(crate) const SHORTEST: usize = 64;
 /// Bytes of the frame check sequence, which counts on the wire and is in no buffer.
 pub(crate) const FCS: usize = 4;
 /// Ethernet, IPv4 and UDP headers.

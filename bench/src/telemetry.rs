@@ -15,7 +15,7 @@ use crate::error::BenchError;
 
 /// The longest answer that is read.
 const ANSWER: usize = 16 * 1024;
-const PATIENCE: Duration = Duration::from_secs(2);
+const LONGEST_ANSWER: Duration = Duration::from_secs(2);
 /// An answer that took longer was held up, and its counters are of some later time.
 const LATE: Duration = Duration::from_millis(1);
 /// How often is asked again then.
@@ -41,7 +41,7 @@ impl Telemetry {
     pub(crate) fn connect(path: &Path) -> Option<Self> {
         let socket =
             socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).ok()?;
-        sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(PATIENCE)).ok()?;
+        sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(LONGEST_ANSWER)).ok()?;
         connect(&socket, &SocketAddrUnix::new(path).ok()?).ok()?;
         let telemetry = Self { socket };
         // It greets with its version.

@@ -97,7 +97,7 @@ impl Testpmd {
         command.arg("-oL").arg(&self.program);
         let memory = settings::memory_mb(ours, 1, settings::MemoryMode::Hugepages);
         command.args(["-l", &format!("{main},{forward}"), &format!("--main-lcore={main}")]);
-        command.args(["--in-memory", "--no-pci", "-m", &memory.to_string()]);
+        command.args(["--in-memory", "--no-pci", &cores.memory_argument(memory)]);
         command.arg(format!("--file-prefix={}", prefix()));
         command.args(devices.iter().map(|device| format!("--vdev={device}")));
         // Manifold's own.

@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use dataplane::sizes::HOUSEKEEPING;
-use forwarding::{BURST, Egress, Forwarder, OwnedBurst, OwnedFrame};
+use forwarding::{BURST, Egress, Forwarder, OwnedFrame};
 use lab::{LabError, stop};
-use types::{PortIndex, PortSet, Time};
+use types::{FrameBurst, PortIndex, PortSet, Time};
 
 use super::SIDE;
 use super::orders::{Beside, Orders, TURNS};
+use crate::burst::PlainBurst;
 use crate::chance::Chance;
 use crate::error::BenchError;
 use crate::live::port;
@@ -62,7 +63,7 @@ pub(super) struct Reader {
     fan_out: usize,
     provider: PortIndex,
     chance: Chance,
-    burst: OwnedBurst,
+    burst: PlainBurst,
     egress: Copies,
     sent: u64,
 }
@@ -84,7 +85,7 @@ impl Reader {
             fan_out,
             provider: port(0)?,
             chance: Chance::new(0),
-            burst: OwnedBurst::default(),
+            burst: PlainBurst::default(),
             egress: Copies { copies: 0, buffers },
             sent: 0,
         })
@@ -144,9 +145,9 @@ impl Reader {
         for mut buffer in self.egress.buffers.drain(..) {
             let frame = &self.frames[self.chance.next() as usize % self.frames.len()];
             buffer.0.copy_from_slice(frame);
-            self.burst.0.push(buffer);
+            self.burst.push(buffer);
         }
-        self.sent += self.burst.0.len() as u64;
+        self.sent += self.burst.frames().len() as u64;
         self.forwarder.forward(|| Time::ZERO, self.provider, &mut self.burst, &mut self.egress);
     }
 }

@@ -15,10 +15,9 @@ use super::far::FarEnd;
 use super::{Answer, FIRST_STREAM, Links, Order, STREAMS};
 use crate::error::BenchError;
 use crate::machine::Cores;
-use crate::manifold::{Sample, header, launch};
+use crate::manifold::{self, Sample, header, launch};
 use crate::side::{PATIENCE, Seat, Side};
 
-const SIDE: &str = "manifold";
 /// Of the joins that the links took, so many must have had an effect: a port's meter may stop what comes at once.
 const EFFECTIVE: f64 = 0.99;
 
@@ -121,7 +120,7 @@ impl Ours {
         let joined = joins(&after).saturating_sub(joins(&before));
         if (joined as f64) < answer.joins as f64 * EFFECTIVE {
             return Err(BenchError::delivery(
-                SIDE,
+                manifold::NAME,
                 format!("of {} joins {joined} had an effect", answer.joins),
             ));
         }
@@ -182,7 +181,7 @@ fn account(answer: &Answer, before: &Sample, after: &Sample) -> Result<(), Bench
         return Ok(());
     }
     Err(BenchError::delivery(
-        SIDE,
+        manifold::NAME,
         format!(
             "the source's link took {taken} frames, {forwarded} were forwarded, {dropped} frames or copies dropped, the \
              sinks' links took {sent:?} and {came:?} came"

@@ -6,8 +6,6 @@ use super::{Answer, Arrivals, FIRST_STREAM, Recorded, STREAMS, Second};
 use crate::percentiles::histogram;
 use crate::source;
 
-/// Bytes of a data frame on the wire.
-const WIRE_LEN: usize = 64;
 /// Where the UDP checksum is, which is left out: IPv4 allows it.
 const CHECKSUM: std::ops::Range<usize> = 40..42;
 /// Where the number is, and the time.
@@ -25,7 +23,7 @@ impl Frames {
     pub(super) fn new() -> Self {
         let groups = (FIRST_STREAM..FIRST_STREAM + STREAMS).filter_map(GroupAddr::from_bits);
         let frame = |group: GroupAddr| {
-            let mut bytes = source::frame(group.addr(), 0, WIRE_LEN);
+            let mut bytes = source::frame(group.addr(), 0, source::SHORTEST);
             bytes[CHECKSUM].fill(0);
             bytes
         };
