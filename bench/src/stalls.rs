@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 use api::{LONG_PASS, WorkerSpan};
 use lab::stop;
 
-use crate::aim::{Aim, Verdict};
+use crate::aim::Aim;
 use crate::error::BenchError;
 use crate::figures::{FIGURES, Figure};
 use crate::machine::{self, on_core};
 use crate::manifold::{Manifold, Running};
+use crate::noise;
 use crate::report::{FigureReport, PeerReport};
 use crate::side::Work;
 use crate::slices;
@@ -183,15 +184,12 @@ fn evaluate(rounds: &[[f64; 4]], all: &All, undisturbed: &WorkerSpan) -> FigureR
         return new.without("no round");
     };
     // What the worker has more than the loop is the machine's own where the loop differs as much from itself.
-    let aim = Some(Aim::AtMost(theirs.median + apart.median));
+    let aim = Aim::AtMost(theirs.median + apart.median);
     FigureReport {
         ours: Some(mine),
         peer: Some(PeerReport { name: "a loop as busy", spread: theirs }),
-        // Where the loop differs from itself by more than all that it sees, the machine could not tell.
-        verdict: match apart.median > theirs.median {
-            true => Verdict::TooNoisy,
-            false => Aim::verdict(aim, mine.median),
-        },
+        // Where the loop differs from itself by more than all that it sees, so much may be the machine's once more.
+        verdict: noise::judge_apart(aim, mine.median, apart.median, theirs.median),
         notes: [
             all.notes().as_slice(),
             &[
@@ -208,7 +206,7 @@ fn evaluate(rounds: &[[f64; 4]], all: &All, undisturbed: &WorkerSpan) -> FigureR
         ]
         .concat(),
         trials: rounds.to_vec(),
-        ..new.aiming(aim)
+        ..new.aiming(Some(aim))
     }
 }
 
@@ -237,6 +235,7 @@ impl All {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::aim::Verdict;
 
     fn evaluated(rounds: &[[f64; 4]]) -> FigureReport {
         let undisturbed = WorkerSpan {
@@ -267,8 +266,10 @@ mod tests {
         assert_eq!(ours.trials, [[5.0, 70.0, 30.0, 9.0]]);
         let worst = evaluated(&[[1.0, 7.0, 7.0, 1.0], [1.0, 7.0, 7.0, 9.0], [1.0, 7.0, 7.0, 1.0]]);
         assert_eq!(worst.verdict, Verdict::Missed, "the loop's worst is nobody's measure");
-        let unclear = evaluated(&[[1.0, 7.0, 0.0, 9.0]]);
-        assert_eq!(unclear.verdict, Verdict::TooNoisy);
+        // The loop's own are 8 apart, more than the 5 that it sees: the aim is 13, and 8 more or less is nothing.
+        let unclear = |ours: f64| evaluated(&[[1.0, ours, ours, 9.0]]).verdict;
+        use Verdict::{Missed, Reached, TooNoisy};
+        assert_eq!([5.0, 6.0, 21.0, 22.0].map(unclear), [Reached, TooNoisy, TooNoisy, Missed]);
         assert!(matches!(evaluated(&[]).verdict, Verdict::NotMeasured(_)));
     }
 

@@ -188,7 +188,7 @@ mod tests {
         let all: Vec<_> =
             all.into_iter().map(|((node, siblings), core)| place(core, node, siblings)).collect();
         assert_eq!(chosen(&all), Some((2, 7)), "not 0, which is far, and not 3, which is a sibling");
-        let two = |a, b| chosen(&[all[a].clone(), all[b].clone()]);
+        let two = |a: usize, b: usize| chosen(&[all[a].clone(), all[b].clone()]);
         assert_eq!([two(0, 4), two(0, 3)], [Some((0, 4)), Some((0, 3))], "what there is");
         let far_or_siblings = [all[0].clone(), all[3].clone(), all[7].clone()];
         assert_eq!(chosen(&far_or_siblings), Some((0, 7)), "a sibling takes more than a node");
