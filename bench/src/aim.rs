@@ -35,15 +35,7 @@ impl Aim {
         }
     }
 
-    /// The same side of another number.
-    pub(crate) fn with(self, value: f64) -> Self {
-        match self {
-            Self::AtLeast(_) => Self::AtLeast(value),
-            Self::AtMost(_) => Self::AtMost(value),
-        }
-    }
-
-    /// What `value` means, for a figure without a floor.
+    /// What `value` means.
     pub(crate) fn verdict(aim: Option<Self>, value: f64) -> Verdict {
         match aim {
             None => Verdict::NoAim,
@@ -58,9 +50,7 @@ impl Aim {
 pub(crate) enum Verdict {
     /// On the good side of the aim.
     Reached,
-    /// On the wrong side of the aim, but on the good one of the floor.
-    Held,
-    /// On the wrong side of the aim, and of the floor if there is one.
+    /// On the wrong side of the aim.
     Missed,
     /// The machine could not tell.
     TooNoisy,
@@ -89,14 +79,13 @@ impl Verdict {
 
     /// Whether the aim was missed.
     pub(crate) fn is_missed(&self) -> bool {
-        matches!(self, Self::Held | Self::Missed)
+        matches!(self, Self::Missed)
     }
 
     /// In words.
     pub(crate) fn words(&self) -> &str {
         match self {
             Self::Reached => "reached",
-            Self::Held => "missed (floor held)",
             Self::Missed => "missed",
             Self::TooNoisy => "too noisy",
             Self::LostInNoise => "too noisy; reports were lost",
@@ -122,7 +111,7 @@ mod tests {
         let least = Aim::AtLeast(0.9);
         assert!(least.is_reached(0.9) && !least.is_reached(0.89));
         let most = Aim::AtMost(1.05);
-        assert!(most.is_reached(1.05) && !most.is_reached(1.06) && most.with(2.0).is_reached(1.06));
+        assert!(most.is_reached(1.05) && !most.is_reached(1.06));
         assert_eq!(Aim::verdict(Some(most), 3.0), Verdict::Missed);
         assert_eq!(Aim::verdict(Some(least), 3.0), Verdict::Reached);
         assert_eq!(Aim::verdict(None, 3.0), Verdict::NoAim);
@@ -132,12 +121,5 @@ mod tests {
     fn a_verdict_is_its_words() {
         let json = serde_json::to_string(&Verdict::NotMeasured("not built: make fast".to_owned())).unwrap();
         assert_eq!(json, "\"not built: make fast\"");
-    }
-
-    #[test]
-    fn a_floor_is_no_aim() {
-        assert!(Verdict::Held.is_missed() && Verdict::Missed.is_missed());
-        assert!(!Verdict::Reached.is_missed() && !Verdict::TooNoisy.is_missed());
-        assert_eq!(Verdict::Held.words(), "missed (floor held)");
     }
 }

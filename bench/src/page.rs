@@ -21,7 +21,7 @@ net_null with a header stamped on each, and go to null ports, which free them at
 a figure is a ratio to a peer on the same devices in the same run, with the time of a copy beside it, and both sides are \
 whole programs as their users run them, in turns, one worker on one core; nothing here is extrapolated to more. Not \
 all are of that kind. b7, b15 and the heap have no peer. b8, and b10 and b11 but for their rows on veth, are Manifold\u{2019}s \
-forwarder on plain buffers within the bench, beside itself or a bare wake-up; the stalls stand beside a loop with \
+forwarder on plain buffers within the bench, with the prefetches of DPDK\u{2019}s, beside itself or a bare wake-up; the stalls stand beside a loop with \
 passes as long, over memory as large, on the same core. b7\u{2019}s bytes are of the table alone, b15 of the control side\u{2019}s crates.</p>\
 <p>A round is the peer, ours, ours, the peer; the ratio is taken round by round. Shown is the median, with the smallest and \
 the largest: of five rounds, these two hold the true median between them fifteen times of sixteen. All four trials are made of short slices in turn: drift and \
@@ -38,12 +38,12 @@ buffers of its own. While Manifold is timed nothing may be dropped; sinks that a
 1 %.</p>\
 <p>A row says \u{201c}too noisy\u{201d}, and neither reached nor missed, where what was measured twice was not the same: the \
 peer\u{2019}s first trial by its last outside 0.97 to 1.03 in the median (b12, percentiles: outside 0.83 to 1.2), unless the \
-ratio would be on the same side of the aim even where the machine differed as much as the farthest of these. A floor is no \
-aim: it tells how far a row that missed is from it. b10 \
+ratio would be on the same side of the aim even where the machine differed as much as the farthest of these. All other noise is \
+held to that, too: what is farther from the aim than the machine from itself is reached or missed. b10 \
 and b11: a bare wake-up before by one after outside 0.8 to 1.25 at p50, outside 0.5 to 2 at p99, and more \
 than a tenth of the aim apart; where that alone is above the aim, ours is excused up to 10 us above it; on veth the peer\u{2019}s turns \
-by themselves, likewise; beside data also where passes took another share than 77 to 83 % of the worker\u{2019}s time. b9: the two halves of the seconds without churn more than 10 us/s apart, or less than 97 % of the \
-load was given. Stalls: the loop differs from itself by more than it sees. b8, b13: writes or reports that took more than 1.03 of \
+by themselves, likewise; beside data also where passes took another share than 77 to 83 % of the worker\u{2019}s time. b9: halves of the seconds without churn more than 10 us/s apart, or the aim reached with less than 97 % of the \
+load. Stalls: the loop differs from itself by more than it sees. b8, b13: writes or reports that took more than 1.03 of \
 the time planned were fewer in the window, and such a round does not count.</p>\
 <p>In b9 and b12 frames come on a clock, from another process over memif, and are lost if nobody takes them; every one is \
 accounted for. The two processes share two cores with the control thread, so the machine\u{2019}s stalls are in both \
@@ -166,8 +166,6 @@ fn row(figure: &FigureReport) -> String {
     let name = figure.peer.as_ref().map_or("", |peer| peer.name);
     let sign = if figure.aim_is == Some("at most") { "\u{2264}" } else { "\u{2265}" };
     let aim = figure.aim.map_or_else(String::new, |aim| format!("{sign}\u{a0}{}", number(aim)));
-    let floor =
-        figure.floor.map_or_else(String::new, |floor| format!("<small>floor {}</small>", number(floor)));
     let cost = |of: fn(&Cost) -> Option<Spread>| {
         let pair = figure.cost.as_ref().and_then(|cost| Some((of(&cost.ours)?, of(&cost.peer)?)));
         pair.map_or_else(String::new, |(ours, peer)| {
@@ -177,7 +175,7 @@ fn row(figure: &FigureReport) -> String {
     };
     let class = match figure.verdict {
         Verdict::Reached => "reached",
-        Verdict::Held | Verdict::Missed | Verdict::Failed(_) => "missed",
+        Verdict::Missed | Verdict::Failed(_) => "missed",
         Verdict::TooNoisy
         | Verdict::LostInNoise
         | Verdict::BeyondMachine
@@ -186,7 +184,7 @@ fn row(figure: &FigureReport) -> String {
     };
     format!(
         "<tr><td><b>{}</b> {}<small>{}</small></td><td>{}</td><td>{}<small>{}</small></td><td>{}</td>\
-         <td>{aim}{floor}</td><td class=\"words {class}\">{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
+         <td>{aim}</td><td class=\"words {class}\">{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>\
          <td>{}</td></tr>\n",
         figure.id,
         escape(&figure.variant),

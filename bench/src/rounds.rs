@@ -148,7 +148,7 @@ impl Outcome {
     /// What it means: nothing where the peer differs from itself in the median, or most rounds had fewer reports beside the
     /// data than were asked for. Reports get lost, too, where other programs keep the forwarding thread from its core.
     pub(crate) fn verdict(&self) -> Verdict {
-        let Figure { aim, floor, .. } = self.figure;
+        let aim = self.figure.aim;
         let late = self.held_up.is_some_and(|(_, late)| late * 2 > self.trials.len());
         let verdict = if late {
             Verdict::TooNoisy
@@ -158,11 +158,6 @@ impl Outcome {
         match (verdict, self.lost_reports()) {
             (Verdict::TooNoisy, true) => Verdict::LostInNoise,
             (Verdict::Reached, true) => Verdict::Missed,
-            (Verdict::Missed, false)
-                if aim.is_some_and(|aim| aim.with(floor).is_reached(self.ratio.median)) =>
-            {
-                Verdict::Held
-            }
             (verdict, _) => verdict,
         }
     }
@@ -218,13 +213,13 @@ impl Outcome {
 
 /// The figure's name and aim, without numbers.
 pub(crate) fn blank(figure: Figure) -> FigureReport {
-    let Figure { id, metric, fan_out, ours, floor, aim, .. } = figure;
+    let Figure { id, metric, fan_out, ours, aim, .. } = figure;
     let updates = figure.updates_per_second();
     let at = Varied { fan_out, groups: ours.groups, wire_len: ours.wire_len, updates, frames_per_s: None };
     let new = FigureReport::new(id, figure.variant(), metric, "copies/s").aiming(aim);
     // In no curve where what is varied is not in it.
     let at = (!figure.is_mixed()).then_some(at);
-    FigureReport { floor: aim.map(|_| floor), at, ..new }
+    FigureReport { at, ..new }
 }
 
 #[cfg(test)]
@@ -266,7 +261,7 @@ mod tests {
     fn verdicts_follow_the_ratio_unless_the_peer_differs_from_itself() {
         let verdict = |ours, last| run_with(figure("b1/1"), &[100.0, ours, ours, last]).unwrap().verdict();
         assert_eq!(verdict(86.0, 100.0), Verdict::Reached);
-        assert_eq!(verdict(84.0, 100.0), Verdict::Held);
+        assert_eq!(verdict(84.0, 100.0), Verdict::Missed);
         assert_eq!(verdict(49.0, 100.0), Verdict::Missed);
         assert_eq!(verdict(86.0, 90.0), Verdict::TooNoisy);
         assert_eq!(verdict(49.0, 110.0), Verdict::Missed, "a tenth more would be too little");
@@ -280,7 +275,7 @@ mod tests {
         let half = of(50.0);
         assert_eq!((half.ratio.median, half.verdict()), (2.0, Verdict::Missed));
         assert_eq!(of(96.0).verdict(), Verdict::Reached);
-        assert_eq!(of(90.0).verdict(), Verdict::Held);
+        assert_eq!(of(90.0).verdict(), Verdict::Missed);
     }
 
     #[test]
