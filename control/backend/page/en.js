@@ -354,7 +354,7 @@ export default {
   "help.suppress": "Hold back a report when another host has just sent one.",
   "help.link-down-hold": "How long, after the link went down.",
   "help.router-discovery": "Switches that snoop learn from them where the router is.",
-  "help.mac": "A port of its own MAC takes a copy of each frame: for virtual functions and hypervisors.",
+  "help.mac": "A MAC of its own is for virtual functions and hypervisors’ ports; behind a network card each of its frames is copied.",
   "choice.nothing": "as it follows",
   "choice.fast-leave.off": "off: ask first",
   "choice.fast-leave.single": "one host: at once",
