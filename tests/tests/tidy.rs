@@ -43,6 +43,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("guard", &["forwarding", "group-table", "igmp", "types"]),
+    ("guard-dpdk", &["dpdk", "forwarding", "guard", "types"]),
 ];
 
 /// Where `unsafe` may be.

@@ -15,7 +15,8 @@ pub const DIFFERENCE_TOLERANCE: f64 = 5.0;
 /// Columns of the longest name of a piece.
 pub const NAME_WIDTH: usize = 44;
 
-const HEAD: &str = "# Instructions of one turn of each piece of bench/guard, by `make bench-guard-accept`; not for editing.\n";
+const HEAD: &str =
+    "# Instructions of one turn of each piece, by `make bench-guard-accept`; not for editing.\n";
 
 /// Accepted counts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -74,11 +75,6 @@ impl fmt::Display for Change {
 }
 
 impl Baseline {
-    /// The file in the tree that this was built from.
-    pub fn path() -> &'static Path {
-        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/baseline.toml"))
-    }
-
     /// What the file says.
     ///
     /// # Errors

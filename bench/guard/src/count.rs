@@ -4,12 +4,9 @@ use std::path::Path;
 use std::process::Command;
 use std::{fmt, io};
 
-/// Turns of the first run; the second has twice as many.
-const TURNS: u64 = 16;
-
 /// Why nothing was counted.
 #[derive(Debug)]
-pub enum CountError {
+pub(crate) enum CountError {
     /// valgrind does not run.
     Valgrind(io::Error),
     /// It ran, and said this and no count.
@@ -30,23 +27,29 @@ impl fmt::Display for CountError {
 impl std::error::Error for CountError {}
 
 /// Takes `turns` turns of a piece; what `count` runs under valgrind.
-pub fn take_turns(work: &crate::Work, turns: u64) {
+pub(crate) fn take_turns(work: &crate::Work, turns: u64) {
     let mut turn = (work.prepare)();
     for _ in 0..turns {
         turn();
     }
 }
 
-/// Instructions of one turn of the piece `name` that `program` runs when told `--turns N NAME`.
+/// Instructions of one turn of the piece `name` that `program` runs when told `--turns N NAME`, from runs of `turns` and
+/// twice as many, with `runtime` for what it writes.
 ///
 /// # Errors
 /// valgrind does not run, or the program fails under it.
-pub fn count(program: &Path, name: &str) -> Result<u64, CountError> {
-    let (once, twice) = (run(program, name, TURNS)?, run(program, name, 2 * TURNS)?);
-    Ok(twice.saturating_sub(once).div_ceil(TURNS))
+pub(crate) fn count(
+    program: &Path,
+    name: &str,
+    turns: u64,
+    runtime: Option<&Path>,
+) -> Result<u64, CountError> {
+    let [once, twice] = [turns, 2 * turns].map(|turns| run(program, name, turns, runtime));
+    Ok(twice?.saturating_sub(once?).div_ceil(turns))
 }
 
-fn run(program: &Path, name: &str, turns: u64) -> Result<u64, CountError> {
+fn run(program: &Path, name: &str, turns: u64, runtime: Option<&Path>) -> Result<u64, CountError> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(program)
@@ -54,6 +57,7 @@ fn run(program: &Path, name: &str, turns: u64) -> Result<u64, CountError> {
         // What the linker and the allocator do with these is no part of the work.
         .env_clear()
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+        .envs(runtime.map(|folder| ("RUNTIME_DIRECTORY", folder)))
         .output()
         .map_err(CountError::Valgrind)?;
     let said = String::from_utf8_lossy(&output.stderr);
@@ -79,7 +83,7 @@ mod tests {
 
     #[test]
     fn a_program_that_does_not_run_counts_nothing() {
-        let error = count(Path::new("/nonexistent/guard"), "any").unwrap_err().to_string();
+        let error = count(Path::new("/nonexistent/guard"), "any", 1, None).unwrap_err().to_string();
         assert!(error.contains("valgrind"), "{error}");
     }
 }

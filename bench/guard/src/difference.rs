@@ -14,7 +14,7 @@ pub struct Difference {
     pub without: &'static str,
 }
 
-/// All that are looked at.
+/// Those of this crate.
 pub const DIFFERENCES: &[Difference] = &[
     of("  29 further ports", "replicate 32 frames to 30 ports", "replicate 32 frames to 1 port"),
     of("  29 further ports of the whole way", "forward 32 frames to 30 ports", "forward 32 frames to 1 port"),
@@ -56,17 +56,22 @@ const fn of(name: &'static str, with: &'static str, without: &'static str) -> Di
 }
 
 impl Difference {
-    /// What it comes to where `count` tells each piece's instructions; `None` where a piece is not known, or the one with the
-    /// step costs less than the other.
-    pub fn instructions(&self, count: impl Fn(&str) -> Option<u64>) -> Option<u64> {
-        count(self.with)?.checked_sub(count(self.without)?)
+    /// What it comes to where `count` tells each piece's instructions.
+    ///
+    /// # Errors
+    /// A piece is not known, or the one with the step costs less than the other.
+    pub fn of(&self, count: impl Fn(&str) -> Option<u64>) -> Result<u64, String> {
+        let Self { with, without, .. } = self;
+        let both = count(with).zip(count(without));
+        let more = both.and_then(|(with, without)| with.checked_sub(without));
+        more.ok_or_else(|| format!("{with:?} costs no more than {without:?}"))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Baseline, Change, DIFFERENCE_TOLERANCE, NAME_WIDTH, all};
+    use crate::{Baseline, Change, DIFFERENCE_TOLERANCE, NAME_WIDTH, all, suite};
 
     #[test]
     fn each_is_of_two_pieces_and_has_a_name_of_its_own() {
@@ -81,20 +86,15 @@ mod tests {
 
     #[test]
     fn a_dearer_port_is_seen_although_the_piece_holds() {
-        let baseline = Baseline::read(Baseline::path()).expect("the baseline of this tree");
+        let baseline = Baseline::read(suite().baseline).expect("the baseline of this tree");
         let was = |name: &str| baseline.instructions.get(name).copied();
         // Two instructions more for each port of a burst.
         let is = |name: &str| Some(was(name)? + if name == DIFFERENCES[0].with { 2 * 29 } else { 0 });
-        let change = |was: Option<u64>, is: Option<u64>, tolerance| Change {
-            name: String::new(),
-            was: was.unwrap(),
-            is: is.unwrap(),
-            tolerance,
-        };
+        let fails = |was: u64, is: u64, tolerance| Change { name: String::new(), was, is, tolerance }.fails();
         let piece = DIFFERENCES[0].with;
-        assert!(!change(was(piece), is(piece), crate::TOLERANCE).fails());
-        let [before, now] = [DIFFERENCES[0].instructions(was), DIFFERENCES[0].instructions(is)];
-        assert!(change(before, now, DIFFERENCE_TOLERANCE).fails());
+        assert!(!fails(was(piece).unwrap(), is(piece).unwrap(), crate::TOLERANCE));
+        let [before, now] = [DIFFERENCES[0].of(was), DIFFERENCES[0].of(is)].map(Result::unwrap);
+        assert!(fails(before, now, DIFFERENCE_TOLERANCE));
     }
 
     #[test]
@@ -106,8 +106,8 @@ mod tests {
                 _ => None,
             }
         };
-        assert_eq!(of("", "with", "without").instructions(count(13)), Some(3));
-        assert_eq!(of("", "with", "without").instructions(count(9)), None);
-        assert_eq!(of("", "with", "another").instructions(count(13)), None);
+        assert_eq!(of("", "with", "without").of(count(13)), Ok(3));
+        assert!(of("", "with", "without").of(count(9)).is_err());
+        assert!(of("", "with", "another").of(count(13)).is_err());
     }
 }

@@ -1,5 +1,5 @@
 //! What the hot paths cost: the same pieces of work counted in instructions (the binary `guard`) and timed (the
-//! criterion suite `paths`). No DPDK. A piece prepares itself from fixed seeds and asserts what it delivers, so each turn
+//! criterion suite `paths`). No DPDK: what it adds is `guard-dpdk`'s, by the same means. A piece prepares itself from fixed seeds and asserts what it delivers, so each turn
 //! does the same on every machine.
 //!
 //! ```text
@@ -20,12 +20,27 @@ mod difference;
 mod forward;
 mod protocol;
 mod replicate;
-mod stage;
+pub mod stage;
+mod suite;
 mod table;
 
 pub use baseline::{Baseline, Change, DIFFERENCE_TOLERANCE, NAME_WIDTH, TOLERANCE};
-pub use count::{CountError, count, take_turns};
 pub use difference::{DIFFERENCES, Difference};
+pub use suite::Suite;
+
+use std::path::Path;
+
+/// This crate's pieces.
+pub fn suite() -> Suite {
+    Suite {
+        program: "guard",
+        pieces: all().collect(),
+        differences: DIFFERENCES,
+        baseline: Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/baseline.toml")),
+        turns: 16,
+        runtime: None,
+    }
+}
 
 /// A piece of work that is repeated.
 pub struct Work {
@@ -43,8 +58,8 @@ pub fn all() -> impl Iterator<Item = Work> {
         .map(|&(name, prepare)| Work { name, prepare })
 }
 
-/// A module's pieces, by name.
-type Pieces = &'static [(&'static str, fn() -> Box<dyn FnMut()>)];
+/// Pieces by name.
+pub type Pieces = &'static [(&'static str, fn() -> Box<dyn FnMut()>)];
 
 #[cfg(test)]
 mod tests {
@@ -67,7 +82,7 @@ mod tests {
 
     #[test]
     fn the_baseline_has_every_piece_and_no_other() {
-        let baseline = Baseline::read(Baseline::path()).expect("the baseline of this tree");
+        let baseline = Baseline::read(suite().baseline).expect("the baseline of this tree");
         let pieces: Vec<_> = all().map(|work| work.name).collect();
         baseline.of(&pieces).expect("the same pieces");
     }

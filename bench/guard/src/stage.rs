@@ -9,21 +9,23 @@ use forwarding::{
 use group_table::{GroupTableWriter, PortMasks, TableSettings, group_table};
 use types::{GroupAddr, MacAddr, PortIndex, PortSet};
 
-pub(crate) const ROUTER: MacAddr = MacAddr([2, 0, 0, 0, 0, 0xaa]);
+/// The MAC that frames are sent from.
+pub const ROUTER: MacAddr = MacAddr([2, 0, 0, 0, 0, 0xaa]);
 /// Where a frame has its UDP checksum.
 const UDP_CHECKSUM: std::ops::Range<usize> = 40..42;
 
-/// The provider's port is 0, clients have those behind it.
-pub(crate) fn port(index: usize) -> PortIndex {
+/// The port of that number, below 64: the provider's is 0, clients have those behind it.
+pub fn port(index: usize) -> PortIndex {
     PortIndex::new(index).expect("below 64")
 }
 
 /// So many client ports.
-pub(crate) fn clients(count: usize) -> PortSet {
+pub fn clients(count: usize) -> PortSet {
     (1..=count).map(port).collect()
 }
 
-pub(crate) fn group(number: usize) -> GroupAddr {
+/// The group of that number, below 256.
+pub fn group(number: usize) -> GroupAddr {
     GroupAddr::new([239, 2, 2, number as u8].into()).expect("a group")
 }
 
@@ -35,7 +37,7 @@ fn sum(bytes: &[u8]) -> u16 {
 }
 
 /// `len` bytes of UDP for the group, from 192.0.2.7; no UDP checksum.
-pub(crate) fn frame(group: GroupAddr, len: usize) -> Vec<u8> {
+pub fn frame(group: GroupAddr, len: usize) -> Vec<u8> {
     let ip_len = (len - 14) as u16;
     let mut ip = vec![0x45, 0];
     ip.extend(ip_len.to_be_bytes());
@@ -53,7 +55,7 @@ pub(crate) fn frame(group: GroupAddr, len: usize) -> Vec<u8> {
 }
 
 /// The same, with the UDP checksum that a kernel leaves to a NIC: the sum of the pseudo-header.
-pub(crate) fn unfinished(group: GroupAddr, len: usize) -> Vec<u8> {
+pub fn unfinished(group: GroupAddr, len: usize) -> Vec<u8> {
     let mut bytes = frame(group, len);
     let mut pseudo = bytes[26..34].to_vec();
     pseudo.extend([0, 17]);
@@ -62,7 +64,8 @@ pub(crate) fn unfinished(group: GroupAddr, len: usize) -> Vec<u8> {
     bytes
 }
 
-pub(crate) fn ingress(sources_allowed: &[&str], completes_udp: bool) -> Ingress {
+/// What is known of a port whose frames are judged: allowed sources, and whether UDP checksums are completed.
+pub fn ingress(sources_allowed: &[&str], completes_udp: bool) -> Ingress {
     Ingress::new(&IngressSettings {
         mac: ROUTER,
         other_macs: Vec::new(),
@@ -76,7 +79,7 @@ pub(crate) fn ingress(sources_allowed: &[&str], completes_udp: bool) -> Ingress 
 
 /// A forwarder with so many client ports, who forwards what comes in by port 0, and a table where `members` says who has
 /// each of 16 groups.
-pub(crate) fn forwarder(
+pub fn forwarder(
     ports: usize,
     ingress: &Ingress,
     members: impl Fn(usize) -> PortSet,
@@ -107,7 +110,7 @@ pub(crate) fn forwarder(
 
 /// A driver that is done with frames once it has taken them.
 #[derive(Default)]
-pub(crate) struct Done;
+pub struct Done;
 
 impl PlainQueue for Done {
     fn take(&mut self, frames: &[SharedFrame]) -> usize {
@@ -116,7 +119,7 @@ impl PlainQueue for Done {
 }
 
 /// A NIC's driver: it has frames until it gets the next ones.
-pub(crate) struct Keeps(Vec<SharedFrame>);
+pub struct Keeps(Vec<SharedFrame>);
 
 impl Default for Keeps {
     fn default() -> Self {
@@ -133,10 +136,10 @@ impl PlainQueue for Keeps {
 }
 
 /// A worker's transmit side.
-pub(crate) type Sending<Q> = PortsEgress<PlainRun<Q>>;
+pub type Sending<Q> = PortsEgress<PlainRun<Q>>;
 
 /// The transmit side of so many client ports, those of `own` with MACs of their own; and a pool that no port exhausts.
-pub(crate) fn egress<Q: PlainQueue + Default>(
+pub fn egress<Q: PlainQueue + Default>(
     ports: usize,
     own: PortSet,
     counters: WorkerCounters,
