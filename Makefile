@@ -3,6 +3,7 @@ CARGO ?= cargo
 PREFIX ?= /usr/local
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 LOOM_TARGET := $(TARGET)/loom
+RELEASE := $(abspath $(TARGET))/release
 # Manifold on a DPDK of its own: where that is installed, where it is built, and how.
 DPDK := $(abspath $(TARGET))/dpdk
 FAST_TARGET := $(abspath $(TARGET))/fast
@@ -54,7 +55,7 @@ test-loom:
 
 # The timers of the RFC as they are, on kernel interfaces: a stream of twelve minutes without a gap.
 test-long: build
-	MANIFOLD_BIN="$(abspath $(TARGET))/release/manifold" $(CARGO) test -p tests --features long --test kernel -- --nocapture long::
+	MANIFOLD_BIN="$(RELEASE)/manifold" $(CARGO) test -p tests --features long --test kernel -- --nocapture long::
 
 # Whole processes: replay and golden files, bad input, network namespaces. They wait more than they compute: two at a time.
 test-system: test-build
@@ -63,7 +64,8 @@ test-system: test-build
 # Both services under a real systemd, in a container; the small system for it is made once, in target/systemd-root.
 test-systemd: build
 	@dpdk-build/setup.sh systemd
-	$(CARGO) test -p tests --features systemd --test systemd -- --nocapture
+	MANIFOLD_BIN="$(RELEASE)/manifold" MANIFOLDCTL_BIN="$(RELEASE)/manifoldctl" MANIFOLD_BACKEND_BIN="$(RELEASE)/manifold-backend" \
+		$(CARGO) test -p tests --features systemd --test systemd -- --nocapture
 
 # The page in a browser, against Manifold on veth; pictures in target/page.
 test-page: build
