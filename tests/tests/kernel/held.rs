@@ -21,7 +21,7 @@ fn a_sink_that_stops_costs_the_others_no_frame(driver: &str) {
 
     let far = hall_b.host.netns();
     let refused = || running.drops("hall-b", "tx-full");
-    stage.expect_undisturbed(hall_a, || {
+    stage.expect_undisturbed(&running, hall_a, || {
         let before = refused();
         far.ip("link add name slow type ifb").unwrap();
         far.ip("link set slow up").unwrap();

@@ -6,6 +6,7 @@ use lab::Manifold;
 use rustix::process::Signal;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use types::GroupAddr;
 
 /// A running Manifold and how to reach it.
@@ -25,6 +26,17 @@ impl Running {
     /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.manifold.id()
+    }
+
+    /// How long its threads were ready to run so far and had no core.
+    pub(crate) fn waited(&self) -> Duration {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        // Time on a core, time waited for one, both in ns, and how often.
+        let waited = |thread: PathBuf| {
+            let told = fs::read_to_string(thread.join("schedstat")).ok()?;
+            told.split_whitespace().nth(1)?.parse().ok().map(Duration::from_nanos)
+        };
+        threads.filter_map(|thread| waited(thread.ok()?.path())).sum()
     }
 
     /// Where it answers.

@@ -48,7 +48,7 @@ fn expect_others_undisturbed(
     let reaches = || Ok((passed_on() > 10).then_some(()));
     lab::stop::poll(SOON, reaches).unwrap().expect("the stream at the far end");
 
-    stage.expect_undisturbed(hall_a, || {
+    stage.expect_undisturbed(&running, hall_a, || {
         let before = refused(&running);
         signal(&far, Signal::STOP);
         lab::stop::pause(WATCH).unwrap();
