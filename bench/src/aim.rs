@@ -77,9 +77,9 @@ impl Verdict {
         matches!(self, Self::Failed(_) | Self::NotMeasured(_))
     }
 
-    /// Whether the aim was missed.
+    /// Whether the aim was missed: a loss is one, however noisy the machine.
     pub(crate) fn is_missed(&self) -> bool {
-        matches!(self, Self::Missed)
+        matches!(self, Self::Missed | Self::LostInNoise)
     }
 
     /// In words.

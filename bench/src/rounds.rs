@@ -145,15 +145,15 @@ impl Outcome {
         few && self.reports.is_some_and(|reports| reports.lost() > 0)
     }
 
-    /// What it means: nothing where the peer differs from itself in the median, or most rounds had fewer reports beside the
-    /// data than were asked for. Reports get lost, too, where other programs keep the forwarding thread from its core.
+    /// What it means: nothing where the peer differs from itself in the median. Less beside the data than was asked for, in
+    /// most rounds, makes no row worse: it may be why an aim is reached, and not why one is missed. Reports get lost, too,
+    /// where other programs keep the forwarding thread from its core.
     pub(crate) fn verdict(&self) -> Verdict {
         let aim = self.figure.aim;
         let late = self.held_up.is_some_and(|(_, late)| late * 2 > self.trials.len());
-        let verdict = if late {
-            Verdict::TooNoisy
-        } else {
-            noise::judge(aim, self.ratio.median, self.itself, &noise::RATES)
+        let verdict = match noise::judge(aim, self.ratio.median, self.itself, &noise::RATES) {
+            Verdict::Reached if late => Verdict::TooNoisy,
+            verdict => verdict,
         };
         match (verdict, self.lost_reports()) {
             (Verdict::TooNoisy, true) => Verdict::LostInNoise,

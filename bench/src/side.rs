@@ -164,7 +164,7 @@ pub(crate) fn bound_to_us_in(netns: &Netns, program: &Path) -> Command {
 }
 
 fn bound_by(mut setpriv: Command, program: &Path) -> Command {
-    setpriv.args(["--pdeathsig", "TERM", "--"]).arg(program);
+    setpriv.args(["--pdeathsig", "KILL", "--"]).arg(program);
     setpriv
 }
 
@@ -245,8 +245,8 @@ impl Side {
         }
     }
 
-    /// Halts it, threads and all, until [`Side::resume`]. Should this process be killed meanwhile, the kernel lets it go on, to
-    /// its end: it is then a stopped group that nobody looks after.
+    /// Halts it, threads and all, until [`Side::resume`]. Should this process be killed meanwhile, it is, too: no other signal
+    /// reaches who is halted.
     ///
     /// # Errors
     /// The system refuses.

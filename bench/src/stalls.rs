@@ -162,13 +162,16 @@ impl<'r> Turns<'r> {
         stop::pause(COLD)?;
         let core = self.work.cores.forward;
         let told = || Told::read(&self.thread).unwrap_or_default();
-        let (began, stolen, told_before) = (Instant::now(), machine::stolen(core), told());
+        let (stolen, told_before) = (machine::stolen(core), told());
         let before = self.running.worker()?.total;
+        let began = Instant::now();
         stop::pause(SLICE)?;
+        // Not what the second answer takes: its passes may be counted or not.
+        let length = began.elapsed();
         let after = self.running.worker()?.total;
         let told = told() - told_before;
         let long = after.long_passes - before.long_passes;
-        Ok(Turn { long, length: began.elapsed(), told, stolen: machine::stolen(core).saturating_sub(stolen) })
+        Ok(Turn { long, length, told, stolen: machine::stolen(core).saturating_sub(stolen) })
     }
 }
 
