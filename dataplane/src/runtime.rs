@@ -127,15 +127,19 @@ pub fn check(config: &Path, look_at_machine: bool) -> Result<(), Failure> {
         }
         let Placement { control, workers } = &placement;
         let far = Nodes::of_machine().foresee(&settings, &placement, &memory);
-        let stopped = Groups::of_machine().warning(Demand::new(&settings.worker, *control, workers));
+        let (bound, less) = match (&settings.worker.cores, workers.len()) {
+            (Cores::Auto, 2..) => (
+                ", as many as every port has transmit queues for",
+                "; where ports have fewer transmit queues, fewer workers take less",
+            ),
+            (Cores::Auto | Cores::List(_), _) => ("", ""),
+        };
+        let demand = Demand::new(&settings.worker, *control, workers);
+        let stopped = Groups::of_machine().warning(demand).map(|doubt| doubt + less);
         let doubts = memory.warning.iter().chain(&far).chain(&stopped);
         text.extend(doubts.map(|doubt| format!("warning: {doubt}\n")));
         let args = eal_args(&settings, &memory, &placement, &[]).map_err(Failure::settings)?;
         text += &format!("EAL: {}\n", args[1..].join(" "));
-        let bound = match (&settings.worker.cores, workers.len()) {
-            (Cores::Auto, 2..) => ", as far as every port has transmit queues",
-            (Cores::Auto | Cores::List(_), _) => "",
-        };
         text += &format!("control on core {control}, workers on {workers:?}{bound}\n");
         text.extend(fewer.map(|fewer| fewer + "\n"));
     }
