@@ -137,7 +137,13 @@ unsafe fn columns(data: &[*const u8; STEP], from: usize) -> [__m256i; 4] {
     // SAFETY: as the caller promises.
     let half = |i: usize| unsafe { _mm_loadu_si128(data[i].add(from).cast::<__m128i>()) };
     let pair = |i| _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(half(i)), half(i + STEP / 2));
-    let [a, b, c, d] = [0, 1, 2, 3].map(pair);
+    four([0, 1, 2, 3].map(pair))
+}
+
+/// Rows of four words to columns, in each half of the registers: pairs of words, pairs of pairs.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn four([a, b, c, d]: [__m256i; 4]) -> [__m256i; 4] {
     let (ab, cd) = (_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d));
     let (ab_high, cd_high) = (_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d));
     [
@@ -190,21 +196,11 @@ unsafe fn turn(data: [*const u8; STEP], at: usize, heads: &mut Heads) {
     }
 }
 
-/// Rows of eight words to columns: pairs of words, pairs of pairs, halves.
+/// Rows of eight words to columns.
 #[target_feature(enable = "avx2")]
 #[inline]
 fn transpose([a, b, c, d, e, f, g, h]: [__m256i; STEP]) -> [__m256i; STEP] {
-    let four = |a, b, c, d| {
-        let (ab, cd) = (_mm256_unpacklo_epi32(a, b), _mm256_unpacklo_epi32(c, d));
-        let (ab_high, cd_high) = (_mm256_unpackhi_epi32(a, b), _mm256_unpackhi_epi32(c, d));
-        [
-            _mm256_unpacklo_epi64(ab, cd),
-            _mm256_unpackhi_epi64(ab, cd),
-            _mm256_unpacklo_epi64(ab_high, cd_high),
-            _mm256_unpackhi_epi64(ab_high, cd_high),
-        ]
-    };
-    let (first, second) = (four(a, b, c, d), four(e, f, g, h));
+    let (first, second) = (four([a, b, c, d]), four([e, f, g, h]));
     let low = |i: usize| _mm256_permute2x128_si256::<0x20>(first[i], second[i]);
     let high = |i: usize| _mm256_permute2x128_si256::<0x31>(first[i], second[i]);
     [low(0), low(1), low(2), low(3), high(0), high(1), high(2), high(3)]
